@@ -1,0 +1,228 @@
+"""The data everything speaks: what is to be done, what came of it, what is concluded, and the evidence.
+
+A *call* is one intended tool invocation. The Verifier turns it into *orders* (send this now, ask a
+person); each order gets one *reply* (an outcome, a decision). Order and reply together are an
+*exchange*; the exchanges of a call, in order, are all that is needed to know where it stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from definable.spec.model import Evidence
+
+Json = Any
+"""A JSON value. `Any` stands at the JSON border only."""
+
+
+class Fact(BaseModel):
+    """Base of everything recorded: frozen, no unknown keys, equal by value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Phase(StrEnum):
+    """How far one attempt got."""
+
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+    COMMITTED = "committed"
+
+
+class Failure(StrEnum):
+    """The class of what an attempt produced. `OK` is no failure."""
+
+    OK = "ok"
+    RATE_LIMITED = "rate_limited"
+    CAPACITY = "capacity"
+    AUTH_EXPIRED = "auth_expired"
+    PERMISSION = "permission"
+    NOT_FOUND = "not_found"
+    INVALID_INPUT = "invalid_input"
+    CONFLICT = "conflict"
+    DRIFT = "drift"
+    REQUEST_DRIFT = "request_drift"
+    FALSE_SUCCESS = "false_success"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    UPSTREAM_5XX = "upstream_5xx"
+    NETWORK = "network"
+    NO_CREDENTIALS = "no_credentials"
+
+
+class ToolCall(Fact):
+    """One intended tool invocation, its arguments normalised (aliases resolved, URLs turned into ids)."""
+
+    id: str
+    """`STEP.N`, unique in its run and the name that findings cite: `research.3`."""
+    tool: str
+    arguments: dict[str, Json]
+    step: str
+    run: str
+    ordinal: int = 0
+    """Which of several calls with the same step, tool and arguments this is."""
+    ensure: tuple[str, ...] = ()
+    """Arguments that identify what must exist once: look first, update what is there, else create."""
+    approved: bool = False
+    """A definition or a flag has answered ahead for this call."""
+    suspicion: str = ""
+    """Why a person must look before it is sent although the tool does not ask: a target of doubtful origin."""
+
+    @property
+    def effect_id(self) -> str:
+        """The ledger's key: stable across retries, healing and crashes. No model's id is in it."""
+        return digest([self.run, self.step, self.tool, self.arguments, self.ordinal])[:32]
+
+    @property
+    def arguments_hash(self) -> str:
+        """What an approval binds to: tool and exact arguments."""
+        return digest([self.tool, self.arguments])[:32]
+
+
+class Send(Fact):
+    """Order: perform one attempt. `delay` is in seconds; `role` tells the call itself from its children."""
+
+    kind: Literal["send"] = "send"
+    tool: str
+    arguments: dict[str, Json]
+    role: Literal["call", "before", "look", "poll", "page"] = "call"
+    attempt: int = 1
+    delay: float = 0.0
+    effect: str | None = None
+    """Effect id, when this attempt may change something: the ledger must know of it before the first byte."""
+    fresh: bool = False
+    """The credential last used was refused: take the next source."""
+    why: str = ""
+
+
+class Ask(Fact):
+    """Order: only a person may decide. `reason` is the run's waiting reason."""
+
+    kind: Literal["ask"] = "ask"
+    reason: Literal["approval", "auth", "review"]
+    question: str
+    tool: str
+    arguments: dict[str, Json]
+    arguments_hash: str
+    candidates: tuple[dict[str, Json], ...] = ()
+    """What may be the lost effect, when `reason` is `review`."""
+
+
+Order = Annotated[Send | Ask, Field(discriminator="kind")]
+
+
+class Outcome(Fact):
+    """Reply to a `Send`: what one attempt produced, as it came, with secrets taken out."""
+
+    kind: Literal["outcome"] = "outcome"
+    phase: Phase
+    status: int | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Lower-case names; only those that matter for healing and tracing."""
+    body: Json = None
+    """The parsed JSON, the text when it was not JSON, None when there was none."""
+    media: Literal["json", "text", "none"] = "none"
+    error: str = ""
+    """Why there is no response, for people: `connection refused`, `no answer within 30 s`."""
+    cause: Literal["", "connect", "dns", "tls", "timeout", "reset", "too_large", "crash", "no_credentials"] = ""
+    seconds: float = 0.0
+    credential: str = ""
+    """Which source was used, by name, never by value."""
+    at: str = ""
+    """When the attempt ended, RFC 3339 in UTC."""
+
+
+class Decision(Fact):
+    """Reply to an `Ask`. `adopt` names a candidate that a person recognised as the lost effect."""
+
+    kind: Literal["decision"] = "decision"
+    approve: bool
+    by: str
+    reason: str = ""
+    adopt: str | None = None
+    arguments_hash: str = ""
+    at: str = ""
+
+
+Reply = Annotated[Outcome | Decision, Field(discriminator="kind")]
+
+
+class Exchange(Fact):
+    """One order of a call and its reply; `n` counts from 0 within the call."""
+
+    call: str
+    n: int
+    order: Order
+    reply: Reply
+
+
+class Heal(Fact):
+    """One repair: the failure class, and the rule that healed it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    failure: Failure = Field(alias="class")
+    rule: str
+    detail: str = ""
+
+
+class Verdict(Fact):
+    """What the Verifier concludes from one outcome."""
+
+    failure: Failure
+    phase: Phase
+    message: str = ""
+    """For people: what happened, with the server's own words."""
+    retry_after: float | None = None
+    """Seconds the server asked to wait, already relative to its own clock."""
+    fields: tuple[str, ...] = ()
+    """The arguments that the server named, on `invalid_input`."""
+
+
+class Attempt(Fact):
+    """One line of a receipt: an attempt or a look, and its verdict."""
+
+    role: str
+    tool: str
+    status: int | None
+    verdict: Verdict
+    seconds: float
+    at: str
+
+
+class Receipt(Fact):
+    """The evidence for one call. `attempts` counts HTTP sends of the call itself; looks are in `trail`."""
+
+    call: str
+    tool: str
+    arguments: dict[str, Json]
+    status: Literal["verified", "failed", "denied", "needs_review"]
+    evidence: Evidence | None = None
+    attempts: int = 0
+    heals: tuple[Heal, ...] = ()
+    message: str = ""
+    """Why it failed, was denied or needs a person; or what the evidence rests on."""
+    failure: Failure = Failure.OK
+    link: str = ""
+    """Where a person can look at it."""
+    effect: str | None = None
+    decided_by: str = ""
+    trail: tuple[Attempt, ...] = ()
+    result: Json = None
+
+    def brief(self, data: bool = False) -> dict[str, Json]:
+        """Return the JSON form; the verified result only with `data`."""
+        out: dict[str, Json] = self.model_dump(mode="json", by_alias=True, exclude={"result"})
+        if data:
+            out["data"] = self.result
+        return out
+
+
+def digest(value: Json) -> str:
+    """Return the SHA-256 of `value` as canonical JSON, in hex."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

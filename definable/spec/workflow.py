@@ -1,0 +1,80 @@
+"""What a workflow's file may say. DESIGN and docs/workflows.md show one whole."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from definable.spec.model import Duration, FileModel
+
+NAME = r"^[a-z][a-z0-9-]*$"
+"""Names of workflows, agents and steps."""
+
+
+class Limits(FileModel):
+    """What may be spent; checked before the call that would break it."""
+
+    tokens: int | None = Field(None, ge=1, description="Input and output tokens of all model calls")
+    usd: float | None = Field(None, gt=0, description="Dollars; a model whose price is not known stops the run")
+    calls: int | None = Field(None, ge=1, description="Tool calls, looks not counted")
+    time: Duration | None = Field(None, description="Wall-clock time, waiting for people not counted")
+
+
+class Input(FileModel):
+    """One declared input of a workflow: a small part of JSON Schema."""
+
+    type: Literal["string", "integer", "number", "boolean", "array", "object"]
+    description: str = ""
+    default: Any = None
+    enum: tuple[Any, ...] | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str | None = None
+    required: bool | None = Field(None, description="True unless there is a default")
+
+
+class Step(FileModel):
+    """One turn: either an `agent`, or a declared `call` that the Distributor makes."""
+
+    id: str = Field(pattern=NAME)
+    agent: str | None = None
+    prompt: str = ""
+    tools: tuple[str, ...] | None = Field(None, description="The allowlist; globs allowed")
+    revisions: int = Field(1, ge=0, le=10, description="How often the Verifier may send the artifact back")
+    call: str | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    ensure: tuple[str, ...] = Field((), description="Arguments that identify what must exist once: found → updated, else created")
+    approve: bool | None = Field(None, description="Ask a person (true) or not (false), whatever the tool says")
+    when: str | None = None
+    with_: dict[str, Any] | None = Field(None, alias="with", description="What the agent gets instead of the step before it")
+    model: str | None = Field(None, pattern=r"^(openai|anthropic|offline)/.+$")
+    limits: Limits | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Step:
+        if (self.agent is None) == (self.call is None):
+            raise ValueError("a step has either an agent or a call")
+        mine, other = (("agent", ("arguments", "ensure", "approve")) if self.agent else ("call", ("prompt", "tools", "revisions", "with_", "model")))
+        if wrong := [f.removesuffix("_") for f in other if f in self.model_fields_set]:
+            raise ValueError(f"{', '.join(wrong)} does not go with {mine!r}")
+        return self
+
+
+class ApprovalRule(FileModel):
+    """Tools that wait for a person in this workflow."""
+
+    tools: tuple[str, ...] = Field(min_length=1)
+    timeout: Duration = Field(4 * 3600.0, description="No answer in this time is a no")
+
+
+class Workflow(FileModel):
+    """A workflow: named steps, one after the other."""
+
+    name: str = Field(pattern=NAME)
+    description: str
+    inputs: dict[str, Input] = Field(default_factory=dict)
+    steps: tuple[Step, ...] = Field(min_length=1)
+    outputs: dict[str, Any] = Field(default_factory=dict)
+    limits: Limits = Field(default_factory=Limits)
+    approvals: tuple[ApprovalRule, ...] = ()
