@@ -1,0 +1,1 @@
+"""The command line from outside, with real processes and signals."""

@@ -1,0 +1,1 @@
+"""No network, no sleep, no servers; a few seconds in all."""
