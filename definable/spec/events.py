@@ -37,7 +37,7 @@ class Spot:
 
 @dataclass(slots=True)
 class Node:
-    """A value and its place; `inner` has the nodes in it, `keys` where its keys are, `size` counts all values."""
+    """A value and its place; `inner` has the nodes in it, `keys` where its keys are, `size` all values."""
 
     value: Json
     spot: Spot

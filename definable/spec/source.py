@@ -1,7 +1,7 @@
 """Reads YAML as YAML 1.2's core schema, and Markdown with front matter; every value knows its place.
 
 `no`, `on`, `12:30`, `2026-01-01` and `200_000` are text. Refused, with line and column: duplicate keys, tags,
-merge keys, more than one document, invalid UTF-8, control characters, files that are too large, too deep, or that
+merge keys, several documents, invalid UTF-8, control characters, and files that are too large, too deep, or
 grow when aliases are followed. Source: https://yaml.org/spec/1.2.2/#103-core-schema
 """
 
