@@ -1,0 +1,143 @@
+"""The contract of a store: what the engine may rely on, whichever database is behind it.
+
+Every method is one transaction that is on disk when it returns. Methods are synchronous, take a
+millisecond or two, and may be called from one event loop; other processes may have the same database open.
+What has a table of its own (exchanges, receipts, questions, answers) is written to the run log in the same
+transaction, so callers append only the other event types. Repeating a write that a crash interrupted changes
+nothing and logs nothing. All methods raise StoreError when the database refuses.
+
+`tests/integration/store_contract.py` is this contract as a runnable suite, one for all implementations.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from definable.calls import Ask, Decision, Exchange, Json, Phase, Receipt
+from definable.spec.model import Evidence
+from definable.store.rows import AskRow, EffectRow, Event, RunRow, RunStatus
+
+
+class Runs(Protocol):
+    """The runs and their state."""
+
+    def create_run(self, run: RunRow) -> RunRow:
+        """Keep a new run and return it with `created_at`; UsageError when the id is taken."""
+
+    def run(self, run: str) -> RunRow:
+        """Return the run of this id, or the one whose id starts so; else UsageError, with nearby ids."""
+
+    def runs(self, limit: int | None = None, status: RunStatus | None = None) -> list[RunRow]:
+        """Return runs, newest first, at most `limit`, only those with `status` when it is given."""
+
+    def set_status(
+        self,
+        run: str,
+        status: RunStatus,
+        reason: str = "",
+        outputs: dict[str, Json] | None = None,
+        error: dict[str, Json] | None = None,
+    ) -> RunRow:
+        """Change where a run stands. UsageError when it is done or cancelled: nothing follows those.
+
+        `outputs` and `error` replace what was there; None leaves outputs and clears the error.
+        """
+
+
+class Log(Protocol):
+    """The run log: the truth that everything else is a projection of."""
+
+    def append(
+        self, run: str, type: str, data: dict[str, Json], step: str | None = None, call: str | None = None
+    ) -> int:
+        """Add an event and return its `seq`: 1, 2, 3 … within the run, without gaps."""
+
+    def events(self, run: str, after: int = 0) -> list[Event]:
+        """Return the events with a `seq` above `after`, in order."""
+
+    def record(self, run: str, exchange: Exchange) -> Exchange:
+        """Add an exchange of a call, and return the one that is kept: the first for its call and `n`.
+
+        When it answers a Send whose effect is `sent` at that attempt, the ledger takes the outcome in the
+        same transaction: there is no moment in which one knows of the answer and the other does not.
+        """
+
+    def exchanges(self, run: str, call: str) -> list[Exchange]:
+        """Return the exchanges of a call in the order of `n`."""
+
+    def settle(self, run: str, receipt: Receipt) -> Receipt:
+        """Keep the receipt of a call, and return the one that is kept: the first."""
+
+    def receipt(self, run: str, call: str) -> Receipt | None:
+        """Return the receipt of a call, with its result, or None while there is none."""
+
+    def receipts(self, run: str) -> list[Receipt]:
+        """Return the receipts of a run in the order in which they were settled."""
+
+
+class Ledger(Protocol):
+    """The effects: intent is on disk before the first byte leaves. LedgerError for a step not allowed."""
+
+    def intend(
+        self,
+        effect: str,
+        run: str,
+        call: str,
+        tool: str,
+        arguments: dict[str, Json],
+        attempt: int | None = None,
+    ) -> EffectRow:
+        """Say that an attempt with these arguments comes next; an `attempt` sent before is refused."""
+
+    def sent(self, effect: str, attempt: int) -> EffectRow:
+        """Say that this attempt leaves now. Only one caller gets through; attempts are numbered upwards."""
+
+    def outcome(self, effect: str, phase: Phase) -> EffectRow:
+        """Say how far the attempt got; UNKNOWN also when a crash or a failed read-back leaves it open."""
+
+    def reconciled(self, effect: str, adopted: Json = None) -> EffectRow:
+        """Say that a look found the lost effect, and what was adopted as it."""
+
+    def needs_review(self, effect: str, note: str) -> EffectRow:
+        """Say that only a person can tell, and why."""
+
+    def verified(self, effect: str, evidence: Evidence, note: str = "") -> EffectRow:
+        """Close the effect with what proves it."""
+
+    def effect(self, effect: str) -> EffectRow | None:
+        """Return one effect, or None when it was never intended."""
+
+    def effects(self, run: str) -> list[EffectRow]:
+        """Return the effects of a run in the order in which they were first intended."""
+
+
+class Approvals(Protocol):
+    """Questions to people. An answer is used once, fits the exact arguments, and comes in time."""
+
+    def ask(self, run: str, call: str, n: int, ask: Ask, expires_at: datetime | None = None) -> str:
+        """Keep a question and return its id, always the same; ReplayError when another was asked there."""
+
+    def answer(self, ask: str, decision: Decision) -> Decision:
+        """Keep the answer and return it with `at`.
+
+        UsageError when there is no such question, it was answered before, or an approval comes too late or
+        for other arguments. A refusal is taken at any time: no answer in time is a no.
+        """
+
+    def asked(self, ask: str) -> AskRow:
+        """Return a question and, once there is one, its answer; UsageError when there is no such question."""
+
+    def open_asks(self, run: str) -> list[AskRow]:
+        """Return the questions without an answer, oldest first, expired ones among them."""
+
+
+class Store(Runs, Log, Ledger, Approvals, Protocol):
+    """Everything that outlives a process."""
+
+    def close(self) -> None:
+        """Let go of the database; closing twice is allowed."""
+
+    def __enter__(self) -> Store: ...
+
+    def __exit__(self, *exc: object) -> None: ...

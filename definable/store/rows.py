@@ -1,0 +1,103 @@
+"""What the store gives back: runs, events, effects and questions, as frozen data."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from definable.calls import Ask, Decision, Fact, Json
+from definable.spec.model import Evidence
+from definable.store.ledger import State
+
+
+class RunStatus(StrEnum):
+    """Where a run stands, in the words that the command line prints."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LIMITED = "limited"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens unless somebody resumes the run."""
+        return self in {RunStatus.DONE, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.LIMITED}
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more can happen at all: a failed or limited run may be resumed, these may not."""
+        return self in {RunStatus.DONE, RunStatus.CANCELLED}
+
+
+class RunRow(Fact):
+    """One execution of a workflow. `definition` is the workflow as it was when the run started."""
+
+    id: str
+    workflow: str
+    definition: dict[str, Json]
+    inputs: dict[str, Json] = Field(default_factory=dict)
+    status: RunStatus = RunStatus.QUEUED
+    reason: str = ""
+    """Why it waits: `approval`, `auth`, `quota`, `review`."""
+    outputs: dict[str, Json] | None = None
+    error: dict[str, Json] | None = None
+    """A `DefinableError.to_json()`."""
+    options: dict[str, Json] = Field(default_factory=dict)
+    created_at: str = ""
+    """RFC 3339 in UTC; the store fills it in when it is empty."""
+    ended_at: str | None = None
+
+
+class Event(Fact):
+    """One line of the run log; `seq` counts from 1 within the run, without gaps."""
+
+    run: str
+    seq: int
+    at: str
+    type: str
+    step: str | None = None
+    call: str | None = None
+    data: dict[str, Json]
+
+
+class EffectRow(Fact):
+    """One change that is, or may be, made in a product. `attempt` is the last that went out, or 0."""
+
+    effect: str
+    run: str
+    call: str
+    tool: str
+    arguments: dict[str, Json]
+    """As first proposed; the effect's id is made of these."""
+    sending: dict[str, Json]
+    """As last intended: healing may have changed them."""
+    state: State
+    attempt: int = 0
+    evidence: Evidence | None = None
+    adopted: Json = None
+    """What was found in the product and taken for the lost effect."""
+    note: str = ""
+    created_at: str
+    at: str
+
+
+class AskRow(Fact):
+    """A question that only a person may answer, and the answer once there is one."""
+
+    id: str
+    run: str
+    call: str
+    n: int
+    ask: Ask
+    asked_at: str
+    expires_at: str | None = None
+    decision: Decision | None = None
+
+
+Data = dict[str, Any]
+"""A JSON object on its way into the log."""

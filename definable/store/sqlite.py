@@ -1,0 +1,363 @@
+"""The store in one SQLite file: write-ahead log, every commit flushed, several processes at once."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+
+from definable.calls import Ask, Decision, Exchange, Json, Outcome, Phase, Receipt, Send, digest
+from definable.errors import LedgerError, ReplayError, UsageError
+from definable.spec.model import Evidence
+from definable.store import ledger
+from definable.store.connection import connect, explained
+from definable.store.ledger import OUTCOMES, State, Verb
+from definable.store.records import ask_row, dump, effect_row, event, facts, receipt, run_row
+from definable.store.rows import AskRow, EffectRow, Event, RunRow, RunStatus
+
+Clock = Callable[[], datetime]
+
+
+def now() -> datetime:
+    """Return the time in UTC."""
+    return datetime.now(UTC)
+
+
+class SqliteStore:
+    """A `Store` (see contract.py) in the file at `path`; made with its folder when it is not there."""
+
+    def __init__(self, path: Path, clock: Clock = now, patience: float = 10.0) -> None:
+        """Open the file; wait `patience` seconds at most for other processes. StoreError when refused."""
+        self.path = path
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._db = connect(path, patience)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def __enter__(self) -> SqliteStore:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # Runs
+
+    def create_run(self, run: RunRow) -> RunRow:
+        """Keep a new run."""
+        row = run if run.created_at else run.model_copy(update={"created_at": self._now()})
+        values = facts(row)
+        with self._writing() as db:
+            if db.execute("SELECT 1 FROM runs WHERE id = ?", (run.id,)).fetchone():
+                raise UsageError(f"there is a run {run.id!r} already", hint="give the new run another id")
+            marks = ", ".join(f":{name}" for name in values)
+            db.execute(f"INSERT INTO runs ({', '.join(values)}) VALUES ({marks})", values)  # noqa: S608 - our names
+        return row
+
+    def run(self, run: str) -> RunRow:
+        """Return a run by its id or the start of it."""
+        found = self._read("SELECT * FROM runs WHERE id = ?", run)
+        found = found or self._read("SELECT * FROM runs WHERE substr(id, 1, ?) = ? LIMIT 5", len(run), run)
+        if len(found) == 1 and run:
+            return run_row(found[0])
+        if found and run:
+            ids = ", ".join(row["id"] for row in found)
+            raise UsageError(f"{run!r} is the start of several runs: {ids}", hint="give more of the id")
+        raise UsageError(f"there is no run {run!r}", hint=self._nearby(run))
+
+    def runs(self, limit: int | None = None, status: RunStatus | None = None) -> list[RunRow]:
+        """Return runs, newest first."""
+        rows = self._read(
+            "SELECT * FROM runs WHERE ?1 IS NULL OR status = ?1 "
+            "ORDER BY created_at DESC, rowid DESC LIMIT ?2",
+            status,
+            -1 if limit is None else limit,
+        )
+        return [run_row(row) for row in rows]
+
+    def set_status(
+        self,
+        run: str,
+        status: RunStatus,
+        reason: str = "",
+        outputs: dict[str, Json] | None = None,
+        error: dict[str, Json] | None = None,
+    ) -> RunRow:
+        """Change where a run stands."""
+        with self._writing() as db:
+            row = self.run(run)
+            if row.status.final and row.status is not status:
+                raise UsageError(
+                    f"run {row.id!r} is {row.status.value}; nothing follows that", hint="start a new run"
+                )
+            changes = {
+                "status": status,
+                "reason": reason,
+                "outputs": row.outputs if outputs is None else outputs,
+                "error": error,
+                "ended_at": (row.ended_at or self._now()) if status.ended else None,
+            }
+            row = row.model_copy(update=changes)
+            names = ", ".join(f"{name} = :{name}" for name in changes)
+            db.execute(f"UPDATE runs SET {names} WHERE id = :id", facts(row))  # noqa: S608 - our names
+        return row
+
+    # Log
+
+    def append(
+        self, run: str, type: str, data: dict[str, Json], step: str | None = None, call: str | None = None
+    ) -> int:
+        """Add an event and return its number."""
+        with self._writing():
+            return self._log(run, type, data, step, call)
+
+    def events(self, run: str, after: int = 0) -> list[Event]:
+        """Return the events after a number."""
+        rows = self._read("SELECT * FROM log WHERE run = ? AND seq > ? ORDER BY seq", run, after)
+        return [event(row) for row in rows]
+
+    def record(self, run: str, exchange: Exchange) -> Exchange:
+        """Add an exchange, and with it the outcome to the ledger."""
+        with self._writing() as db:
+            if kept := self._exchanges(run, exchange.call, exchange.n):
+                return kept[0]
+            seq = self._log(run, "exchange", exchange.model_dump(mode="json"), None, exchange.call)
+            db.execute("INSERT INTO exchanges VALUES (?, ?, ?, ?)", (run, exchange.call, exchange.n, seq))
+            self._conclude(exchange)
+        return exchange
+
+    def exchanges(self, run: str, call: str) -> list[Exchange]:
+        """Return the exchanges of a call."""
+        return self._exchanges(run, call, None)
+
+    def settle(self, run: str, receipt: Receipt) -> Receipt:
+        """Keep a receipt."""
+        with self._writing() as db:
+            if kept := self.receipt(run, receipt.call):
+                return kept
+            whole = dump(receipt.model_dump(mode="json", by_alias=True))
+            db.execute("INSERT INTO receipts VALUES (?, ?, ?)", (run, receipt.call, whole))
+            self._log(run, "receipt", receipt.brief(), None, receipt.call)
+        return receipt
+
+    def receipt(self, run: str, call: str) -> Receipt | None:
+        """Return the receipt of a call."""
+        found = self._read("SELECT receipt FROM receipts WHERE run = ? AND call = ?", run, call)
+        return receipt(found[0]) if found else None
+
+    def receipts(self, run: str) -> list[Receipt]:
+        """Return the receipts of a run."""
+        return [
+            receipt(row)
+            for row in self._read("SELECT receipt FROM receipts WHERE run = ? ORDER BY rowid", run)
+        ]
+
+    # Ledger
+
+    def intend(
+        self,
+        effect: str,
+        run: str,
+        call: str,
+        tool: str,
+        arguments: dict[str, Json],
+        attempt: int | None = None,
+    ) -> EffectRow:
+        """Put the intent to send on disk."""
+        at, sending = self._now(), dump(arguments)
+        with self._writing() as db:
+            if (row := self.effect(effect)) is None:
+                db.execute(
+                    "INSERT INTO effects VALUES (?, ?, ?, ?, ?, ?, ?, 0, NULL, 'null', '', ?, ?)",
+                    (effect, run, call, tool, sending, sending, State.INTENDED, at, at),
+                )
+                return self._effect(effect)
+            if attempt is not None:
+                ledger.fence(effect, row.attempt, attempt)
+            return self._step(effect, Verb.INTEND, sending=sending)
+
+    def sent(self, effect: str, attempt: int) -> EffectRow:
+        """Let one attempt out."""
+        with self._writing():
+            row = self._effect(effect)
+            if row.state is State.INTENDED:
+                ledger.fence(effect, row.attempt, attempt)
+            return self._step(effect, Verb.SEND, attempt=attempt)
+
+    def outcome(self, effect: str, phase: Phase) -> EffectRow:
+        """Take in how far an attempt got."""
+        with self._writing():
+            return self._step(effect, OUTCOMES[phase])
+
+    def reconciled(self, effect: str, adopted: Json = None) -> EffectRow:
+        """Take in that the effect was found."""
+        with self._writing():
+            return self._step(effect, Verb.RECONCILE, adopted=dump(adopted))
+
+    def needs_review(self, effect: str, note: str) -> EffectRow:
+        """Leave the effect to a person."""
+        with self._writing():
+            return self._step(effect, Verb.REVIEW, note=note)
+
+    def verified(self, effect: str, evidence: Evidence, note: str = "") -> EffectRow:
+        """Close the effect."""
+        with self._writing():
+            return self._step(effect, Verb.VERIFY, evidence=evidence, note=note)
+
+    def effect(self, effect: str) -> EffectRow | None:
+        """Return an effect."""
+        found = self._read("SELECT * FROM effects WHERE effect = ?", effect)
+        return effect_row(found[0]) if found else None
+
+    def effects(self, run: str) -> list[EffectRow]:
+        """Return the effects of a run."""
+        return [
+            effect_row(row) for row in self._read("SELECT * FROM effects WHERE run = ? ORDER BY rowid", run)
+        ]
+
+    # Approvals
+
+    def ask(self, run: str, call: str, n: int, ask: Ask, expires_at: datetime | None = None) -> str:
+        """Keep a question."""
+        name = digest([run, call, n])[:16]
+        with self._writing() as db:
+            if found := self._read("SELECT * FROM asks WHERE id = ?", name):
+                if (kept := ask_row(found[0])).ask != ask:
+                    raise ReplayError(
+                        f"call {call!r} asks {ask.question!r} where it had asked {kept.ask.question!r}",
+                        hint="the definition or the code has changed: cancel the run and start it again",
+                    )
+                return name
+            until = expires_at and _stamp(expires_at)
+            db.execute(
+                "INSERT INTO asks VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+                (name, run, call, n, dump(ask.model_dump(mode="json")), self._now(), until),
+            )
+            self._log(
+                run, "ask", {**ask.model_dump(mode="json"), "id": name, "expires_at": until}, None, call
+            )
+        return name
+
+    def answer(self, ask: str, decision: Decision) -> Decision:
+        """Keep the answer to a question."""
+        at = self._now()
+        given = decision if decision.at else decision.model_copy(update={"at": at})
+        with self._writing() as db:
+            row = self.asked(ask)
+            _check_answer(row, given, at)
+            answer = given.model_dump(mode="json")
+            db.execute("UPDATE asks SET decision = ? WHERE id = ?", (dump(answer), ask))
+            self._log(row.run, "decision", {**answer, "id": ask}, None, row.call)
+        return given
+
+    def asked(self, ask: str) -> AskRow:
+        """Return a question."""
+        if found := self._read("SELECT * FROM asks WHERE id = ?", ask):
+            return ask_row(found[0])
+        raise UsageError(f"there is no question {ask!r}", hint="`definable runs show ID` lists what waits")
+
+    def open_asks(self, run: str) -> list[AskRow]:
+        """Return the open questions of a run."""
+        rows = self._read("SELECT * FROM asks WHERE run = ? AND decision IS NULL ORDER BY rowid", run)
+        return [ask_row(row) for row in rows]
+
+    # Inside a transaction
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, explained(self.path):
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.rollback()
+                raise
+
+    def _read(self, query: str, *values: object) -> list[sqlite3.Row]:
+        with self._lock, explained(self.path):
+            return self._db.execute(query, values).fetchall()
+
+    def _log(self, run: str, type: str, data: dict[str, Json], step: str | None, call: str | None) -> int:
+        seq: int = self._db.execute(
+            "SELECT coalesce(max(seq), 0) + 1 FROM log WHERE run = ?", (run,)
+        ).fetchone()[0]
+        self._db.execute(
+            "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (run, seq, self._now(), type, step, call, dump(data)),
+        )
+        return seq
+
+    def _exchanges(self, run: str, call: str, n: int | None) -> list[Exchange]:
+        rows = self._read(
+            "SELECT log.* FROM exchanges JOIN log USING (run, seq) "
+            "WHERE exchanges.run = ?1 AND exchanges.call = ?2 AND (?3 IS NULL OR n = ?3) ORDER BY n",
+            run,
+            call,
+            n,
+        )
+        return [Exchange.model_validate(event(row).data) for row in rows]
+
+    def _conclude(self, exchange: Exchange) -> None:
+        order, reply = exchange.order, exchange.reply
+        if not (isinstance(order, Send) and order.effect and isinstance(reply, Outcome)):
+            return
+        row = self.effect(order.effect)
+        if row and row.state is State.SENT and row.attempt == order.attempt:
+            self._step(order.effect, OUTCOMES[reply.phase])
+
+    def _effect(self, effect: str) -> EffectRow:
+        if row := self.effect(effect):
+            return row
+        raise LedgerError(
+            f"effect {effect!r} was never intended",
+            hint="its intent must be on disk before it is sent",
+            effect=effect,
+        )
+
+    def _step(self, effect: str, verb: Verb, **changes: object) -> EffectRow:
+        row = self._effect(effect)
+        values = {"state": ledger.move(effect, row.state, verb), "at": self._now(), **changes}
+        names = ", ".join(f"{name} = :{name}" for name in values)
+        self._db.execute(f"UPDATE effects SET {names} WHERE effect = :effect", {**values, "effect": effect})  # noqa: S608 - our names
+        return self._effect(effect)
+
+    def _nearby(self, run: str) -> str:
+        ids = [row["id"] for row in self._read("SELECT id FROM runs ORDER BY created_at DESC LIMIT 200")]
+        if close := get_close_matches(run, ids, n=3):
+            return f"did you mean {', '.join(close)}? `definable runs list` shows all"
+        return "`definable runs list` shows all"
+
+    def _now(self) -> str:
+        return _stamp(self._clock())
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _check_answer(row: AskRow, given: Decision, at: str) -> None:
+    """Raise UsageError unless `given` may answer `row` now. Our timestamps sort as text."""
+    if row.decision:
+        raise UsageError(
+            f"{row.ask.tool} of {row.call} was answered by {row.decision.by!r} at {row.decision.at}",
+            hint="an answer is used once; `definable runs show ID` shows what came of it",
+        )
+    if not given.approve:
+        return
+    if row.expires_at and at >= row.expires_at:
+        raise UsageError(
+            f"the question about {row.ask.tool} of {row.call} expired at {row.expires_at}",
+            hint="no answer in time is a no: start the run again",
+        )
+    if given.arguments_hash != row.ask.arguments_hash:
+        raise UsageError(
+            f"the approval is for other arguments than the ones {row.ask.tool} would be called with",
+            hint="look at the call again, and approve that",
+        )
