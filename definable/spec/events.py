@@ -33,6 +33,7 @@ class Spot:
 
     line: int
     column: int
+    file: str = ""
 
 
 @dataclass(slots=True)
@@ -58,7 +59,8 @@ class TooMuch(Exception):
 class Builder:
     """Builds the node of the one document in a stream of events; `found` gathers what must not be there."""
 
-    def __init__(self, first_line: int = 1) -> None:
+    def __init__(self, file: str, first_line: int = 1) -> None:
+        self.file = file
         self.first_line = first_line
         self.found: list[tuple[Spot, str]] = []
         self._anchors: dict[str, Node | None] = {}
@@ -77,7 +79,9 @@ class Builder:
 
     def _spot(self, event: events.Event) -> Spot:
         mark = event.start_mark
-        return Spot(mark.line + self.first_line, mark.column + 1) if mark else Spot(self.first_line, 1)
+        if mark is None:
+            return Spot(self.first_line, 1, self.file)
+        return Spot(mark.line + self.first_line, mark.column + 1, self.file)
 
     def _node(self, event: events.Event, source: Iterator[events.Event], depth: int) -> Node:
         spot = self._spot(event)

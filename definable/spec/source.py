@@ -50,7 +50,7 @@ class Document:
     def problem(self, at: Iterable[str | int], message: str, key: bool = False) -> Problem:
         """Return the Problem that `message` is, at the value (or its key)."""
         spot = self.spot(at, key)
-        return Problem(self.file, spot.line, spot.column, message)
+        return Problem(spot.file or self.file, spot.line, spot.column, message)
 
 
 def read_file(path: Traversable, shown: str | None = None) -> Document:
@@ -97,7 +97,7 @@ def read_yaml(text: str, file: str, first_line: int = 1) -> Document:
     if odd := _ODD.search(text):
         spot = _spot(text, odd.start(), first_line)
         raise _refusal(file, f"the control character {odd[0]!r} is not allowed", spot)
-    builder = Builder(first_line)
+    builder = Builder(file, first_line)
     try:
         root = builder.build(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:

@@ -1,0 +1,6 @@
+"""Finds and loads agents, toolkits and workflows: the user's first, the built-in ones behind them."""
+
+from definable.workspace.contents import Workspace
+from definable.workspace.find import find
+
+__all__ = ["Workspace", "find"]
