@@ -168,6 +168,13 @@ class Rewrite(FileModel):
     empty: str = Field("", description="Argument that, when it ends up empty, means there is nothing to do")
 
 
+class Rule(FileModel):
+    """What several arguments must keep to together; checked before anything is sent."""
+
+    schema_: dict[str, Any] = Field(alias="schema", description="JSON Schema of all arguments as one object")
+    says: str = Field(description="What is wrong when it does not hold, and what to give instead")
+
+
 class Tool(FileModel):
     """One operation of the product."""
 
@@ -178,6 +185,7 @@ class Tool(FileModel):
     effect: Effect
     arguments: dict[str, dict[str, Any]] = Field(default_factory=dict, description="JSON Schema of each argument, in the product's names")
     required: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
     query: tuple[str, ...] = Field((), description="Arguments that go into the query though the method has a body")
     optional_body: bool = False
     success: tuple[int, ...] = (200,)
