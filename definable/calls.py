@@ -68,10 +68,10 @@ class ToolCall(Fact):
     """Which of several calls with the same step, tool and arguments this is."""
     ensure: tuple[str, ...] = ()
     """Arguments that identify what must exist once: look first, update what is there, else create."""
-    approved: bool = False
-    """A definition or a flag has answered ahead for this call."""
-    suspicion: str = ""
-    """Why a person must look before it is sent although the tool does not ask: a target of doubtful origin."""
+    approval: Literal["none", "needed", "given"] = "none"
+    """Whether a person is asked before it is sent; `given` when a definition or a flag answered ahead."""
+    concern: str = ""
+    """Why a person must look although the tool does not ask: a target of doubtful origin."""
 
     @property
     def effect_id(self) -> str:

@@ -7,6 +7,7 @@
     ├── UpstreamError              a host cannot be reached or is not what it should be   exit 5
     ├── ModelError                 a language model failed; carries its failure class     exit 5
     ├── LimitReached               a limit would be broken by the next call               exit 4
+    ├── RunCancelled               the run was cancelled from elsewhere                   exit 1
     ├── StoreError                 the local database refused                             exit 1
     ├── LedgerError                an effect was asked to make a step its state forbids   exit 1
     └── ReplayError                a recorded history does not fit today's code           exit 1
@@ -110,6 +111,10 @@ class LimitReached(DefinableError):
     """The next call would break a limit of the run or step, so it was not made."""
 
     exit_code = 4
+
+
+class RunCancelled(DefinableError):
+    """The run was cancelled, by this process or another; nothing more is sent for it."""
 
 
 class StoreError(DefinableError):

@@ -1,0 +1,36 @@
+"""The approval node: the only one with an interrupt. It holds nothing while people take their time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from langgraph.types import interrupt
+
+from definable.calls import Ask, Decision, Exchange
+from definable.graph.context import Context
+from definable.graph.state import State
+
+
+def approval(context: Context) -> Callable[[State], dict[str, Any]]:
+    """Return the node: stops the run until at least one question has an answer, and logs each answer once."""
+
+    def wait(state: State) -> dict[str, Any]:
+        answers: dict[str, Any] = interrupt(state["asks"])
+        came = []
+        for ask in state["asks"]:
+            if ask["id"] not in answers:
+                continue
+            decision = Decision.model_validate(answers[ask["id"]])
+            if ask["call"]:
+                context.store.record(
+                    context.run.id,
+                    Exchange(
+                        call=ask["call"], n=ask["n"], order=Ask.model_validate(ask["ask"]), reply=decision
+                    ),
+                )
+            came.append({"from": "approval", "call": ask["call"], "approve": decision.approve})
+        context.tell()
+        return {"came": came, "asks": []}
+
+    return wait

@@ -1,0 +1,172 @@
+"""What the nodes of one run work with: its definition, its log, the doors to models and products."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
+
+from definable.calls import Ask, Outcome, Send, ToolCall
+from definable.limits import Budget, Spent, Usage
+from definable.models import Models
+from definable.spec.agent import Agent
+from definable.spec.paths import lookup
+from definable.spec.workflow import Limits, Step, Workflow
+from definable.store import Store
+from definable.store.rows import Event, RunRow
+from definable.verify.case import Catalog
+
+DECIDE_WITHIN = 4 * 3600.0
+"""Seconds in which a question has to be answered, where the workflow says nothing."""
+
+
+class Door(Protocol):
+    """The way to one product: performs exactly one attempt, never more, and never raises for the network."""
+
+    async def attempt(self, send: Send) -> Outcome:
+        """Send one request and return what came of it."""
+
+
+@dataclass
+class Context:
+    """One run in this process. Nodes change nothing in it but the counters; all else is in the store."""
+
+    run: RunRow
+    workflow: Workflow
+    agents: Mapping[str, Agent]
+    catalog: Catalog
+    doors: Mapping[str, Door]
+    """Toolkit name → its door."""
+    store: Store
+    models: Models
+    clock: Callable[[], datetime]
+    watch: Callable[[Event], None] = lambda event: None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    yes_to: tuple[str, ...] = ()
+    spent: Spent = field(default_factory=Spent)
+    by_step: dict[str, Spent] = field(default_factory=dict)
+    began: datetime | None = None
+    """When this segment began; the time of segments before it is in `spent`."""
+    shown: int = 0
+    outputs: dict[str, Any] = field(default_factory=dict)
+    """Step id → what it brought, as the log has it; None for a step that was skipped."""
+    begun: set[str] = field(default_factory=set)
+    calls: dict[str, ToolCall] = field(default_factory=dict)
+    """Every call of this run by its id, as the log has it."""
+    turns: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Every model turn of this run by its key, as the log has it."""
+
+    def log(self, type: str, data: dict[str, Any], step: str | None = None, call: str | None = None) -> None:
+        """Append an event to the run log and show it to whoever watches."""
+        self.store.append(self.run.id, type, data, step=step, call=call)
+        self.tell()
+
+    def tell(self) -> None:
+        """Show the watcher what the log has that it has not seen."""
+        for event in self.store.events(self.run.id, after=self.shown):
+            self.shown = event.seq
+            self.watch(event)
+
+    def propose(self, call: ToolCall) -> None:
+        """Put a new call into the log and count it."""
+        self.calls[call.id] = call
+        self.spent = self.spent.after_calls()
+        self.by_step[call.step] = self.by_step.get(call.step, Spent()).after_calls()
+        self.log("call.proposed", call.model_dump(mode="json"), step=call.step, call=call.id)
+
+    def begin(self, step: Step) -> None:
+        """Say in the log that a step begins; once, however often its node is run."""
+        if step.id in self.begun:
+            return
+        self.begun.add(step.id)
+        what = {"kind": "agent", "agent": step.agent} if step.agent else {"kind": "call", "tool": step.call}
+        self.log("step.started", what, step=step.id)
+
+    def ask(self, call: str, n: int, ask: Ask, step: Step) -> dict[str, Any]:
+        """Keep a question for a person, and return it as the approval node wants it."""
+        timeout = next(
+            (r.timeout for r in self.workflow.approvals if any(fnmatchcase(ask.tool, g) for g in r.tools)),
+            DECIDE_WITHIN,
+        )
+        until = self.clock() + timedelta(seconds=timeout) if ask.reason == "approval" else None
+        identifier = self.store.ask(self.run.id, call, n, ask, until)
+        self.tell()
+        return {"id": identifier, "call": call, "n": n, "ask": ask.model_dump(mode="json")}
+
+    def is_agent(self, step: str) -> bool:
+        """Whether the step of this id is an agent's."""
+        return any(s.id == step and s.agent is not None for s in self.workflow.steps)
+
+    def identities(self) -> set[str]:
+        """Return the texts that may be targets: the run's inputs, and ids in verified results."""
+        known = set(strings(self.run.inputs))
+        for receipt in self.store.receipts(self.run.id):
+            if receipt.status == "verified":
+                for path in self.catalog[receipt.tool][1].identity:
+                    known.update(strings(lookup(receipt.result, path)))
+        return known
+
+    def step(self, index: int) -> Step:
+        """Return the step at `index`."""
+        return self.workflow.steps[index]
+
+    def agent(self, step: Step) -> Agent:
+        """Return the agent whose turn a step is."""
+        return self.agents[step.agent or ""]
+
+    def budgets(self, step: Step) -> list[Budget]:
+        """Return every limit that applies to a step, with what is spent of it."""
+        mine = self.by_step.get(step.id, Spent())
+        found = [Budget(name="run", limits=self.workflow.limits, spent=self.spent.at(self.elapsed()))]
+        if step.agent and (own := self.agent(step).limits):
+            found.append(Budget(name=f"agent {step.agent}", limits=own, spent=mine))
+        if step.limits:
+            found.append(Budget(name=f"step {step.id}", limits=step.limits, spent=mine))
+        return found
+
+    def paid(self, step: Step, model: str, usage: Usage) -> None:
+        """Count a model call."""
+        self.spent = self.spent.after_model(model, usage)
+        self.by_step[step.id] = self.by_step.get(step.id, Spent()).after_model(model, usage)
+
+    def elapsed(self) -> float:
+        """Return the seconds this run has been at work, waiting for people not counted."""
+        here = (self.clock() - self.began).total_seconds() if self.began else 0.0
+        return self.spent.seconds + here
+
+    def finish(self, step: Step, output: Any) -> None:
+        """Keep the output of a step: an artifact, or a verified result."""
+        if step.id not in self.outputs:
+            self.outputs[step.id] = output
+            self.log("step.done", {"output": output}, step=step.id)
+
+    def skip(self, step: Step) -> None:
+        """Note that a step's `when` does not hold; its output is null."""
+        if step.id not in self.outputs:
+            self.outputs[step.id] = None
+            self.log("step.skipped", {"when": step.when}, step=step.id)
+
+    def scope(self) -> dict[str, Any]:
+        """Return what `${{ }}` may name in this run."""
+        started = datetime.fromisoformat(self.run.created_at)
+        year, week, _ = started.isocalendar()
+        return {
+            "inputs": self.run.inputs,
+            "steps": {step: {"output": output} for step, output in self.outputs.items()},
+            "run": {"id": self.run.id, "date": started.date().isoformat(), "week": f"{year}-W{week:02d}"},
+        }
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Yield every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from strings(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from strings(each)

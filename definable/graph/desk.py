@@ -1,0 +1,78 @@
+"""The calls that are being settled: their flows, kept alive between turns and rebuilt from the log after a crash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from definable.calls import Exchange, Order, Receipt, Send, ToolCall
+from definable.graph.context import Context
+from definable.verify.case import Flow
+from definable.verify.flow import advance, replay
+
+
+@dataclass
+class _Live:
+    flow: Flow[Receipt]
+    played: int
+    step: Order | Receipt
+
+
+@dataclass
+class Desk:
+    """Turns exchanges into the next order or the receipt of each open call."""
+
+    context: Context
+    live: dict[str, _Live] = field(default_factory=dict)
+
+    def next(self, call: ToolCall) -> tuple[int, Order | Receipt]:
+        """Return how many exchanges the call has, and what is to be done now, or its receipt.
+
+        Raises ReplayError when the log does not fit today's rules.
+        """
+        if (known := self.context.store.receipt(call.run, call.id)) is not None:
+            return -1, known
+        history = self.context.store.exchanges(call.run, call.id)
+        live = self.live.get(call.id)
+        if live is None or live.played > len(history):
+            flow, step = replay(call, self.context.catalog, history)
+            live = self.live[call.id] = _Live(flow, len(history), step)
+        for exchange in history[live.played :]:
+            live.step = advance(live.flow, exchange.reply)
+            live.played += 1
+            self._tell(call, exchange, live.step)
+        return live.played, live.step
+
+    def close(self, call: ToolCall, receipt: Receipt) -> Receipt:
+        """Keep the receipt, and bring the ledger to its end."""
+        self.live.pop(call.id, None)
+        store = self.context.store
+        effect = store.effect(call.effect_id) if receipt.effect else None
+        if effect is not None and effect.attempt:
+            self._ledger(effect.effect, receipt)
+        kept = store.settle(call.run, receipt)
+        self.context.tell()
+        return kept
+
+    def _ledger(self, effect: str, receipt: Receipt) -> None:
+        store = self.context.store
+        row = store.effect(effect)
+        if row is None or row.state in ("verified", "needs_review"):
+            return
+        if receipt.status == "needs_review":
+            store.needs_review(effect, receipt.message)
+        elif receipt.status == "verified" and receipt.evidence:
+            if row.state != "committed":
+                store.reconciled(effect, receipt.result)
+            store.verified(effect, receipt.evidence, receipt.message)
+
+    def _tell(self, call: ToolCall, exchange: Exchange, step: Order | Receipt) -> None:
+        """Note for people what this reply means and what happens now."""
+        if isinstance(step, Send):
+            what = "wait" if step.delay else "send"
+            following = f"{step.role} {step.tool}" + (f" in {step.delay:g} s" if step.delay else "")
+        else:
+            what = "ask" if not isinstance(step, Receipt) else step.status
+            following = step.question if not isinstance(step, Receipt) else step.message
+        self.context.log(
+            "verdict", {"n": exchange.n, "move": what, "next": following}, step=call.step, call=call.id
+        )

@@ -1,0 +1,78 @@
+"""The Distributor: the only node that touches a product. One order, one attempt, nothing decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from definable.calls import Exchange, Order, Outcome, Phase, Send
+from definable.errors import LimitReached, RunCancelled
+from definable.graph.context import Context
+from definable.graph.state import Dispatch
+from definable.store import RunStatus
+
+ORDER: TypeAdapter[Order] = TypeAdapter(Order)
+
+
+def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, Any]]]:
+    """Return the node: performs the one attempt it is handed and puts the exchange into the run log."""
+
+    async def perform(dispatch: Dispatch) -> dict[str, Any]:
+        order = ORDER.validate_python(dispatch["order"])
+        assert isinstance(order, Send)  # noqa: S101
+        if not _answered(context, dispatch):
+            await _wait(context, order)
+            outcome = await _attempt(context, dispatch, order)
+            exchange = Exchange(call=dispatch["call"], n=dispatch["n"], order=order, reply=outcome)
+            context.store.record(context.run.id, exchange)
+            context.tell()
+        return {"came": [{"from": "distributor", "call": dispatch["call"], "n": dispatch["n"]}]}
+
+    return perform
+
+
+def _answered(context: Context, dispatch: Dispatch) -> bool:
+    """Whether a run of this node before a crash got as far as the log."""
+    return any(e.n == dispatch["n"] for e in context.store.exchanges(context.run.id, dispatch["call"]))
+
+
+async def _wait(context: Context, order: Send) -> None:
+    if context.store.run(context.run.id).status is RunStatus.CANCELLED:
+        raise RunCancelled("the run was cancelled", run=context.run.id)
+    limit = context.workflow.limits.time
+    if limit is not None and context.elapsed() + order.delay > limit:
+        raise LimitReached(
+            f"the run may take {limit:g} s, has taken {context.elapsed():.0f} s, "
+            f"and {order.tool} cannot be sent again before {order.delay:g} s from now: {order.why}",
+            hint="raise limits.time in the workflow and resume the run; nothing that was done is done again",
+            limit="time",
+        )
+    if order.delay:
+        await context.sleep(order.delay)
+
+
+async def _attempt(context: Context, dispatch: Dispatch, order: Send) -> Outcome:
+    if order.effect is not None and not _enter(context, dispatch, order):
+        return Outcome(
+            phase=Phase.UNKNOWN,
+            cause="crash",
+            error="the process ended after this was sent and before an answer was noted",
+            at=context.clock().isoformat(),
+        )
+    toolkit, _ = context.catalog[order.tool]
+    return await context.doors[toolkit.toolkit].attempt(order)
+
+
+def _enter(context: Context, dispatch: Dispatch, order: Send) -> bool:
+    """Put the intent into the ledger. False: this very attempt was sent before, and nobody noted the answer."""
+    effect = order.effect or ""
+    known = context.store.effect(effect)
+    if known is not None and known.attempt >= order.attempt:
+        return False
+    context.store.intend(
+        effect, context.run.id, dispatch["call"], order.tool, order.arguments, attempt=order.attempt
+    )
+    context.store.sent(effect, order.attempt)
+    return True

@@ -1,0 +1,106 @@
+"""From what a model or a definition wants to a call that may go out: allowed, well-formed, and of known origin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from definable.calls import ToolCall
+from definable.errors import UsageError
+from definable.graph.context import Context, strings
+from definable.limits import check_tool_call
+from definable.spec.paths import lookup, references, render
+from definable.spec.toolkit import Tool
+from definable.spec.workflow import Step
+from definable.toolkits.arguments import normalise
+
+OWN = {"inputs", "run", "event"}
+"""Roots of paths that lead to what the user gave, not to what a product or a model said."""
+
+
+def allowed(context: Context, step: Step) -> list[str]:
+    """Return the slugs an agent may ask for in this step: its allowlist, with globs filled in, internal ones left out."""
+    globs = step.tools if step.tools is not None else context.agent(step).tools
+    tools = context.catalog.tools
+    return [s for s, (_, tool) in tools.items() if not tool.internal and any(fnmatchcase(s, g) for g in globs)]
+
+
+def propose(
+    context: Context, step: Step, number: int, slug: str, arguments: Mapping[str, Any], *, trusted: Iterable[str] = ()
+) -> ToolCall:
+    """Return the `number`-th call of a step, and put it into the log; the same one when it is there already.
+
+    `trusted` names arguments that come from the user's own words. Raises UsageError when the tool is not
+    allowed or the arguments are wrong, LimitReached when it would be one call too many.
+    """
+    call_id = f"{step.id}.{number}"
+    if (known := context.calls.get(call_id)) is not None:
+        return known
+    toolkit, tool = context.catalog[slug]
+    exact = normalise(toolkit, tool, slug, dict(arguments))
+    check_tool_call(context.budgets(step))
+    concern = _concern(context, tool, exact, set(trusted))
+    call = ToolCall(
+        id=call_id,
+        tool=slug,
+        arguments=exact,
+        step=step.id,
+        run=context.run.id,
+        ordinal=sum(
+            c.step == step.id and c.tool == slug and c.arguments == exact for c in context.calls.values()
+        ),
+        ensure=step.ensure,
+        approval=_approval(context, step, slug, tool, concern),
+        concern=concern,
+    )
+    context.propose(call)
+    return call
+
+
+def declared(context: Context, step: Step) -> ToolCall:
+    """Return the call that a step declares, its `${{ }}` filled in."""
+    try:
+        arguments = render(step.arguments, context.scope())
+        own = [n for n, value in step.arguments.items() if all(r[0] in OWN for r in references(value))]
+        return propose(context, step, 1, step.call or "", arguments, trusted=own)
+    except UsageError as error:
+        raise UsageError(f"step {step.id!r}: {error.message}", hint=error.hint, **error.facts) from None
+
+
+def _approval(context: Context, step: Step, slug: str, tool: Tool, concern: str) -> Any:
+    if not tool.effect.writes:
+        return "none"
+    if any(fnmatchcase(slug, glob) for glob in context.yes_to):
+        return "given"
+    if concern:
+        return "needed"
+    if step.approve is not None:
+        return "needed" if step.approve else "given"
+    ruled = any(fnmatchcase(slug, glob) for rule in context.workflow.approvals for glob in rule.tools)
+    return "needed" if tool.asks or ruled else "none"
+
+
+def _concern(context: Context, tool: Tool, arguments: Mapping[str, Any], trusted: set[str]) -> str:
+    """Why a person must look: a target that neither the user named nor a verified result gave as an id."""
+    if not tool.effect.writes or not tool.targets:
+        return ""
+    known = context.identities()
+    for path in tool.targets:
+        if _top(path) in trusted or _snake(_top(path)) in trusted:
+            continue
+        for value in strings(lookup(arguments, path)):
+            if value not in known:
+                return (
+                    f"{path} is {value!r}, which is neither an input of this run "
+                    "nor an id in a verified result: is it the right target?"
+                )
+    return ""
+
+
+def _top(path: str) -> str:
+    return path.split(".")[0].split("[")[0]
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)

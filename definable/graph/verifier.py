@@ -1,0 +1,198 @@
+"""The Verifier's node: the one place that decides what happens next. All it decides with is in `definable.verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from langgraph.graph import END
+from langgraph.types import Command
+from langgraph.types import Send as Branch
+
+from definable.calls import Ask, Failure, Phase, Receipt, Send, Verdict
+from definable.errors import DefinableError, ModelError, UsageError
+from definable.graph.context import Context
+from definable.graph.desk import Desk
+from definable.graph.proposals import allowed, declared, propose
+from definable.graph.state import State, fresh
+from definable.models import Turn
+from definable.spec.artifacts import SHAPES
+from definable.spec.model import Effect
+from definable.spec.nearest import suggest
+from definable.spec.paths import truth
+from definable.spec.workflow import Step
+from definable.verify.grounding import ground
+from definable.verify.plan import TRIES, Move, backoff, plan
+
+Next = Command[Any]
+
+
+def verifier(context: Context) -> Callable[[State], Next]:
+    """Return the node: reads what came in, and routes."""
+    desk = Desk(context)
+
+    def route(state: State) -> Next:
+        work: State = {**state}
+        for item in state.get("came", []):
+            if item["from"] == "agent":
+                if (way := _from_agent(context, work, item)) is not None:
+                    return _go(work, way)
+            elif item["from"] == "approval" and not item["call"] and not item["approve"]:
+                raise DefinableError("no key for the model was given, so the run ends here")
+        if "open" not in work:
+            return _open_step(context, desk, work, 0)
+        return _go_on(context, desk, work)
+
+    return route
+
+
+def _go(work: State, way: Any) -> Next:
+    return Command(update={**work, "came": None}, goto=way)
+
+
+def _from_agent(context: Context, work: State, item: dict[str, Any]) -> str | None:
+    """Take in an agent's turn; return the next node when that is settled already."""
+    step = context.step(work["step"])
+    if "failure" in item:
+        return _model_failed(context, work, step, item["failure"])
+    work["tries"], work["pause"] = 0, 0.0
+    key = item["key"]
+    turn = Turn.model_validate(context.turns[key]["turn"])
+    if turn.artifact is not None:
+        return _judge(context, work, step, key, turn.artifact)
+    uses = {}
+    number = sum(not c.startswith("!") for past in work["history"] for c in past["uses"].values())
+    for use in turn.uses:
+        uses[use.id] = _proposed(context, step, number + 1, use.name, use.arguments)
+        number += not uses[use.id].startswith("!")
+    work["history"] = [*work["history"], {"key": key, "uses": uses, "say": ""}]
+    work["open"] = [call for call in uses.values() if not call.startswith("!")]
+    return None
+
+
+def _proposed(context: Context, step: Step, number: int, slug: str, arguments: dict[str, Any]) -> str:
+    """Return the id of the call that a model's tool use becomes, or `!` and what is wrong with it."""
+    slugs = allowed(context, step)
+    if slug not in slugs:
+        return f"!{slug!r} is not on the allowlist of this step{suggest(slug, slugs)}"
+    try:
+        return propose(context, step, number, slug, arguments).id
+    except UsageError as error:
+        return f"!{error}"
+
+
+def _judge(context: Context, work: State, step: Step, key: str, artifact: dict[str, Any]) -> str | None:
+    """Ground an artifact: accept it, send it back with the reasons, or end the run."""
+    shape = SHAPES[context.agent(step).hands_in]
+    data = {"shape": shape.__name__, "artifact": artifact}
+    context.log("artifact", data, step=step.id)
+    results = {
+        r.call: {"tool": r.tool, "result": r.result}
+        for r in context.store.receipts(context.run.id)
+        if r.status == "verified"
+    }
+    scope = context.scope()
+    constants = {"inputs": scope["inputs"], "run": scope["run"], "prompt": step.prompt}
+    sources = [o for s, o in context.outputs.items() if o is not None and context.is_agent(s)]
+    reasons = ground(shape.model_validate(artifact), results, constants, sources)
+    if not reasons:
+        context.finish(step, artifact)
+        work["open"] = []
+        return None
+    context.log("artifact.rejected", {"reasons": reasons, "revision": work["revision"]}, step=step.id)
+    if work["revision"] >= step.revisions:
+        listed = "".join(f"\n  - {reason}" for reason in reasons)
+        raise DefinableError(
+            f"what {step.agent} handed in does not trace to verified results, after {step.revisions} revisions:{listed}",
+            hint="allow more with `revisions`, or ask for less in the step's prompt",
+        )
+    say = "This does not trace to verified results; hand it in again without what does not:\n- "
+    work["history"] = [*work["history"], {"key": key, "uses": {}, "say": say + "\n- ".join(reasons)}]
+    work["revision"] += 1
+    return step.agent
+
+
+def _model_failed(context: Context, work: State, step: Step, failure: dict[str, Any]) -> str:
+    """Wait and ask the model again, wait for a key, or end: by the same table as a tool's failures."""
+    error = DefinableError.from_json(failure)
+    assert isinstance(error, ModelError)  # noqa: S101
+    verdict = Verdict(failure=Failure(error.failure), phase=Phase.REJECTED, message=error.message)
+    move = plan(verdict, Effect.READ)
+    wait = error.retry_after
+    if move in (Move.REFRESH, Move.PARK):
+        ask = Ask(reason="auth", question=str(error), tool="", arguments={}, arguments_hash="")
+        n = len(context.store.events(context.run.id))
+        asked = context.ask("", n, ask, step)
+        work["asks"] = [asked]
+        return "approval"
+    if move is Move.WAIT or (move is Move.RETRY and work["tries"] + 1 < TRIES):
+        key = f"{context.run.id}/{step.id}"
+        work["pause"] = wait if wait is not None else backoff(key, work["tries"], base=1.0, cap=60.0)
+        work["tries"] += 1
+        words = f"asked again in {work['pause']:g} s"
+        context.log("verdict", {"n": work["tries"], "move": move, "next": f"{error.message}; {words}"}, step=step.id)
+        return step.agent or ""
+    raise error
+
+
+def _go_on(context: Context, desk: Desk, work: State) -> Next:
+    """Move every open call as far as it goes; route when something has to come in, else close the turn."""
+    branches, asks, left = [], [], []
+    for call_id in work["open"]:
+        call = context.calls[call_id]
+        n, move = desk.next(call)
+        if isinstance(move, Receipt):
+            desk.close(call, move)
+            continue
+        left.append(call_id)
+        if isinstance(move, Send):
+            order = move.model_dump(mode="json")
+            branches.append(Branch("distributor", {"call": call_id, "n": n, "order": order}))
+        else:
+            asks.append((call_id, n, move))
+    work["open"] = left
+    if branches:
+        return _go(work, branches)
+    if asks:
+        work["asks"] = [context.ask(c, n, ask, context.step(work["step"])) for c, n, ask in asks]
+        return _go(work, "approval")
+    return _turn_over(context, desk, work)
+
+
+def _turn_over(context: Context, desk: Desk, work: State) -> Next:
+    step = context.step(work["step"])
+    if step.call is not None:
+        receipt = context.store.receipt(context.run.id, f"{step.id}.1")
+        assert receipt is not None  # noqa: S101
+        if receipt.status != "verified":
+            raise DefinableError(
+                f"step {step.id!r}: {receipt.tool} {_ending(receipt)}: {receipt.message}",
+                hint=f"what was tried: definable runs show {context.run.id}",
+                receipt=receipt.status,
+            )
+        context.finish(step, receipt.result)
+    elif step.id not in context.outputs:
+        return _go(work, step.agent or "")
+    return _open_step(context, desk, work, work["step"] + 1)
+
+
+def _ending(receipt: Receipt) -> str:
+    return {"denied": "was denied", "needs_review": "needs a person to look"}.get(receipt.status, "failed")
+
+
+def _open_step(context: Context, desk: Desk, work: State, index: int) -> Next:
+    """Go to the next step whose `when` holds; a declared call is proposed at once, an agent gets its turn."""
+    while index < len(context.workflow.steps):
+        step = context.step(index)
+        work.update(fresh(index))
+        if step.when is not None and not truth(step.when, context.scope()):
+            context.skip(step)
+            index += 1
+            continue
+        context.begin(step)
+        if step.agent is not None:
+            return _go(work, step.agent)
+        work["open"] = [declared(context, step).id]
+        return _go_on(context, desk, work)
+    work["step"] = index
+    return _go(work, END)

@@ -1,0 +1,124 @@
+"""One call while it is being settled: what is known of it so far, and the receipt that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from definable.calls import Attempt, Failure, Heal, Order, Outcome, Receipt, Reply, Send, ToolCall, Verdict
+from definable.spec.model import Evidence
+from definable.spec.paths import MISSING, render
+from definable.spec.toolkit import Tool, Toolkit
+
+T = TypeVar("T")
+Flow = Generator[Order, Reply, T]
+"""Says what to do next and is told what came of it, so that it needs no network to run."""
+
+Scope = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The tools that a flow may use, and what is known of the place where they work."""
+
+    tools: Mapping[str, tuple[Toolkit, Tool]]
+    exclusive: bool = False
+    """Nobody else uses the token: a new match can only be ours."""
+    web: str = ""
+    """Origin of the product's pages for people."""
+
+    def __getitem__(self, slug: str) -> tuple[Toolkit, Tool]:
+        """Return the toolkit and the tool behind a slug."""
+        return self.tools[slug]
+
+
+class Ended(Exception):
+    """The call cannot go on; carries its receipt. Internal to the flow."""
+
+    def __init__(self, receipt: Receipt) -> None:
+        """Keep the receipt."""
+        super().__init__(receipt.message)
+        self.receipt = receipt
+
+
+@dataclass
+class Case:
+    """The running record of one call."""
+
+    call: ToolCall
+    catalog: Catalog
+    slug: str
+    """The tool that performs it; `ensure` may make it another than the one proposed."""
+    arguments: dict[str, Any]
+    attempts: int = 0
+    """Attempts ordered; the ledger numbers them."""
+    sends: int = 0
+    """Attempts that left."""
+    heals: list[Heal] = field(default_factory=list)
+    trail: list[Attempt] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    decided_by: str = ""
+
+    @property
+    def tool(self) -> Tool:
+        """The tool that performs the call."""
+        return self.catalog[self.slug][1]
+
+    @property
+    def toolkit(self) -> Toolkit:
+        """The product it belongs to."""
+        return self.catalog[self.slug][0]
+
+    def scope(self, **names: Any) -> Scope:
+        """Return the names that the tool's recipes may use."""
+        return {"arguments": self.arguments, "web": self.catalog.web, **names}
+
+    def heal(self, failure: Failure, rule: str, detail: str = "") -> None:
+        """Note one repair."""
+        self.heals.append(Heal(failure=failure, rule=rule, detail=detail))
+
+    def saw(self, send: Send, outcome: Outcome, verdict: Verdict) -> None:
+        """Note one attempt or look."""
+        self.trail.append(
+            Attempt(
+                role=send.role,
+                tool=send.tool,
+                status=outcome.status,
+                verdict=verdict,
+                seconds=outcome.seconds,
+                at=outcome.at,
+            )
+        )
+
+    def verified(self, result: Any, evidence: Evidence | None, message: str = "", **names: Any) -> Receipt:
+        """Return the receipt of a call that is known to have done what was asked."""
+        link = render(self.tool.link, self.scope(result=result, **names), missing="drop") if self.tool.link else ""
+        return self._receipt(
+            "verified",
+            result=result,
+            evidence=evidence,
+            message="; ".join(filter(None, [message, *self.notes])),
+            link="" if link is MISSING else link,
+        )
+
+    def ended(self, status: str, failure: Failure, message: str, result: Any = None) -> Ended:
+        """Return what to raise when the call ends without having done what was asked."""
+        text = "; ".join(filter(None, [message, *self.notes]))
+        return Ended(self._receipt(status, failure=failure, message=text, result=result))
+
+    def _receipt(self, status: str, **facts: Any) -> Receipt:
+        return Receipt.model_validate(
+            {
+                "call": self.call.id,
+                "tool": self.slug,
+                "arguments": self.arguments,
+                "status": status,
+                "attempts": self.sends,
+                "heals": tuple(self.heals),
+                "trail": tuple(self.trail),
+                "effect": self.call.effect_id if self.tool.effect.writes else None,
+                "decided_by": self.decided_by,
+                **facts,
+            }
+        )

@@ -1,0 +1,107 @@
+"""From one outcome to one verdict: which class of failure, how far it got, in words for people."""
+
+from __future__ import annotations
+
+import math
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from definable.calls import Failure, Outcome, Phase, Verdict
+from definable.spec.paths import MISSING, lookup
+from definable.spec.toolkit import Tool, Toolkit
+
+LONGEST_WAIT = 15 * 60.0
+"""A server may ask for more; it is a hint, and hints are capped."""
+
+BY_STATUS = {
+    401: Failure.AUTH_EXPIRED,
+    403: Failure.PERMISSION,
+    404: Failure.NOT_FOUND,
+    409: Failure.CONFLICT,
+    410: Failure.NOT_FOUND,
+    429: Failure.RATE_LIMITED,
+}
+
+
+def classify(toolkit: Toolkit, tool: Tool, outcome: Outcome) -> Verdict:
+    """Return the verdict on `outcome`, before any look into the body of a success."""
+    if outcome.status is None:
+        return _without_answer(tool, outcome)
+    status = outcome.status
+    if 200 <= status < 300:
+        return Verdict(failure=Failure.OK, phase=Phase.COMMITTED)
+    words = _words(toolkit, outcome)
+    if status in tool.rejects:
+        failure = Failure.CAPACITY
+    elif status >= 500:
+        failure = Failure.UPSTREAM_5XX
+    elif 300 <= status < 400:
+        where = outcome.headers.get("location", "elsewhere")
+        words = f"redirected to {where}: is {toolkit.base_url.env} the API's own address?"
+        failure = Failure.NOT_FOUND
+    else:
+        failure = BY_STATUS.get(status, Failure.INVALID_INPUT)
+    return Verdict(
+        failure=failure,
+        phase=outcome.phase,
+        message=f"{status}: {words}",
+        retry_after=retry_after(outcome.headers),
+    )
+
+
+def _without_answer(tool: Tool, outcome: Outcome) -> Verdict:
+    if outcome.cause == "no_credentials":
+        return Verdict(failure=Failure.NO_CREDENTIALS, phase=Phase.NOT_SENT, message=outcome.error)
+    if outcome.phase is Phase.NOT_SENT or not tool.effect.writes:
+        failure = Failure.NETWORK
+    else:
+        failure = Failure.UNKNOWN_OUTCOME
+    return Verdict(failure=failure, phase=outcome.phase, message=outcome.error)
+
+
+def _words(toolkit: Toolkit, outcome: Outcome) -> str:
+    """The server's own words, then what the toolkit knows of this status."""
+    said = _said(toolkit, outcome.body)
+    known = toolkit.statuses.get(outcome.status or 0, "")
+    trace = outcome.headers.get("x-trace-id", "")
+    return "; ".join(filter(None, [said, known, trace and f"trace {trace}"])) or "no reason given"
+
+
+def _said(toolkit: Toolkit, body: Any) -> str:
+    if isinstance(body, str):
+        return body.strip()[:300]
+    for envelope in toolkit.errors:
+        message = lookup(body, envelope.message)
+        if not isinstance(message, str):
+            continue
+        parts = [message]
+        for path in (envelope.details, envelope.issues):
+            more = lookup(body, path) if path else MISSING
+            if more is not MISSING and more:
+                parts.append(", ".join(map(str, more)) if isinstance(more, list) else str(more))
+        return ": ".join(parts)
+    return ""
+
+
+def retry_after(headers: dict[str, str]) -> float | None:
+    """Return the seconds that `Retry-After` asks for (RFC 9110 10.2.3), at most 15 minutes; None when it says nothing.
+
+    A date is taken against the response's own `Date`, so that a wrong clock on either side does no harm.
+    """
+    text = headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = _until(text, headers.get("date", ""))
+    if not math.isfinite(value) or value < 0:
+        return None
+    return min(value, LONGEST_WAIT)
+
+
+def _until(text: str, now: str) -> float:
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - parsedate_to_datetime(now)).total_seconds())
+    except (ValueError, TypeError):
+        return math.nan

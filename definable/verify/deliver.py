@@ -1,0 +1,148 @@
+"""One request, sent until the server has taken it, has refused it, or nobody knows what it did with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from definable.calls import Ask, Decision, Failure, Outcome, Phase, Send, Verdict
+from definable.spec.toolkit import Tool
+from definable.verify.case import Case, Flow
+from definable.verify.classify import classify
+from definable.verify.contracts import Contract
+from definable.verify.plan import TRIES, Move, backoff, plan
+from definable.verify.repair import Repair, repair
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Where a request stands. `body` is the validated response when `move` is ACCEPT."""
+
+    move: Move
+    verdict: Verdict
+    body: Any = None
+
+
+def deliver(
+    case: Case, slug: str, arguments: dict[str, Any], role: Any, *, delay: float = 0.0, why: str = ""
+) -> Flow[Delivered]:
+    """Send until ACCEPT, LOOK (the effect is in doubt) or FAIL; waits, retries and new keys are seen to here.
+
+    The first attempt is made after `delay` seconds, for the reason in `why`.
+    """
+    tool = case.catalog[slug][1]
+    fresh = False
+    waits = tries = 0
+    while True:
+        outcome = yield from _attempt(case, slug, arguments, role, delay, fresh, why)
+        verdict, body = examine(case, slug, outcome)
+        move = plan(verdict, tool.effect)
+        case.saw(_order(case, slug, arguments, role, 0.0, False, ""), outcome, verdict)
+        delay, fresh, why = 0.0, False, verdict.message
+        if move is Move.RETRY:
+            tries += 1
+            if tries >= TRIES:
+                return Delivered(Move.FAIL, verdict)
+            delay = backoff(f"{case.call.id}/{slug}", tries - 1, base=1.0, cap=30.0)
+            case.heal(verdict.failure, "retry", f"sent again after {delay:g} s")
+        elif move is Move.WAIT:
+            delay = _pause(case, verdict, waits)
+            waits += 1
+        elif move is Move.REFRESH:
+            fresh = True
+            case.heal(verdict.failure, "next_source", f"{outcome.credential or 'the key'} was refused")
+        elif move is Move.PARK:
+            yield from _park(case, slug, verdict)
+        else:
+            return Delivered(move, verdict, body)
+
+
+def _order(case: Case, slug: str, arguments: dict[str, Any], role: Any, delay: float, fresh: bool, why: str) -> Send:
+    writes = role == "call" and case.catalog[slug][1].effect.writes
+    return Send(
+        tool=slug,
+        arguments=arguments,
+        role=role,
+        attempt=case.attempts if role == "call" else 1,
+        delay=delay,
+        effect=case.call.effect_id if writes else None,
+        fresh=fresh,
+        why=why,
+    )
+
+
+def _attempt(
+    case: Case, slug: str, arguments: dict[str, Any], role: Any, delay: float, fresh: bool, why: str
+) -> Flow[Outcome]:
+    if role == "call":
+        case.attempts += 1
+    reply = yield _order(case, slug, arguments, role, delay, fresh, why)
+    assert isinstance(reply, Outcome), "a Send is answered by an Outcome"  # noqa: S101
+    if role == "call" and reply.phase is not Phase.NOT_SENT:
+        case.sends += 1
+    return reply
+
+
+def _pause(case: Case, verdict: Verdict, waits: int) -> float:
+    if verdict.retry_after is not None:
+        # The server's clock may cut a window a moment later than it says.
+        delay = verdict.retry_after + 0.05
+        rule = "retry_after"
+    else:
+        delay = backoff(case.call.id, waits, base=2.0, cap=60.0)
+        rule = "backoff"
+    case.heal(verdict.failure, rule, f"waited {delay:g} s")
+    return delay
+
+
+def _park(case: Case, slug: str, verdict: Verdict) -> Flow[None]:
+    """Wait for a key, however long it takes; the run holds nothing meanwhile."""
+    toolkit = case.catalog[slug][0]
+    reply = yield Ask(
+        reason="auth",
+        question=f"{toolkit.title} accepts none of the keys that are set: {verdict.message}",
+        tool=slug,
+        arguments=case.arguments,
+        arguments_hash=case.call.arguments_hash,
+    )
+    assert isinstance(reply, Decision), "an Ask is answered by a Decision"  # noqa: S101
+    if not reply.approve:
+        raise case.ended("failed", Failure.AUTH_EXPIRED, verdict.message)
+    case.heal(Failure.AUTH_EXPIRED, "resumed", "waited for a new key")
+
+
+def examine(case: Case, slug: str, outcome: Outcome) -> tuple[Verdict, Any]:
+    """Return the verdict and, for a success, the body after validation and repair."""
+    toolkit, tool = case.catalog[slug]
+    verdict = classify(toolkit, tool, outcome)
+    if verdict.failure is not Failure.OK:
+        return verdict, None
+    if tool.response is None:
+        _note_status(case, tool, outcome)
+        return verdict, None
+    contract = Contract.of(toolkit, tool.response)
+    if outcome.media == "json" and contract.valid(outcome.body):
+        _note_status(case, tool, outcome)
+        return verdict, outcome.body
+    return _mend(case, tool, contract, outcome, verdict)
+
+
+def _mend(case: Case, tool: Tool, contract: Contract, outcome: Outcome, verdict: Verdict) -> tuple[Verdict, Any]:
+    if outcome.media != "json":
+        shown = repr(outcome.body[:120]) if isinstance(outcome.body, str) else "nothing"
+        words = f"{outcome.status}, but the body is no JSON: {shown}"
+        return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message=words), None
+    mended = repair(contract, outcome.body)
+    if isinstance(mended, Repair):
+        case.heals.extend(mended.heals)
+        _note_status(case, tool, outcome)
+        return verdict, mended.body
+    found = "; ".join(v.message for v in contract.violations(outcome.body)[:5])
+    words = f"{outcome.status}, but the response is not what it was: {found}"
+    return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message=words), None
+
+
+def _note_status(case: Case, tool: Tool, outcome: Outcome) -> None:
+    if outcome.status not in tool.success:
+        expected = ", ".join(map(str, tool.success))
+        case.heal(Failure.DRIFT, "success_code", f"{outcome.status} where {expected} was promised")

@@ -1,0 +1,280 @@
+"""How one call is settled, from the first look to the receipt: the healing, in the order in which it happens.
+
+`settle` is a generator: it yields an `Order` (send this, ask a person), is sent the `Reply`, and returns the
+`Receipt`. It does no I/O and reads no clock, so the same replies always lead to the same receipt; after a crash
+the recorded exchanges are played into a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from definable.calls import Ask, Decision, Exchange, Failure, Order, Receipt, Reply, ToolCall
+from definable.errors import ReplayError
+from definable.spec.model import Effect, Evidence
+from definable.spec.paths import lookup, render, truth
+from definable.verify.case import Case, Catalog, Ended, Flow, Scope
+from definable.verify.deliver import Delivered, deliver
+from definable.verify.look import Unseen, read, see
+from definable.verify.lost import Absent, Found, new_ones, recover
+from definable.verify.plan import Move
+from definable.verify.readback import Ambiguous, about_result_only, matching, unmet
+
+RESENDS = 3
+"""How often a write that is proven not to have happened is sent again."""
+
+
+def settle(call: ToolCall, catalog: Catalog) -> Flow[Receipt]:
+    """Settle one call and return its receipt; never raises for what a server or a person answers."""
+    case = Case(call, catalog, slug=call.tool, arguments=dict(call.arguments))
+    try:
+        if not case.tool.effect.writes:
+            return (yield from _read(case))
+        return (yield from _write(case))
+    except Ended as end:
+        return end.receipt
+
+
+def replay(call: ToolCall, catalog: Catalog, history: Iterable[Exchange]) -> tuple[Flow[Receipt], Order | Receipt]:
+    """Play recorded exchanges into a new flow; return it with the order that is open now, or its receipt.
+
+    Raises ReplayError when today's code would have ordered something else than what was recorded.
+    """
+    flow = settle(call, catalog)
+    step = advance(flow, None)
+    for exchange in history:
+        if isinstance(step, Receipt) or not _alike(step, exchange.order):
+            raise ReplayError(
+                f"call {call.id!r}, exchange {exchange.n}: recorded {exchange.order.kind} of {exchange.order.tool!r}, "
+                f"but today's rules would {'end' if isinstance(step, Receipt) else step.kind + ' ' + step.tool!r} there",
+                hint="nothing more is sent for this call; look at it with: definable runs show " + call.run,
+            )
+        step = advance(flow, exchange.reply)
+    return flow, step
+
+
+def advance(flow: Flow[Receipt], reply: Reply | None) -> Order | Receipt:
+    """Tell a flow what came of its last order (None to start it); return its next order or its receipt."""
+    try:
+        return flow.send(reply) if reply is not None else next(flow)
+    except StopIteration as end:
+        receipt: Receipt = end.value
+        return receipt
+
+
+def _alike(now: Order, then: Order) -> bool:
+    return (now.kind, now.tool, now.arguments) == (then.kind, then.tool, then.arguments)
+
+
+def _read(case: Case) -> Flow[Receipt]:
+    yield from _permit(case)
+    got = yield from read(case, case.slug, case.arguments, "call")
+    if got.move is not Move.ACCEPT:
+        raise case.ended("failed", got.verdict.failure, got.verdict.message)
+    return case.verified(got.body, None)
+
+
+def _write(case: Case) -> Flow[Receipt]:
+    if case.call.ensure:
+        already = yield from _ensure(case)
+        if already is not None:
+            return already
+    before = yield from _prepare(case)
+    resends = 0
+    while True:
+        sent = yield from deliver(case, case.slug, case.arguments, "call")
+        result = yield from _taken(case, before, sent, resends)
+        if not isinstance(result, Absent):
+            result = yield from _finish(case, before, result)
+        if not isinstance(result, Absent):
+            receipt = yield from _confirm(case, before, result)
+            if not isinstance(receipt, Absent):
+                yield from _no_double(case, before, resends)
+                return receipt
+        resends += 1
+        if resends > RESENDS or case.tool.lost is None or case.tool.lost.how == "ask":
+            raise case.ended("failed", Failure.FALSE_SUCCESS, "accepted, but a look shows that it was not done")
+        case.heal(_reason(sent), "resent", "a look showed that it had not happened")
+
+
+def _reason(sent: Delivered) -> Failure:
+    return Failure.FALSE_SUCCESS if sent.move is Move.ACCEPT else Failure.UNKNOWN_OUTCOME
+
+
+def _permit(case: Case) -> Flow[None]:
+    """Ask a person where one is needed; what they approve is these exact arguments, once."""
+    if case.call.approval != "needed":
+        return
+    question = case.call.concern or f"{case.slug} {case.tool.effect.value}s something and waits for a yes"
+    reply = yield Ask(
+        reason="approval",
+        question=question,
+        tool=case.slug,
+        arguments=case.arguments,
+        arguments_hash=case.call.arguments_hash,
+    )
+    assert isinstance(reply, Decision), "an Ask is answered by a Decision"  # noqa: S101
+    case.decided_by = reply.by
+    if not reply.approve:
+        raise case.ended("denied", Failure.PERMISSION, reply.reason or f"denied by {reply.by}")
+
+
+def _prepare(case: Case) -> Flow[Scope]:
+    """Make too wide arguments exact, ask, and record what is there before the first send."""
+    try:
+        if case.tool.rewrite and truth(case.tool.rewrite.when, case.scope()):
+            scope = yield from see(case, case.tool.before, case.scope(), "before")
+            _rewrite(case, scope)
+        yield from _permit(case)
+        return (yield from see(case, case.tool.before, case.scope(), "before"))
+    except Unseen as blind:
+        raise case.ended("failed", Failure.PERMISSION, f"not sent: what is there cannot be read: {blind}") from None
+
+
+def _rewrite(case: Case, scope: Scope) -> None:
+    rule = case.tool.rewrite
+    assert rule is not None  # noqa: S101
+    exact = render(rule.arguments, scope, missing="drop")
+    case.arguments = {k: v for k, v in {**case.arguments, **exact}.items() if k not in rule.drop}
+    if rule.empty and not case.arguments.get(rule.empty):
+        raise Ended(case.verified(None, Evidence.EXISTENCE, "there was nothing to do"))
+
+
+def _ensure(case: Case) -> Flow[Receipt | None]:
+    """Look whether it is there: then bring it up to date instead of making another. None: go on and write."""
+    rule = case.tool.ensure
+    if rule is None:
+        raise case.ended("failed", Failure.INVALID_INPUT, f"{case.slug} has no way to ensure that it is there once")
+    try:
+        scope = yield from see(case, {"there": rule.look}, case.scope(), "before")
+    except Unseen as blind:
+        raise case.ended("failed", Failure.PERMISSION, f"not sent: what is there cannot be read: {blind}") from None
+    where = {path: f"${{{{ arguments.{name} }}}}" for name, path in rule.match.items() if name in case.call.ensure}
+    found = matching(lookup(scope, f"there.{rule.in_}"), where, scope) or []
+    if not found:
+        return None
+    if len(found) > 1:
+        ids = ", ".join(str(lookup(item, "id")) for item in found)
+        what = " and ".join(case.call.ensure)
+        raise case.ended("needs_review", Failure.CONFLICT, f"{len(found)} have this {what} already: {ids}")
+    case.slug = rule.update.call
+    case.arguments = render(rule.update.arguments, {**scope, "item": found[0]}, missing="drop")
+    return (yield from _already(case))
+
+
+def _already(case: Case) -> Flow[Receipt | None]:
+    """The receipt when everything is as wanted before anything is sent."""
+    try:
+        scope = yield from see(case, case.tool.after, case.scope(), "before")
+        if unmet(tuple(c for c in case.tool.expect if not about_result_only(c)), scope):
+            return None
+    except (Unseen, Ambiguous):
+        return None
+    lost = case.tool.lost
+    result = render(lost.adopt, scope, missing="drop") if lost else None
+    return case.verified(result, case.tool.evidence, "it was so already, nothing was sent", **scope)
+
+
+def _taken(case: Case, before: Scope, sent: Delivered, resends: int) -> Flow[Any]:
+    """The accepted response; after a lost answer what a look finds, or Absent."""
+    if sent.move is Move.ACCEPT:
+        return sent.body
+    if sent.move is Move.LOOK or (resends and sent.verdict.failure in (Failure.NOT_FOUND, Failure.CONFLICT)):
+        where = yield from recover(case, before, sent.verdict.message)
+        if isinstance(where, Found):
+            case.heal(sent.verdict.failure, "adopted", "a look showed that it had happened")
+            return where.result
+        if sent.move is Move.LOOK:
+            return where
+    raise case.ended("failed", sent.verdict.failure, sent.verdict.message)
+
+
+def _finish(case: Case, before: Scope, result: Any) -> Flow[Any]:
+    """Where the call only started something: look until that has ended. Absent when it never was."""
+    poll = case.tool.poll
+    scope = {**before, "result": result}
+    if poll is None or (poll.when is not None and not truth(poll.when, scope)):
+        return result
+    arguments = render(poll.arguments, scope)
+    unseen = 0
+    delay = 0.0
+    while True:
+        got = yield from deliver(case, poll.call, arguments, "poll", delay=delay)
+        delay = poll.every
+        if got.move is not Move.ACCEPT and got.verdict.failure is Failure.NOT_FOUND:
+            unseen += 1
+            if unseen * poll.every > case.tool.settle:
+                return (yield from _never_started(case, before))
+        elif got.move is not Move.ACCEPT:
+            message = f"started, but how it goes cannot be read: {got.verdict.message}"
+            raise case.ended("needs_review", got.verdict.failure, message, result)
+        else:
+            now = lookup(got.body, poll.at)
+            if now in poll.done:
+                return got.body
+            if now in poll.failed:
+                raise case.ended("failed", Failure.FALSE_SUCCESS, f"it was started and ended {now}", got.body)
+
+
+def _never_started(case: Case, before: Scope) -> Flow[Any]:
+    where = yield from recover(case, before, "accepted, but what was started is not there")
+    return where.result if isinstance(where, Found) else where
+
+
+def _confirm(case: Case, before: Scope, result: Any) -> Flow[Receipt | Absent]:
+    """Read back what was written. Absent: it is proven, after the settle time, that it was not done."""
+    own = tuple(c for c in case.tool.expect if about_result_only(c))
+    if failed := unmet(own, {**before, "result": result}):
+        raise case.ended("failed", Failure.FALSE_SUCCESS, "; ".join(failed), result)
+    wrong = yield from _read_back(case, before, result)
+    if isinstance(wrong, Receipt):
+        return wrong
+    words = "; ".join(wrong)
+    if case.tool.effect is not Effect.RUN and case.tool.lost is not None:
+        if case.tool.lost.how != "new":
+            case.notes.append(f"accepted at first, but {words}")
+            return Absent()
+        where = yield from recover(case, before, words)
+        if isinstance(where, Absent):
+            return where
+        if where.result != result:
+            again = yield from _read_back(case, before, where.result)
+            if isinstance(again, Receipt):
+                return again
+    raise case.ended("failed", Failure.FALSE_SUCCESS, words, result)
+
+
+def _read_back(case: Case, before: Scope, result: Any) -> Flow[Receipt | list[str]]:
+    """The receipt when what is seen is what was wanted, else what is wrong even after the settle time."""
+    scope = {**before, "result": result}
+    if not case.tool.after:
+        return case.verified(result, case.tool.evidence or Evidence.RESPONSE, case.tool.basis, **scope)
+    conditions = tuple(c for c in case.tool.expect if not about_result_only(c))
+    wrong: list[str] = []
+    try:
+        for delay in (0.0, case.tool.settle):
+            seen = yield from see(case, case.tool.after, scope, delay=delay, why="reading back what was written")
+            wrong = unmet(conditions, seen)
+            if not wrong:
+                return case.verified(result, case.tool.evidence, case.tool.basis, **seen)
+    except Unseen as blind:
+        return case.verified(result, Evidence.RESPONSE, f"could not be read back: {blind}")
+    except Ambiguous as twins:
+        raise case.ended("needs_review", Failure.UNKNOWN_OUTCOME, str(twins), result) from None
+    return wrong
+
+
+def _no_double(case: Case, before: Scope, resends: int) -> Flow[None]:
+    """After a resend: an earlier attempt may have come through late; then a person has to know."""
+    lost = case.tool.lost
+    if not resends or lost is None or lost.how != "new":
+        return
+    try:
+        twins = yield from new_ones(case, lost, before, 0.0)
+    except Unseen:
+        return
+    if len(twins) > 1:
+        ids = ", ".join(str(lookup(t, lost.id or "id")) for t in twins)
+        message = f"an earlier attempt came through late, so it is there {len(twins)} times: {ids}"
+        raise case.ended("needs_review", Failure.UNKNOWN_OUTCOME, message)

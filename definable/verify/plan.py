@@ -1,0 +1,74 @@
+"""From a verdict to the next move: one table, first matching row wins. It is printed in docs/healing.md."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from definable.calls import Failure, Phase, Verdict
+from definable.spec.model import Effect
+
+
+class Move(StrEnum):
+    """What happens next to a call."""
+
+    ACCEPT = "accept"
+    WAIT = "wait"
+    RETRY = "retry"
+    REFRESH = "refresh"
+    PARK = "park"
+    LOOK = "look"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: when it applies (None: whatever it is), what is done, and why."""
+
+    failure: Failure
+    phase: Phase | None
+    writes: bool | None
+    move: Move
+    why: str
+
+
+TABLE: tuple[Row, ...] = (
+    Row(Failure.OK, None, None, Move.ACCEPT, "validate, then read back what was written"),
+    Row(Failure.RATE_LIMITED, None, None, Move.WAIT, "nothing happened: wait as long as the run may last"),
+    Row(Failure.CAPACITY, Phase.REJECTED, None, Move.WAIT, "nothing was started: wait for a free place"),
+    Row(Failure.AUTH_EXPIRED, None, None, Move.REFRESH, "nothing happened: take the next credential source"),
+    Row(Failure.NO_CREDENTIALS, None, None, Move.PARK, "no key is left: the run waits for one"),
+    Row(Failure.NETWORK, Phase.NOT_SENT, None, Move.RETRY, "not a byte was sent: safe to send again"),
+    Row(Failure.NETWORK, None, False, Move.RETRY, "a read changes nothing: safe to send again"),
+    Row(Failure.UPSTREAM_5XX, None, False, Move.RETRY, "a read changes nothing: safe to send again"),
+    Row(Failure.UPSTREAM_5XX, None, True, Move.LOOK, "it may have happened: look before sending again"),
+    Row(Failure.UNKNOWN_OUTCOME, None, None, Move.LOOK, "it may have happened: look before sending again"),
+    Row(Failure.DRIFT, None, False, Move.RETRY, "read again: it may have been one bad answer"),
+    Row(Failure.DRIFT, None, True, Move.LOOK, "accepted, but the answer cannot be read: look instead"),
+    Row(Failure.PERMISSION, None, None, Move.FAIL, "waiting does not help"),
+    Row(Failure.NOT_FOUND, None, None, Move.FAIL, "waiting does not help"),
+    Row(Failure.INVALID_INPUT, None, None, Move.FAIL, "the same request would be refused again"),
+    Row(Failure.CONFLICT, None, None, Move.FAIL, "the same request would be refused again"),
+    Row(Failure.REQUEST_DRIFT, None, None, Move.FAIL, "the same request would be refused again"),
+    Row(Failure.FALSE_SUCCESS, None, None, Move.FAIL, "the server did not do all that it accepted"),
+)
+
+TRIES = 5
+"""Attempts for transient failures (`retry`). Waits for quota and keys are not counted."""
+
+
+def plan(verdict: Verdict, effect: Effect) -> Move:
+    """Return the move for `verdict` on a tool of this effect kind."""
+    for row in TABLE:
+        if row.failure is not verdict.failure or row.phase not in (None, verdict.phase):
+            continue
+        if row.writes in (None, effect.writes):
+            return row.move
+    return Move.LOOK if effect.writes else Move.FAIL
+
+
+def backoff(key: str, n: int, *, base: float, cap: float) -> float:
+    """Return the n-th wait (from 0) in seconds: exponential, half of it jitter, the same for the same `key`."""
+    jitter = int.from_bytes(hashlib.sha256(f"{key}/{n}".encode()).digest()[:4], "big") / 2**32
+    return round(min(cap, base * 2.0 ** min(n, 20)) * (0.5 + jitter / 2), 3)
