@@ -52,17 +52,21 @@ def render(value: Json, scope: Json, missing: Literal["error", "drop"] = "error"
 
     A path alone keeps the type of what it leads to; inside a text it is inserted as text, and an object, a
     list or null there is a UsageError. What leads nowhere is a UsageError, or with `missing="drop"` left out:
-    the key of an object, the entry of a list; a lone missing value gives MISSING. What was inserted is not
-    rendered again.
+    the key of an object (also when its value is an object that lost all of its keys), the entry of a list; a
+    lone missing value gives MISSING. What was inserted is not rendered again.
     """
     if isinstance(value, str):
         return _render_text(value, scope, missing) if "${{" in value else value
     if isinstance(value, dict):
         filled = {key: render(each, scope, missing) for key, each in value.items()}
-        return {key: each for key, each in filled.items() if each is not MISSING}
+        return {key: each for key, each in filled.items() if not _is_lost(value[key], each)}
     if isinstance(value, list | tuple):
         return [each for item in value if (each := render(item, scope, missing)) is not MISSING]
     return value
+
+
+def _is_lost(template: Json, filled: Json) -> bool:
+    return filled is MISSING or (filled == {} and isinstance(template, dict) and bool(template))
 
 
 def _render_text(text: str, scope: Json, missing: str) -> Json:
