@@ -1,0 +1,84 @@
+"""What the environment may say: `DEFINABLE_*`, read when asked and never at import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from definable.errors import UsageError
+
+PREFIX = "DEFINABLE_"
+LEVELS = ("debug", "info", "warning", "error")
+SWITCH = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+class Settings(BaseModel):
+    """The settings of one process; a variable that is unset or empty leaves its field at the default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path | None = None
+    """DEFINABLE_HOME: where state lives; `.definable` in the workspace when None."""
+    workspace: Path | None = None
+    """DEFINABLE_WORKSPACE: the workspace; the nearest one around the working directory when None."""
+    log: Literal["debug", "info", "warning", "error"] | None = None
+    """DEFINABLE_LOG: log lines of this level and above go to standard error too."""
+    offline: bool | None = None
+    """DEFINABLE_OFFLINE: true for the offline models, false for the real ones; None: by the keys."""
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Settings:
+        """Return the settings in `environ`; UsageError for a bad value or an unknown DEFINABLE_* name."""
+        given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+        known = {PREFIX + field.upper(): field for field in cls.model_fields}
+        for name in given:
+            if name not in known:
+                close = get_close_matches(
+                    name.removeprefix(PREFIX), [f.upper() for f in cls.model_fields], n=1
+                )
+                hint = f"did you mean {PREFIX}{close[0]}?" if close else f"known are {', '.join(known)}"
+                raise UsageError(f"the environment sets {name}, which means nothing", hint=hint, name=name)
+        return cls(**{known[n]: READERS[known[n]](n, v.strip()) for n, v in given.items() if v.strip()})
+
+
+def _path(name: str, value: str) -> Path:
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"{name}={value!r} has a home folder that is not known", hint="write out the path"
+        ) from error
+
+
+def _level(name: str, value: str) -> str:
+    if value.lower() not in LEVELS:
+        raise UsageError(f"{name}={value!r} is not a level", hint=f"use one of {', '.join(LEVELS)}")
+    return value.lower()
+
+
+def _switch(name: str, value: str) -> bool:
+    if value.lower() not in SWITCH:
+        raise UsageError(f"{name}={value!r} is neither yes nor no", hint="use 1 or 0")
+    return SWITCH[value.lower()]
+
+
+READERS: Mapping[str, Callable[[str, str], Any]] = {
+    "home": _path,
+    "workspace": _path,
+    "log": _level,
+    "offline": _switch,
+}
+"""Field → what turns the variable's text into it."""
