@@ -1,0 +1,42 @@
+"""`definable check`: every problem in every file, at once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from definable.cli.app import Session
+
+
+@click.command("check")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print a list of {file, line, column, message}.")
+@click.pass_obj
+def command(session: Session, files: tuple[Path, ...], as_json: bool) -> int:
+    """Check agents, tools and workflows: all of the workspace, or FILES.
+
+    Problems go to stdout as file:line:col: message; exit code 2 when there are any.
+    """
+    from definable.cli.words import plural
+    from definable.errors import UsageError
+    from definable.workspace import check
+
+    screen = session.screen(as_json)
+    for file in files:
+        if not file.exists():
+            raise UsageError(f"there is no file {str(file)!r}")
+    workspace = session.workspace
+    problems = check(workspace, list(files) or None)
+    if as_json:
+        screen.data([asdict(problem) for problem in problems])
+    else:
+        for problem in problems:
+            screen.result(str(problem))
+    if problems:
+        screen.say(f"error: {plural(len(problems), 'problem')}")
+        return 2
+    what = plural(len(files), "file") if files else str(workspace.root)
+    screen.say(f"{what}: no problems")
+    return 0

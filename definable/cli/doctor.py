@@ -1,0 +1,88 @@
+"""`definable doctor`: what is set up here, and what is missing. It calls nobody."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import click
+
+from definable import __version__
+from definable.cli.app import Session
+
+
+class Finding(NamedTuple):
+    """One thing looked at. `ok` is None when it is neither good nor bad."""
+
+    what: str
+    says: str
+    ok: bool | None = True
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of {what, says, ok}.")
+@click.pass_obj
+def command(session: Session, as_json: bool) -> int:
+    """Look at the workspace, the database, the hosts and the keys (by name, never by value)."""
+    screen = session.screen(as_json)
+    findings = list(_look(session))
+    if as_json:
+        screen.data([finding._asdict() for finding in findings])
+    else:
+        marks = {True: "ok", False: "!!", None: "--"}
+        for finding in findings:
+            screen.result(f"{marks[finding.ok]}  {finding.what:<10} {finding.says}")
+    return 0 if all(finding.ok is not False for finding in findings) else 1
+
+
+def _look(session: Session) -> Iterator[Finding]:
+    from definable.errors import DefinableError
+
+    yield Finding("definable", f"{__version__} on Python {platform.python_version()}")
+    try:
+        yield from _workspace(session)
+    except DefinableError as error:
+        yield Finding("workspace", error.message.splitlines()[0], False)
+        return
+    yield from _database(session)
+    for toolkit in session.workspace.toolkits().values():
+        url = toolkit.base_url
+        host = session.environ.get(url.env) or url.default
+        yield Finding(toolkit.toolkit, f"{host} ({url.env if session.environ.get(url.env) else 'default'})")
+        names = [source.env or source.file_env or "" for source in toolkit.credentials]
+        yield _keys(toolkit.toolkit, names, session)
+    yield _keys("models", ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"], session, "without, offline models answer")
+
+
+def _workspace(session: Session) -> Iterator[Finding]:
+    from definable.cli.words import plural
+    from definable.workspace import check
+
+    workspace = session.workspace
+    problems = check(workspace)
+    counts = f"{plural(len(workspace.workflows()), 'workflow')}, {plural(len(workspace.tools()), 'tool')}"
+    yield Finding("workspace", f"{workspace.root}: {counts}")
+    if problems:
+        yield Finding("files", f"{plural(len(problems), 'problem')}: definable check", False)
+
+
+def _database(session: Session) -> Iterator[Finding]:
+    from definable.cli.runs import open_runs
+    from definable.errors import DefinableError
+
+    try:
+        with open_runs(session) as store:
+            waiting = [row for row in store.runs(1000) if row.status == "waiting"]
+    except DefinableError as error:
+        yield Finding("database", error.message, False)
+        return
+    yield Finding("database", f"{session.workspace.home}: {len(waiting)} waiting")
+
+
+def _keys(what: str, names: list[str], session: Session, without: str = "without, only --sandbox works") -> Finding:
+    present = [name for name in names if session.environ.get(name)]
+    missing = ", ".join(name for name in names if name not in present)
+    if present:
+        return Finding(what, f"set: {', '.join(present)}{f'; not set: {missing}' if missing else ''}")
+    return Finding(what, f"not set: {missing} ({without})", None)

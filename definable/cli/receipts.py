@@ -1,0 +1,64 @@
+"""The table of receipts: what was done, and how it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from definable.cli import words
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from definable.calls import Receipt
+
+HEADS = ("call", "tool", "status", "known by", "sent", "healed", "link")
+KNOWN_BY = {"state": "state read back", "existence": "existence seen", "response": "response"}
+
+
+def row(receipt: Receipt) -> tuple[str, ...]:
+    """Return one line of the table."""
+    healed = sorted({words.failure(heal.failure.value) for heal in receipt.heals})
+    return (
+        receipt.call,
+        receipt.tool,
+        receipt.status.replace("_", " "),
+        KNOWN_BY.get(receipt.evidence.value, "") if receipt.evidence else "",
+        f"{receipt.attempts}x",
+        ", ".join(healed),
+        receipt.link,
+    )
+
+
+def plain(receipts: Iterable[Receipt]) -> list[str]:
+    """Return the table as lines of text; nothing is cut, so that it can be searched."""
+    rows: list[Sequence[str]] = [HEADS, *map(row, receipts)]
+    used = [i for i in range(len(HEADS)) if any(line[i] for line in rows[1:])]
+    widths = {i: max(len(line[i]) for line in rows) for i in used}
+    return ["  ".join(f"{line[i]:<{widths[i]}}" for i in used).rstrip() for line in rows]
+
+
+def table(receipts: Sequence[Receipt]) -> Table:
+    """Return the table for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from definable.cli.screen import harmless
+
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    rows = [row(receipt) for receipt in receipts]
+    used = [i for i in range(len(HEADS)) if any(line[i] for line in rows)]
+    for i in used:
+        shown.add_column(HEADS[i], overflow="fold", no_wrap=HEADS[i] in {"call", "tool", "status"})
+    for receipt, line in zip(receipts, rows, strict=True):
+        style = "green" if receipt.status == "verified" else "red"
+        shown.add_row(*(Text(harmless(line[i]), style=style if HEADS[i] == "status" else "") for i in used))
+    return shown
+
+
+def summary(receipts: Sequence[Receipt]) -> str:
+    """Return one sentence about all of them."""
+    verified = sum(r.status == "verified" for r in receipts)
+    healed = sum(bool(r.heals) for r in receipts)
+    text = f"{verified} of {words.plural(len(receipts), 'call')} verified"
+    return f"{text}, {healed} of them after healing" if healed else text

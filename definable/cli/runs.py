@@ -1,0 +1,203 @@
+"""`definable runs`: what ran, what waits, and the answers to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from definable.cli.app import Group, Session
+
+if TYPE_CHECKING:
+    from definable.calls import Decision
+    from definable.cli.follow import Follow
+    from definable.engine.runner import Runner
+    from definable.store import RunRow, Store
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+DATA = click.option("--data", is_flag=True, help="Print the verified result of each call as well.")
+STATUSES = ["queued", "running", "waiting", "done", "failed", "cancelled", "limited"]
+
+
+@click.group("runs", cls=Group)
+def command() -> None:
+    """List and show runs, answer what waits, go on, cancel. An ID may be cut short while it is unique."""
+
+
+@command.command("list")
+@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest so many.")
+@JSON
+@click.pass_obj
+def list_(session: Session, status: str | None, limit: int, as_json: bool) -> None:
+    """List runs, the newest first."""
+    from definable.store import RunStatus
+
+    screen = session.screen(as_json)
+    with _store(session) as store:
+        rows = store.runs(limit, RunStatus(status) if status else None)
+    if as_json:
+        screen.data([row.model_dump(mode="json", exclude={"definition"}) for row in rows])
+        return
+    for row in rows:
+        state = f"{row.status.value} ({row.reason})" if row.reason else row.status.value
+        screen.result(f"{row.id}  {row.created_at[:19]}  {state:<18}  {row.workflow}".rstrip())
+    if not rows:
+        screen.say("no runs" if status else "no runs yet; start one with: definable run WORKFLOW --sandbox")
+
+
+@command.command("show")
+@click.argument("run")
+@click.option("--events", is_flag=True, help="Print the whole log, one JSON object a line.")
+@JSON
+@DATA
+@click.pass_obj
+def show(session: Session, run: str, events: bool, as_json: bool, data: bool) -> None:
+    """Tell a run from its log: what happened, the receipts, and what waits for whom."""
+    from definable.cli.follow import reported, steps_of
+    from definable.cli.narrate import Narrator, Page
+    from definable.cli.watch import column
+    from definable.engine.runner import spent_of
+
+    screen = session.screen(as_json)
+    with _store(session) as store:
+        row = store.run(run)
+        log = store.events(row.id)
+        report = reported(store, row, spent_of(store, row))
+    if as_json:
+        story = {"events": [event.model_dump(mode="json") for event in log]} if events else {}
+        screen.data({**report.to_json(data=data), **story})
+        return
+    if events:
+        for event in log:
+            screen.data(event.model_dump(mode="json"))
+        return
+    narrator, page = Narrator(), Page(column(steps_of(row.definition)))
+    for event in log:
+        for line in narrator(event):
+            screen.result(page(line))
+    screen.result("")
+    report.show(screen, data=data)
+
+
+@command.command("approve")
+@click.argument("run")
+@click.argument("call", required=False)
+@click.option("--adopt", metavar="CANDIDATE", help="This candidate is the lost effect: take it, send nothing.")
+@click.option("--reason", default="", help="Why; kept in the receipt.")
+@JSON
+@DATA
+@click.pass_obj
+def approve(
+    session: Session, run: str, call: str | None, adopt: str | None, reason: str, as_json: bool, data: bool
+) -> int:
+    """Approve what RUN waits for (CALL, when it waits for several), and go on with it."""
+    from definable.calls import Decision
+    from definable.cli.decide import person
+
+    answer = Decision(approve=True, by=person(session.environ), reason=reason, adopt=adopt)
+    return _answer(session, run, call, answer, as_json, data)
+
+
+@command.command("deny")
+@click.argument("run")
+@click.argument("call", required=False)
+@click.option("--reason", default="", help="Why; kept in the receipt.")
+@JSON
+@DATA
+@click.pass_obj
+def deny(session: Session, run: str, call: str | None, reason: str, as_json: bool, data: bool) -> int:
+    """Refuse what RUN waits for (CALL, when it waits for several), and go on with it."""
+    from definable.calls import Decision
+    from definable.cli.decide import person
+
+    answer = Decision(approve=False, by=person(session.environ), reason=reason)
+    return _answer(session, run, call, answer, as_json, data)
+
+
+@command.command("resume")
+@click.argument("run")
+@JSON
+@DATA
+@click.pass_obj
+def resume(session: Session, run: str, as_json: bool, data: bool) -> int:
+    """Go on with RUN from where it stopped; nothing that was done is done again."""
+    return _resume(session, run, None, None, as_json, data)
+
+
+@command.command("cancel")
+@click.argument("run")
+@JSON
+@click.pass_obj
+def cancel(session: Session, run: str, as_json: bool) -> int:
+    """Cancel RUN: nothing more is sent for it. What was done stays done."""
+    import asyncio
+
+    from definable.engine.runner import Runner
+
+    screen = session.screen(as_json)
+    with _store(session) as store:
+        row = store.run(run)
+
+    async def end() -> RunRow:
+        opened = Runner.open(session.workspace, session.settings, session.environ, _options(row))
+        async with opened as runner:
+            await runner.cancel(row.id)
+            return runner.store.run(row.id)
+
+    ended = asyncio.run(end())
+    if as_json:
+        screen.data({"run_id": ended.id, "workflow": ended.workflow, "status": ended.status.value})
+    else:
+        screen.result(f"{ended.id}: {ended.status.value}")
+    return 0
+
+
+def _answer(
+    session: Session, run: str, call: str | None, answer: Decision, as_json: bool, data: bool
+) -> int:
+    from definable.errors import UsageError
+
+    with _store(session) as store:
+        row = store.run(run)
+        asks = store.open_asks(row.id)
+    if not asks:
+        raise UsageError(f"run {row.id} waits for no answer; it is {row.status.value}")
+    waiting = [ask.call for ask in asks]
+    if call is None and len(asks) > 1:
+        raise UsageError(f"run {row.id} waits for {len(asks)} answers; name one of: {', '.join(waiting)}")
+    if call is not None and call not in waiting:
+        raise UsageError(f"run {row.id} does not wait for {call!r}; it waits for: {', '.join(waiting)}")
+    chosen = asks[0] if call is None else asks[waiting.index(call)]
+    candidates = [str(candidate.get("id")) for candidate in chosen.ask.candidates]
+    if answer.adopt is not None and answer.adopt not in candidates:
+        known = ", ".join(candidates) or "none"
+        raise UsageError(f"{answer.adopt!r} is no candidate of {chosen.call}; there are: {known}")
+    bound = answer.model_copy(update={"arguments_hash": chosen.ask.arguments_hash})
+    return _resume(session, row.id, chosen.call, bound, as_json, data)
+
+
+def _resume(
+    session: Session, run: str, call: str | None, answer: Decision | None, as_json: bool, data: bool
+) -> int:
+    from definable.cli.follow import Follow, steps_of
+
+    with _store(session) as store:
+        row = store.run(run)
+
+    async def go(runner: Runner, follow: Follow) -> RunRow:
+        follow.run_id = row.id
+        if answer is not None:
+            runner.answer(row.id, call, answer)
+        if runner.store.run(row.id).status.final:
+            return runner.store.run(row.id)
+        return await runner.resume(row.id, follow)
+
+    follow = Follow(session, session.screen(as_json), _options(row), steps_of(row.definition), data)
+    return follow.carry(go)
+
+
+def _store(session: Session) -> Store:
+    from definable.engine.runner import open_workspace_store
+
+    return open_workspace_store(session.workspace)

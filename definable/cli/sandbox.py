@@ -1,0 +1,88 @@
+"""`definable sandbox`: the simulator as a server."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from definable.cli.app import Session
+
+if TYPE_CHECKING:
+    from definable.sandbox import World
+
+
+@click.command("sandbox")
+@click.option("--port", type=click.IntRange(0, 65535), default=8808, show_default=True, help="0: any free one.")
+@click.option("--faults", metavar="FILE|help", help="What it does wrong; 'help' lists what it can do wrong.")
+@click.option("--speed", type=click.FloatRange(min=0.001), default=1.0, help="How fast its clock goes.")
+@click.option("--state", type=click.Path(path_type=Path), metavar="FILE", help="Keep its state in this file.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of its workspace and ids.")
+@click.pass_obj
+def command(
+    session: Session, port: int, faults: str | None, speed: float, state: Path | None, seed: int
+) -> int:
+    """Serve the Hex sandbox on this machine until ctrl-C.
+
+    Its first lines on stdout point a shell at it: eval them, or copy them.
+    GET /_sandbox/effects tells what really happened in it.
+    """
+    from definable.sandbox import Faults, describe, serve
+
+    screen = session.screen()
+    if faults == "help":
+        screen.result(describe().rstrip("\n"))
+        return 0
+    planned = Faults.load(Path(faults)) if faults else None
+    world = _world(state, seed, speed)
+    with serve(world, planned, port=port) as server:
+        screen.result(f"export HEX_BASE_URL={server.base_url}")
+        screen.result(f"export HEX_API_TOKEN={server.token}")
+        origin = server.base_url.removesuffix("/api")
+        screen.say(f"sandbox at {origin}; effects at {origin}/_sandbox/effects; ctrl-C ends it")
+        _until_told()
+    if state is not None:
+        _keep(state, world.snapshot())
+        screen.say(f"state kept in {state}")
+    return 0
+
+
+def _world(state: Path | None, seed: int, speed: float) -> World:
+    """Return the world as it was kept, or a new one. UsageError when the file holds no such thing."""
+    from definable.cli.pairs import read_object
+    from definable.errors import UsageError
+    from definable.sandbox import World
+
+    if state is None or not state.exists():
+        if state is not None and not state.parent.is_dir():
+            raise UsageError(f"there is no folder {str(state.parent)!r} to keep the state in")
+        world = World(seed=seed)
+    else:
+        try:
+            world = World.restore(read_object(state))
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(
+                f"{state} is no state of a sandbox: {error}", hint="name another file, or delete this one"
+            ) from error
+    world.clock.speed = speed
+    return world
+
+
+def _keep(state: Path, snapshot: dict[str, Any]) -> None:
+    """Write the state so that a crash leaves the old one or the new one."""
+    new = state.with_name(state.name + ".new")
+    new.write_text(json.dumps(snapshot), encoding="utf-8")
+    new.replace(state)
+
+
+def _until_told() -> None:
+    """Wait for ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,253 @@
+"""`definable tools`: what there is, one tool with its arguments, and one verified call."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from definable.cli.app import Group, Session
+
+if TYPE_CHECKING:
+    from definable.calls import Receipt
+    from definable.cli.screen import Screen
+    from definable.spec.toolkit import Tool, Toolkit
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+
+
+class Tools(Group):
+    """A group in which a name that is no command is a tool to show."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; `tools SLUG` is `tools show SLUG`."""
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            return super().resolve_command(ctx, ["show", *args])
+        return super().resolve_command(ctx, args)
+
+
+@click.group("tools", cls=Tools, invoke_without_command=True)
+@JSON
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """List the tools; show one with its arguments (tools SLUG); call one (tools call SLUG).
+
+    \b
+    definable tools
+    definable tools HEX_RUN_PROJECT
+    definable tools call HEX_LIST_PROJECTS -i limit=5 --sandbox
+    """
+    if ctx.invoked_subcommand is None:
+        _list(ctx.obj, as_json)
+
+
+@command.command("list")
+@JSON
+@click.pass_obj
+def list_(session: Session, as_json: bool) -> None:
+    """List the tools of all toolkits."""
+    _list(session, as_json)
+
+
+def _list(session: Session, as_json: bool) -> None:
+    screen = session.screen(as_json)
+    workspace = session.workspace
+    offered = {slug: tool for slug, tool in sorted(workspace.tools().items()) if not tool.internal}
+    if as_json:
+        rows = [_facts(workspace.toolkit_of(slug), slug, tool) for slug, tool in offered.items()]
+        brief = ("slug", "toolkit", "title", "description", "effect", "asks", "evidence")
+        screen.data([{key: row[key] for key in brief} for row in rows])
+        return
+    width = max(map(len, offered), default=0)
+    for slug, tool in offered.items():
+        asks = ", asks a person" if tool.asks else ""
+        screen.result(f"{slug:<{width}}  {tool.effect.value:<6}  {tool.title}{asks}")
+    if not offered:
+        screen.say("no tools here; toolkits are files in tools/")
+
+
+@command.command("show")
+@click.argument("slug")
+@JSON
+@click.pass_obj
+def show(session: Session, slug: str, as_json: bool) -> None:
+    """Show the tool SLUG: what it does, how that is verified, and its arguments."""
+    screen = session.screen(as_json)
+    exact, toolkit, tool = _find(session, slug)
+    if as_json:
+        screen.data(_facts(toolkit, exact, tool))
+        return
+    for line in _described(toolkit, exact, tool):
+        screen.result(line)
+
+
+@command.command("call")
+@click.argument("slug")
+@click.option("-i", "--input", "pairs", multiple=True, metavar="KEY=VALUE", help="One argument; repeatable.")
+@click.option("--inputs", type=click.Path(path_type=Path), metavar="FILE.json", help="Arguments as JSON.")
+@click.option("--sandbox", is_flag=True, help="Call a simulator in this process, not the real service.")
+@click.option("--faults", type=click.Path(path_type=Path), metavar="FILE", help="What the sandbox does wrong.")
+@click.option("--yes", is_flag=True, help="Approve the call ahead.")
+@click.option("--data", is_flag=True, help="Print the verified result; --json always does.")
+@JSON
+@click.pass_obj
+def call(
+    session: Session,
+    slug: str,
+    pairs: tuple[str, ...],
+    inputs: Path | None,
+    sandbox: bool,
+    faults: Path | None,
+    yes: bool,
+    data: bool,
+    as_json: bool,
+) -> int:
+    """Make one verified call of the tool SLUG and print its receipt."""
+    from definable.cli.pairs import read_object, split, typed
+    from definable.engine.runner import Options
+
+    screen = session.screen(as_json)
+    exact, toolkit, tool = _find(session, slug)
+    given: dict[str, Any] = read_object(inputs) if inputs else {}
+    for key, text in split(pairs).items():
+        given[key] = typed(text, _schema(toolkit, tool, key))
+    approved = yes or (tool.asks and _approved(screen, exact, given))
+    options = Options(sandbox=sandbox or faults is not None, faults=faults)
+    receipt = _call(session, screen, options, exact, given, approved)
+    _show_receipt(screen, receipt, data=data)
+    return _code(receipt)
+
+
+def _find(session: Session, slug: str) -> tuple[str, Toolkit, Tool]:
+    from definable.errors import UsageError
+    from definable.spec.nearest import suggest
+
+    tools = session.workspace.tools()
+    exact = slug if slug in tools else slug.upper()
+    if exact not in tools or tools[exact].internal:
+        names = [name for name, tool in tools.items() if not tool.internal]
+        raise UsageError(
+            f"there is no tool {slug!r}{suggest(slug, names)}", hint="all of them: definable tools"
+        )
+    return exact, session.workspace.toolkit_of(exact), tools[exact]
+
+
+def _facts(toolkit: Toolkit, slug: str, tool: Tool) -> dict[str, Any]:
+    facts = tool.model_dump(
+        mode="json",
+        by_alias=True,
+        include={"title", "description", "request", "effect", "needs", "asks", "evidence", "basis", "required"},
+    )
+    arguments: dict[str, Any] = {
+        "type": "object",
+        "properties": tool.arguments,
+        "required": list(tool.required),
+        "additionalProperties": False,
+    }
+    if "#/$defs/" in json.dumps(arguments):
+        arguments["$defs"] = toolkit.shapes
+    return {"slug": slug, "toolkit": toolkit.toolkit, **facts, "arguments": arguments}
+
+
+def _described(toolkit: Toolkit, slug: str, tool: Tool) -> list[str]:
+    from definable.cli import words
+
+    lines = [f"{slug}: {tool.title} ({toolkit.title}, {tool.request})", "", tool.description.strip(), ""]
+    lines.append(f"effect    {tool.effect.value}{', asks a person first' if tool.asks else ''}")
+    if tool.effect.writes and tool.evidence:
+        lines.append(f"verified  {words.EVIDENCE[tool.evidence.value]}")
+    lines += [f"          {tool.basis}"] if tool.basis else []
+    lines += [f"needs     {tool.needs}"] if tool.needs else []
+    lines += ["", "arguments (* required)"] if tool.arguments else ["", "no arguments"]
+    width = max(map(len, tool.arguments), default=0)
+    for name, schema in tool.arguments.items():
+        star = "*" if name in tool.required else " "
+        about = words.short(str(schema.get("description", "")), 200)
+        lines.append(f"{star} {name:<{width}}  {_kind(schema)}{f'  {about}' if about else ''}")
+    needed = "".join(f" -i {name}=…" for name in tool.required)
+    return [*lines, "", f"definable tools call {slug}{needed} --sandbox"]
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " | ".join(str(value) for value in schema["enum"])
+    kind = schema.get("type", str(schema.get("$ref", "any")).rpartition("/")[2])
+    return " or ".join(kind) if isinstance(kind, list) else str(kind)
+
+
+def _schema(toolkit: Toolkit, tool: Tool, key: str) -> dict[str, Any]:
+    """The JSON Schema of an argument, by its own name or in snake_case."""
+    folded = {name.replace("_", "").casefold(): schema for name, schema in tool.arguments.items()}
+    schema = folded.get(key.replace("_", "").casefold(), {})
+    while "$ref" in schema:
+        schema = toolkit.shapes.get(str(schema["$ref"]).rpartition("/")[2], {})
+    return schema
+
+
+def _approved(screen: Screen, slug: str, arguments: dict[str, Any]) -> bool:
+    """Ask the person at the terminal. UsageError when nobody is there to be asked."""
+    from definable.cli import words
+    from definable.errors import UsageError
+
+    if not screen.asks:
+        raise UsageError(f"{slug} asks a person first, and there is no terminal to ask at", hint="say --yes")
+    screen.say(f"{slug} with:")
+    for key, value in arguments.items():
+        screen.say(f"  {key}: {words.compact(value, 400)}")
+    if screen.ask("Go ahead? [y]es, anything else makes no call:") in ("y", "yes"):
+        return True
+    raise click.Abort
+
+
+def _call(
+    session: Session, screen: Screen, options: Any, slug: str, arguments: dict[str, Any], approve: bool
+) -> Receipt:
+    import asyncio
+
+    from definable.cli.watch import watch
+    from definable.engine.runner import Runner
+
+    async def go() -> Receipt:
+        opened = Runner.open(session.workspace, session.settings, session.environ, options)
+        async with opened as runner:
+            with watch(screen, []) as seen:
+                return await runner.call(slug, arguments, seen, approve)
+
+    return asyncio.run(go())
+
+
+def _show_receipt(screen: Screen, receipt: Receipt, *, data: bool) -> None:
+    from definable.cli import words
+
+    if screen.json:
+        screen.data(receipt.brief(data=True))
+        return
+    if data:
+        screen.result(json.dumps(receipt.result, ensure_ascii=False, indent=2))
+    screen.result(f"{receipt.tool}: {receipt.status.replace('_', ' ')}")
+    if receipt.evidence:
+        screen.result(f"  known by  {receipt.evidence.value}: {words.EVIDENCE[receipt.evidence.value]}")
+    if receipt.message:
+        screen.result(f"  {'because' if receipt.status != 'verified' else 'note':<8}  {receipt.message}")
+    screen.result(f"  sent      {words.plural(receipt.attempts, 'time')}")
+    for heal in words.heals(receipt.brief()):
+        screen.result(f"  healed    {heal}")
+    if receipt.link:
+        screen.result(f"  link      {receipt.link}")
+    if not data and receipt.result is not None:
+        screen.result(f"  result    {words.compact(receipt.result, 160)}")
+        screen.say("the whole result: --data")
+
+
+def _code(receipt: Receipt) -> int:
+    """0 verified, 3 a person has to look, 5 keys or a service that is not there, else 1."""
+    if receipt.status == "verified":
+        return 0
+    if receipt.status == "needs_review":
+        return 3
+    upstream = {"auth_expired", "no_credentials", "network", "upstream_5xx"}
+    return 5 if receipt.failure.value in upstream else 1

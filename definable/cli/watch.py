@@ -1,0 +1,117 @@
+"""Shows a run while it happens: a live view on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from definable.cli.board import Board
+from definable.cli.narrate import Line, Narrator, Page
+from definable.cli.screen import Screen, harmless
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.text import Text
+
+    from definable.store.rows import Event
+
+STYLES = {"plain": "", "good": "green", "trouble": "yellow", "bad": "red", "ask": "bold yellow"}
+
+
+class Watch(Protocol):
+    """Takes the events of a run, in order, while it is open."""
+
+    def __enter__(self) -> Watch:
+        """Start showing."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop showing."""
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+
+
+def watch(screen: Screen, steps: Sequence[tuple[str, str]]) -> Watch:
+    """Return what shows a run on this screen."""
+    return LiveWatch(screen, steps) if screen.live else PlainWatch(screen, steps)
+
+
+def column(steps: Sequence[tuple[str, str]]) -> int:
+    """Return the width of the column with the steps' names."""
+    return min(24, max((len(name) for name, _ in steps), default=8) + 1)
+
+
+class PlainWatch:
+    """One line for each thing worth saying, on stderr."""
+
+    def __init__(self, screen: Screen, steps: Sequence[tuple[str, str]]) -> None:
+        """Keep the screen and the width of the first column."""
+        self.screen = screen
+        self.narrator = Narrator()
+        self.page = Page(column(steps))
+
+    def __enter__(self) -> PlainWatch:
+        """Start showing."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop showing."""
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        for line in self.narrator(event):
+            self.screen.say(self.page(line))
+
+
+class LiveWatch:
+    """The same lines, scrolling by above the steps and what each call is doing now."""
+
+    def __init__(self, screen: Screen, steps: Sequence[tuple[str, str]]) -> None:
+        """Build the live display; it draws nothing before it is entered."""
+        from rich.live import Live
+
+        self.narrator = Narrator()
+        self.page = Page(column(steps))
+        self.board = Board.of(steps)
+        self.live = Live(
+            console=screen.console(progress=True),
+            get_renderable=self._picture,
+            refresh_per_second=8,
+            transient=True,
+        )
+
+    def __enter__(self) -> LiveWatch:
+        """Start drawing."""
+        self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop drawing; the lines stay, the picture goes."""
+        self.live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        self.board.apply(event, time.monotonic())
+        for line in self.narrator(event):
+            self.live.console.print(self._styled(line))
+
+    def _styled(self, line: Line) -> Text:
+        from rich.text import Text
+
+        return Text(harmless(self.page(line)), style=STYLES[line.tone])
+
+    def _picture(self) -> Text:
+        from rich.text import Text
+
+        picture = Text()
+        for text, style in self.board.lines(time.monotonic()):
+            picture.append(harmless(text) + "\n", style=style)
+        return picture
