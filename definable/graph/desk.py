@@ -73,6 +73,6 @@ class Desk:
         else:
             what = "ask" if not isinstance(step, Receipt) else step.status
             following = step.question if not isinstance(step, Receipt) else step.message
-        self.context.log(
-            "verdict", {"n": exchange.n, "move": what, "next": following}, step=call.step, call=call.id
-        )
+        why = step.why if isinstance(step, Send) else ""
+        data = {"n": exchange.n, "move": what, "next": following, "why": why}
+        self.context.log("verdict", data, step=call.step, call=call.id)
