@@ -60,6 +60,7 @@ class Format(FileModel):
 
     pattern: str
     extract: tuple[str, ...] = Field((), description="Regular expressions whose first group is the value, for pasted URLs")
+    lower: bool = Field(False, description="Upper and lower case mean the same; the product shows lower case")
     hint: str = ""
 
 

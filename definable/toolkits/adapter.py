@@ -1,0 +1,160 @@
+"""One attempt over HTTP: sent once, never again, and whatever happens comes back as an outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import httpx
+
+from definable import __version__
+from definable.calls import Outcome, Phase, Send
+from definable.redaction import Redactor
+from definable.spec.toolkit import Tool, Toolkit
+from definable.toolkits.answer import hide, kept_headers, phase_of, read_body
+from definable.toolkits.credentials import Key, KeyRing
+from definable.toolkits.request import Request, build
+from definable.toolkits.trouble import CAUGHT, trouble
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for a connection, at most: an address that does not answer in this time does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A response as it came; `raw` None means that it was larger than allowed."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    raw: bytes | None = b""
+    cut: Exception | None = None
+
+
+class Adapter:
+    """Performs attempts against one product.
+
+    It never retries, follows no redirect, keeps no cookie, reads no proxy from the environment, and never
+    raises for what a network or a server does. `transport` stands in for the network in tests; `clock` gives
+    the time in UTC.
+    """
+
+    def __init__(
+        self,
+        toolkit: Toolkit,
+        base_url: str,
+        ring: KeyRing,
+        redactor: Redactor,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Prepare a client for `base_url` (as `where.base_url` returns it); nothing is sent yet."""
+        self._toolkit = toolkit
+        self._base_url = base_url
+        self._ring = ring
+        self._redactor = redactor
+        self._secret_keys = frozenset(key.lower() for key in toolkit.secret_keys)
+        self._clock = clock
+        self._refused: Key | None = None
+        self._client = httpx.AsyncClient(
+            headers={"accept": "application/json", "user-agent": f"definable/{__version__}"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=httpx.Timeout(toolkit.timeout, connect=min(CONNECT_TIMEOUT, toolkit.timeout)),
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport,
+        )
+
+    async def attempt(self, send: Send) -> Outcome:
+        """Perform one attempt. With `send.fresh`, the key that was refused last is left behind first.
+
+        Raises only UsageError, for arguments that make no request; they were not normalised then.
+        """
+        tool = self._toolkit.tools[send.tool]
+        request = build(self._toolkit, tool, send.arguments)
+        if send.fresh and self._refused is not None:
+            self._ring.advance(self._refused)
+        key = self._ring.current()
+        started = self._clock()
+        if key is None:
+            facts: dict[str, Any] = {
+                "phase": Phase.NOT_SENT,
+                "cause": "no_credentials",
+                "error": self._ring.explain(),
+            }
+        else:
+            facts = await self._perform(tool, request, key)
+            if facts.get("status") == 401:
+                self._refused = key
+        ended = self._clock()
+        return Outcome(
+            **facts,
+            credential=key.name if key else "",
+            seconds=round((ended - started).total_seconds(), 6),
+            at=ended.isoformat().replace("+00:00", "Z"),
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def _perform(self, tool: Tool, request: Request, key: Key) -> dict[str, Any]:
+        try:
+            # A server that drips a byte now and then never runs into a read timeout.
+            async with asyncio.timeout(2 * self._toolkit.timeout):
+                answer = await self._exchange(request, key)
+        except CAUGHT as error:
+            what = trouble(error)
+            return {"phase": what.phase, "cause": what.cause, "error": self._redactor.text(what.words)}
+        return self._facts(tool, answer)
+
+    async def _exchange(self, request: Request, key: Key) -> _Answer:
+        async with self._client.stream(
+            request.method,
+            f"{self._base_url}{request.path}",
+            params=request.params,
+            json=request.json,
+            headers={"authorization": f"Bearer {key.secret.get_secret_value()}"},
+        ) as response:
+            head = response.status_code, list(response.headers.multi_items())
+            try:
+                return _Answer(*head, await _read(response, self._toolkit.max_response))
+            except CAUGHT as error:
+                return _Answer(*head, cut=error)
+
+    def _facts(self, tool: Tool, answer: _Answer) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "phase": phase_of(tool, answer.status),
+            "status": answer.status,
+            "headers": self._redactor.json(kept_headers(answer.headers)),
+        }
+        if answer.cut is not None or answer.raw is None:
+            return {**facts, **self._incomplete(answer, facts["phase"])}
+        body, media = read_body(answer.raw, str(facts["headers"].get("content-type", "")))
+        return {**facts, "body": hide(self._redactor.json(body), self._secret_keys), "media": media}
+
+    def _incomplete(self, answer: _Answer, phase: Phase) -> dict[str, Any]:
+        """A yes without its body is no response: it has no status, only words that tell of it."""
+        lost = {"status": None} if phase is Phase.COMMITTED else {}
+        if answer.cut is None:
+            words = f"the answer is larger than {self._toolkit.max_response:,} bytes and was not read"
+            return {**lost, "cause": "too_large", "error": f"after status {answer.status}, {words}"}
+        what = trouble(answer.cut)
+        phase = Phase.UNKNOWN if phase is Phase.COMMITTED else phase
+        words = self._redactor.text(f"after status {answer.status}, {what.words}")
+        return {**lost, "phase": phase, "cause": what.cause, "error": words}
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes | None:
+    """Return the whole body, or None as soon as it is longer than `limit` bytes (after decompression)."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > limit:
+            return None
+        parts.append(part)
+    return b"".join(parts)

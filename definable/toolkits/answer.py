@@ -1,0 +1,87 @@
+"""What is kept of a response: headers that matter, the body as JSON or text, and how far the attempt got."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NoReturn
+
+from definable.calls import Phase
+from definable.redaction import MARK
+from definable.spec.lookup import Json
+from definable.spec.toolkit import Tool
+
+HEADERS = ("date", "retry-after", "x-trace-id", "www-authenticate", "content-type", "location")
+HEADER_STARTS = ("ratelimit", "x-ratelimit-")
+LONGEST_TEXT = 2000
+"""Characters kept of a body that is not JSON: enough to recognise an error page."""
+
+LONGEST_HEADER = 1000
+
+
+def phase_of(tool: Tool, status: int) -> Phase:
+    """Return how far an attempt got: 2xx committed, 3xx and 4xx rejected, 5xx unknown unless promised."""
+    if 200 <= status < 300:
+        return Phase.COMMITTED
+    if status in tool.rejects or 300 <= status < 500:
+        return Phase.REJECTED
+    return Phase.UNKNOWN
+
+
+def kept_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the headers that matter for healing and tracing, by lower-case name; repeated ones joined."""
+    kept: dict[str, str] = {}
+    for name, value in headers:
+        name = name.lower()
+        if name in HEADERS or name.startswith(HEADER_STARTS):
+            kept[name] = f"{kept[name]}, {value}" if name in kept else value
+    return {name: value[:LONGEST_HEADER] for name, value in kept.items()}
+
+
+def read_body(raw: bytes, content_type: str) -> tuple[Json, Literal["json", "text", "none"]]:
+    """Return the body and what it is. What is not JSON becomes text, cut off, with bad bytes replaced.
+
+    A body that looks like JSON is read as JSON whatever the header says: headers drift too.
+    """
+    if not raw.strip():
+        return None, "none"
+    if "json" in content_type.lower() or raw.lstrip()[:1] in (b"{", b"["):
+        try:
+            return _json(raw), "json"
+        except (ValueError, RecursionError):
+            pass
+    return raw[: LONGEST_TEXT * 4].decode("utf-8", "replace")[:LONGEST_TEXT], "text"
+
+
+def _json(raw: bytes) -> Json:
+    text = raw.decode("utf-8-sig")
+    value = json.loads(text, parse_constant=_no_constant)
+    # A lone surrogate is JSON, but no text that can be stored.
+    return _storable(value) if "\\ud" in text.lower() else value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _storable(value: Json) -> Json:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_storable(k): _storable(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_storable(each) for each in value]
+    return value
+
+
+def hide(value: Json, keys: frozenset[str]) -> Json:
+    """Return `value` with what stands under any of `keys` (lower-case names) replaced; null stays null."""
+    if isinstance(value, Mapping):
+        return {k: _hidden(v) if k.lower() in keys else hide(v, keys) for k, v in value.items()}
+    if isinstance(value, list):
+        return [hide(each, keys) for each in value]
+    return value
+
+
+def _hidden(value: Any) -> Any:
+    return None if value is None else MARK
