@@ -109,7 +109,7 @@ class Workspace:
     def read_workflow(self, name_or_path: str) -> Found[Workflow]:
         """Return a workflow as read, with its problems; DefinitionError when it cannot be read at all."""
         if name_or_path not in self._workflows:
-            path, name = self._locate(name_or_path)
+            path, name = self.locate(name_or_path)
             document = self._document(path)
             workflow, problems = read(document, Workflow)
             if workflow is not None:
@@ -118,7 +118,8 @@ class Workspace:
             self._workflows[name_or_path] = (document, workflow, problems)
         return self._workflows[name_or_path]
 
-    def _locate(self, name_or_path: str) -> tuple[Traversable, str | None]:
+    def locate(self, name_or_path: str) -> tuple[Traversable, str | None]:
+        """Return a workflow's file, and the name it must have when it is the workspace's. UsageError when none."""
         names = self.workflows()
         if name_or_path in names:
             return names[name_or_path], name_or_path
