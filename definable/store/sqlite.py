@@ -230,7 +230,7 @@ class SqliteStore:
             if found := self._read("SELECT * FROM asks WHERE id = ?", name):
                 if (kept := ask_row(found[0])).ask != ask:
                     raise ReplayError(
-                        f"call {call!r} asks {ask.question!r} where it had asked {kept.ask.question!r}",
+                        f"call {call!r} asks {_about(ask)}, where it had asked {_about(kept.ask)}",
                         hint="the definition or the code has changed: cancel the run and start it again",
                     )
                 return name
@@ -340,6 +340,10 @@ class SqliteStore:
 
 def _stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _about(ask: Ask) -> str:
+    return f"{ask.question!r} about {ask.tool} with {ask.arguments_hash}"
 
 
 def _check_answer(row: AskRow, given: Decision, at: str) -> None:

@@ -1,0 +1,383 @@
+"""The contract of a store as a runnable suite: subclass `StoreContract` and give it a factory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from definable.calls import Ask, Decision, Exchange, Outcome, Phase, Receipt, Send
+from definable.errors import LedgerError, ReplayError, StoreError, UsageError
+from definable.spec.model import Evidence
+from definable.store import RunRow, RunStatus, State, Store
+
+START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        """Start at nine in the morning."""
+        self.now = START
+
+    def __call__(self) -> datetime:
+        """Return the time."""
+        return self.now
+
+    def pass_(self, **time: float) -> None:
+        """Move on."""
+        self.now += timedelta(**time)
+
+
+def a_run(name: str = "r1") -> RunRow:
+    """Return a run of an empty workflow."""
+    return RunRow(id=name, workflow="weekly-brief", definition={"name": "weekly-brief"}, inputs={"days": 7})
+
+
+def an_exchange(n: int = 0, *, call: str = "deliver.1", body: Any = None, **order: Any) -> Exchange:
+    """Return a Send that was answered with 200."""
+    send = Send(tool="HEX_CREATE_CELL", arguments={"label": "x"}, **order)
+    reply = Outcome(phase=Phase.COMMITTED, status=200, body=body, media="json", at="2026-11-23T09:00:00Z")
+    return Exchange(call=call, n=n, order=send, reply=reply)
+
+
+def a_question(arguments_hash: str = "h1") -> Ask:
+    """Return a question about a deletion."""
+    return Ask(
+        reason="approval",
+        question="Delete it?",
+        tool="HEX_DELETE_CELL",
+        arguments={"cellId": "c1"},
+        arguments_hash=arguments_hash,
+    )
+
+
+def a_yes(arguments_hash: str = "h1") -> Decision:
+    """Return an approval."""
+    return Decision(approve=True, by="ana", arguments_hash=arguments_hash)
+
+
+class StoreContract:
+    """What every store must do. `make(clock)` opens the same empty database each time within one test."""
+
+    make: Callable[[Callable[[], datetime]], Store]
+
+    @pytest.fixture
+    def clock(self) -> FakeClock:
+        """Return the clock that the store under test goes by."""
+        return FakeClock()
+
+    @pytest.fixture
+    def store(self, clock: FakeClock) -> Any:
+        """Return a store that has one run."""
+        with self.make(clock) as store:
+            store.create_run(a_run())
+            yield store
+
+    # Runs
+
+    def test_a_run_comes_back_as_it_was_kept(self, store: Store) -> None:
+        """The definition, the inputs and the time it was made are all there."""
+        assert store.run("r1") == a_run().model_copy(update={"created_at": "2026-11-23T09:00:00.000Z"})
+
+    def test_an_id_is_used_once(self, store: Store) -> None:
+        """A second run cannot take the place of the first."""
+        with pytest.raises(UsageError, match="there is a run 'r1' already\n  give the new run another id"):
+            store.create_run(a_run())
+
+    def test_the_start_of_an_id_is_enough_when_it_is_the_only_one(self, store: Store) -> None:
+        """People type a few letters; an exact id wins over longer ones."""
+        store.create_run(a_run("r1-longer"))
+        assert store.run("r1-l").id == "r1-longer"
+        assert store.run("r1").id == "r1"
+        with pytest.raises(
+            UsageError, match="'r' is the start of several runs: r1, r1-longer\n  give more of"
+        ):
+            store.run("r")
+
+    def test_an_unknown_run_is_refused_with_the_nearest_ids(self, store: Store) -> None:
+        """A typo costs one look at the message."""
+        store.create_run(a_run("brief-20261123"))
+        with pytest.raises(UsageError) as caught:
+            store.run("breif-20261123")
+        assert str(caught.value) == (
+            "there is no run 'breif-20261123'\n  did you mean brief-20261123? `definable runs list` shows all"
+        )
+
+    @pytest.mark.parametrize("name", ["", "%", "_", "zzz"])
+    def test_what_is_no_id_finds_no_run(self, store: Store, name: str) -> None:
+        """Nothing in an id is a wildcard, and no id is not any id."""
+        with pytest.raises(UsageError, match=f"there is no run {name!r}\n  `definable runs list` shows all"):
+            store.run(name)
+
+    def test_runs_are_listed_newest_first(self, store: Store, clock: FakeClock) -> None:
+        """With a limit, and by status."""
+        for name in ("r2", "r3"):
+            clock.pass_(seconds=1)
+            store.create_run(a_run(name))
+        store.set_status("r2", RunStatus.WAITING, reason="approval")
+        assert [r.id for r in store.runs()] == ["r3", "r2", "r1"]
+        assert [r.id for r in store.runs(limit=2)] == ["r3", "r2"]
+        assert [r.id for r in store.runs(status=RunStatus.WAITING)] == ["r2"]
+
+    def test_a_status_brings_its_facts(self, store: Store, clock: FakeClock) -> None:
+        """Reason, error, outputs and the end belong to it; resuming takes back all but the outputs."""
+        clock.pass_(minutes=1)
+        failed = store.set_status("r1", RunStatus.FAILED, outputs={"cell": "c1"}, error={"message": "no"})
+        assert failed == store.run("r1")
+        assert (failed.ended_at, failed.error) == ("2026-11-23T09:01:00.000Z", {"message": "no"})
+        again = store.set_status("r1", RunStatus.RUNNING)
+        assert (again.ended_at, again.error, again.outputs) == (None, None, {"cell": "c1"})
+
+    @pytest.mark.parametrize("end", [RunStatus.DONE, RunStatus.CANCELLED])
+    def test_nothing_follows_the_end(self, store: Store, clock: FakeClock, end: RunStatus) -> None:
+        """A worker that was slow cannot bring a finished or cancelled run back."""
+        ended = store.set_status("r1", end)
+        clock.pass_(minutes=1)
+        assert store.set_status("r1", end) == ended
+        with pytest.raises(UsageError, match=f"run 'r1' is {end.value}; nothing follows that\n  start a new"):
+            store.set_status("r1", RunStatus.RUNNING)
+
+    # Log
+
+    def test_events_are_numbered_without_gaps_in_each_run(self, store: Store, clock: FakeClock) -> None:
+        """A reader asks for what came after the last number it saw."""
+        store.create_run(a_run("r2"))
+        numbers = [
+            store.append("r1", "a", {}),
+            store.append("r2", "a", {}),
+            store.append("r1", "b", {"x": 1}),
+        ]
+        assert numbers == [1, 1, 2]
+        (last,) = store.events("r1", after=1)
+        assert (last.seq, last.type, last.data, last.at) == (2, "b", {"x": 1}, "2026-11-23T09:00:00.000Z")
+
+    def test_an_event_keeps_whatever_json_there_is(self, store: Store) -> None:
+        """Lone surrogates, null characters and large numbers come from broken servers and are recorded."""
+        data = {"a\ud800\x00é": ["\udfff", 2**70, 1.5, None, {"": []}]}
+        store.append("r1", "odd", data, step="s", call="s.1")
+        (event,) = store.events("r1")
+        assert (event.data, event.step, event.call) == (data, "s", "s.1")
+
+    def test_an_event_of_no_run_is_refused(self, store: Store) -> None:
+        """The log hangs together."""
+        with pytest.raises(StoreError):
+            store.append("nobody", "a", {})
+
+    def test_an_exchange_is_recorded_once(self, store: Store) -> None:
+        """A second one with the same number changes nothing and gets the first back."""
+        first = store.record("r1", an_exchange(body={"id": "c1"}))
+        assert store.record("r1", an_exchange(body={"id": "c2"})) == first
+        assert store.exchanges("r1", "deliver.1") == [first]
+        assert [e.type for e in store.events("r1")] == ["exchange"]
+
+    def test_exchanges_come_back_in_their_order(self, store: Store) -> None:
+        """Questions and answers too, each call for itself, equal to what was put in."""
+        asked = Exchange(call="deliver.1", n=1, order=a_question(), reply=a_yes())
+        for exchange in (asked, an_exchange(0, body=["\ud800"]), an_exchange(0, call="other.1")):
+            store.record("r1", exchange)
+        assert store.exchanges("r1", "deliver.1") == [an_exchange(0, body=["\ud800"]), asked]
+        assert store.exchanges("r1", "nothing.1") == []
+
+    def test_a_receipt_is_settled_once(self, store: Store) -> None:
+        """The first stands, and the log has it once, without the result."""
+        first = Receipt(call="a.1", tool="T", arguments={}, status="verified", attempts=1, result={"id": 1})
+        assert store.settle("r1", first) == first
+        assert store.settle("r1", first.model_copy(update={"status": "failed"})) == first
+        assert store.receipt("r1", "a.1") == first
+        assert [(e.type, e.call, "result" in e.data) for e in store.events("r1")] == [
+            ("receipt", "a.1", False)
+        ]
+
+    def test_receipts_come_in_the_order_of_settling(self, store: Store) -> None:
+        """And there is none for a call that has not ended."""
+        for call in ("b.1", "a.1"):
+            store.settle("r1", Receipt(call=call, tool="T", arguments={}, status="denied"))
+        assert [r.call for r in store.receipts("r1")] == ["b.1", "a.1"]
+        assert store.receipt("r1", "c.1") is None
+
+    # Ledger
+
+    def intend(self, store: Store, attempt: int | None = None, **arguments: Any) -> State:
+        """Intend the one effect of these tests."""
+        return store.intend("e1", "r1", "deliver.1", "HEX_CREATE_CELL", arguments, attempt).state
+
+    def test_the_way_of_an_effect_that_works(self, store: Store) -> None:
+        """Intended, sent, committed, verified; the row says what it is and what proves it."""
+        self.intend(store, label="x")
+        assert store.sent("e1", 1).attempt == 1
+        assert store.outcome("e1", Phase.COMMITTED).state is State.COMMITTED
+        row = store.verified("e1", Evidence.STATE, "read back")
+        assert row == store.effect("e1") == store.effects("r1")[0]
+        assert (row.state, row.evidence, row.note, row.attempt) == (
+            State.VERIFIED,
+            Evidence.STATE,
+            "read back",
+            1,
+        )
+
+    def test_an_effect_is_sent_by_one_caller(self, store: Store) -> None:
+        """The second sender is told that an answer is owed."""
+        self.intend(store)
+        store.sent("e1", 1)
+        with pytest.raises(LedgerError) as caught:
+            store.sent("e1", 2)
+        assert str(caught.value) == (
+            "effect 'e1' is 'sent': 'send' may not follow (what may: not_sent, commit, reject, lose)\n"
+            "  an attempt is out and its answer is not known yet: record its outcome first"
+        )
+
+    def test_a_sent_effect_is_not_intended_again(self, store: Store) -> None:
+        """After a crash its outcome is unknown first; only then may a second attempt follow."""
+        self.intend(store)
+        store.sent("e1", 1)
+        with pytest.raises(LedgerError, match="'intend' may not follow"):
+            self.intend(store)
+        store.outcome("e1", Phase.UNKNOWN)
+        assert self.intend(store) is State.INTENDED
+        assert store.sent("e1", 2).attempt == 2
+
+    def test_an_attempt_leaves_once(self, store: Store) -> None:
+        """A replay that comes by the same attempt again finds it gone, whatever came of it."""
+        self.intend(store, attempt=1)
+        store.sent("e1", 1)
+        store.outcome("e1", Phase.COMMITTED)
+        with pytest.raises(
+            LedgerError, match=r"attempt 1 of effect 'e1' has been sent before \(the last one was 1\)"
+        ):
+            self.intend(store, attempt=1)
+        assert (row := store.effect("e1"))
+        assert row.state is State.COMMITTED
+        self.intend(store)
+        with pytest.raises(LedgerError, match="its exchange is in the run log"):
+            store.sent("e1", 1)
+
+    def test_healing_changes_what_is_sent_and_not_what_was_proposed(self, store: Store) -> None:
+        """The id was made of the first arguments; a person reviewing wants to see the last ones."""
+        self.intend(store, label="x")
+        store.sent("e1", 1)
+        store.outcome("e1", Phase.REJECTED)
+        self.intend(store, label="x", adapted=True)
+        assert (row := store.effect("e1"))
+        assert (row.arguments, row.sending) == ({"label": "x"}, {"label": "x", "adapted": True})
+
+    def test_a_lost_effect_is_found_or_left_to_a_person(self, store: Store) -> None:
+        """What was adopted and why a person is needed are kept."""
+        self.intend(store)
+        store.sent("e1", 1)
+        store.outcome("e1", Phase.UNKNOWN)
+        assert store.needs_review("e1", "two candidates").note == "two candidates"
+        assert store.reconciled("e1", {"id": "c1"}).adopted == {"id": "c1"}
+        assert store.verified("e1", Evidence.EXISTENCE).state is State.VERIFIED
+
+    def test_what_never_left_may_go_again(self, store: Store) -> None:
+        """A refused connection leaves the effect intended; its next attempt has the next number."""
+        self.intend(store)
+        store.sent("e1", 1)
+        assert store.outcome("e1", Phase.NOT_SENT).state is State.INTENDED
+        assert store.sent("e1", 2).state is State.SENT
+
+    def test_nothing_is_said_of_an_effect_that_was_never_intended(self, store: Store) -> None:
+        """Intent comes before the first byte."""
+        with pytest.raises(
+            LedgerError, match="effect 'e9' was never intended\n  its intent must be on disk before"
+        ):
+            store.sent("e9", 1)
+        assert store.effect("e9") is None
+
+    def test_an_exchange_and_the_outcome_of_its_effect_are_one_write(self, store: Store) -> None:
+        """There is no moment in which a crash could leave one without the other."""
+        self.intend(store)
+        store.sent("e1", 1)
+        store.record("r1", an_exchange(0, effect="e1"))
+        assert (row := store.effect("e1"))
+        assert row.state is State.COMMITTED
+        assert store.outcome("e1", Phase.COMMITTED) == row
+
+    def test_an_exchange_of_another_attempt_leaves_the_ledger_alone(self, store: Store) -> None:
+        """Only the attempt that is out is answered."""
+        self.intend(store)
+        store.sent("e1", 2)
+        store.record("r1", an_exchange(0, effect="e1", attempt=1))
+        assert (row := store.effect("e1"))
+        assert row.state is State.SENT
+
+    # Approvals
+
+    def test_a_question_is_kept_once(self, store: Store) -> None:
+        """A replay asks again and gets the same id; the log has the question once."""
+        name = store.ask("r1", "drop.1", 0, a_question(), START + timedelta(hours=4))
+        assert store.ask("r1", "drop.1", 0, a_question(), START + timedelta(hours=9)) == name
+        (row,) = store.open_asks("r1")
+        assert (row.id, row.ask, row.expires_at) == (name, a_question(), "2026-11-23T13:00:00.000Z")
+        assert [(e.type, e.data["id"]) for e in store.events("r1")] == [("ask", name)]
+
+    def test_another_question_in_the_same_place_is_a_broken_replay(self, store: Store) -> None:
+        """An approval must never slip to a call that nobody saw."""
+        store.ask("r1", "drop.1", 0, a_question())
+        with pytest.raises(ReplayError) as caught:
+            store.ask("r1", "drop.1", 0, a_question("h2"))
+        assert str(caught.value) == (
+            "call 'drop.1' asks 'Delete it?' about HEX_DELETE_CELL with h2, where it had asked 'Delete it?' about "
+            "HEX_DELETE_CELL with h1\n  the definition or the code has changed: cancel the run and start it again"
+        )
+
+    def test_an_answer_is_used_once(self, store: Store) -> None:
+        """The second click learns who was first."""
+        name = store.ask("r1", "drop.1", 0, a_question())
+        given = store.answer(name, a_yes())
+        assert given.at == "2026-11-23T09:00:00.000Z"
+        assert store.asked(name).decision == given
+        assert store.open_asks("r1") == []
+        with pytest.raises(UsageError) as caught:
+            store.answer(name, a_yes())
+        assert str(caught.value) == (
+            "HEX_DELETE_CELL of drop.1 was answered by 'ana' at 2026-11-23T09:00:00.000Z\n"
+            "  an answer is used once; `definable runs show ID` shows what came of it"
+        )
+        assert [e.type for e in store.events("r1")] == ["ask", "decision"]
+
+    def test_an_approval_fits_the_exact_arguments(self, store: Store) -> None:
+        """One given for other arguments is refused, and so is one that does not say what it is for."""
+        name = store.ask("r1", "drop.1", 0, a_question())
+        for other in ("h2", ""):
+            with pytest.raises(
+                UsageError, match="the approval is for other arguments than the ones HEX_DELETE_CELL"
+            ):
+                store.answer(name, a_yes(other))
+        assert len(store.open_asks("r1")) == 1
+
+    def test_an_approval_must_come_in_time_and_a_refusal_need_not(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        """No answer in time is a no, which somebody may still write down."""
+        name = store.ask("r1", "drop.1", 0, a_question(), START + timedelta(hours=4))
+        clock.pass_(hours=4)
+        with pytest.raises(
+            UsageError, match=r"the question about HEX_DELETE_CELL of drop\.1 expired at 2026-11-23T13"
+        ):
+            store.answer(name, a_yes())
+        assert store.answer(name, Decision(approve=False, by="timeout")).approve is False
+
+    def test_an_unknown_question_is_refused(self, store: Store) -> None:
+        """The message says where the questions are listed."""
+        with pytest.raises(
+            UsageError, match="there is no question 'q9'\n  `definable runs show ID` lists what waits"
+        ):
+            store.answer("q9", a_yes())
+
+    # All of it
+
+    def test_what_was_kept_is_there_after_opening_again(self, clock: FakeClock) -> None:
+        """A store that is closed and opened has everything it had; closing twice is allowed."""
+        with self.make(clock) as store:
+            store.create_run(a_run())
+            store.record("r1", an_exchange())
+            store.ask("r1", "drop.1", 0, a_question())
+            before = (store.runs(), store.events("r1"), store.open_asks("r1"))
+        store.close()
+        with self.make(clock) as store:
+            assert (store.runs(), store.events("r1"), store.open_asks("r1")) == before

@@ -1,0 +1,167 @@
+"""The SQLite store: the contract, and what only a file can go wrong with."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from definable.errors import StoreError
+from definable.store import Store, open_store
+from definable.store.connection import explain
+from definable.store.schema import MIGRATIONS
+from definable.store.sqlite import SqliteStore
+from tests.integration.store_contract import StoreContract, a_run
+
+
+class TestSqliteStore(StoreContract):
+    """The contract, on a file."""
+
+    @pytest.fixture(autouse=True)
+    def _file(self, tmp_path: Path) -> None:
+        def make(clock: Callable[[], datetime]) -> Store:
+            return open_store(tmp_path / "state.db", clock)
+
+        self.make = make
+
+
+def test_the_file_is_made_with_its_folder_and_flushes_every_commit(tmp_path: Path) -> None:
+    """Write-ahead log, version of the schema and the mark that the file is ours."""
+    path = tmp_path / "a" / "b" / "state.db"
+    open_store(path).close()
+    db = sqlite3.connect(path)
+    pragmas = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "user_version")]
+    db.close()
+    assert pragmas == ["wal", len(MIGRATIONS)]
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    """An older Definable says so instead of guessing."""
+    path = tmp_path / "state.db"
+    open_store(path).close()
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(StoreError) as caught:
+        open_store(path)
+    assert str(caught.value) == (
+        f"{path} has schema 99; this version of Definable knows up to {len(MIGRATIONS)}\n"
+        "  upgrade Definable, or set DEFINABLE_HOME to another folder"
+    )
+
+
+def test_a_database_of_another_program_is_not_touched(tmp_path: Path) -> None:
+    """Not even its journal mode is changed."""
+    path = tmp_path / "state.db"
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE photos (x)")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"state\.db is a database of another program\n  set DEFINABLE_HOME"):
+        open_store(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    """Garbage where the state should be."""
+    path = tmp_path / "state.db"
+    path.write_bytes(b"garbage " * 1000)
+    with pytest.raises(
+        StoreError, match=r"state\.db is not a database .*\n  move it away; a new one is made"
+    ):
+        open_store(path)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    """The header is fine, a page is not: the error says which file and what to do."""
+    path = tmp_path / "state.db"
+    with open_store(path) as store:
+        store.create_run(a_run())
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    path.write_bytes(data)
+    with (
+        open_store(path) as store,
+        pytest.raises(StoreError, match=r"is damaged .*\n  move it away or restore"),
+    ):
+        store.runs()
+
+
+def test_a_folder_in_the_place_of_the_file_is_named(tmp_path: Path) -> None:
+    """SQLite's own words are kept beside ours."""
+    with pytest.raises(
+        StoreError, match=r"cannot be opened \(unable to open database file\)\n  check that it is"
+    ):
+        open_store(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """DEFINABLE_HOME below a file."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError) as caught:
+        open_store(tmp_path / "file" / "home" / "state.db")
+    assert str(caught.value) == (
+        f"{tmp_path / 'file' / 'home'} cannot be made (Not a directory)\n"
+        "  set DEFINABLE_HOME to a folder that you may write to"
+    )
+
+
+def test_a_file_that_may_only_be_read_is_named(tmp_path: Path) -> None:
+    """The error of a real read-only connection, explained."""
+    path = tmp_path / "state.db"
+    open_store(path).close()
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    with pytest.raises(sqlite3.OperationalError) as caught:
+        db.execute("DELETE FROM runs")
+    db.close()
+    told = explain(caught.value, path)
+    assert str(told) == (
+        f"{path} cannot be written (attempt to write a readonly database)\n"
+        "  give yourself write access to the file and its folder"
+    )
+
+
+def test_a_full_disk_loses_nothing_that_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write that does not fit is refused as a whole, and says why."""
+    connect = sqlite3.connect
+
+    def small(*args: object, **kwargs: object) -> sqlite3.Connection:
+        db: sqlite3.Connection = connect(*args, **kwargs)  # type: ignore[call-overload]
+        db.execute("PRAGMA max_page_count = 40")
+        return db
+
+    monkeypatch.setattr(sqlite3, "connect", small)
+    with open_store(tmp_path / "state.db") as store:
+        store.create_run(a_run())
+        store.append("r1", "small", {})
+        with pytest.raises(StoreError, match=r"cannot grow: the disk is full .*\n  free some space"):
+            store.append("r1", "large", {"x": "x" * 400_000})
+        store.append("r1", "small", {})
+        assert [(e.seq, e.type) for e in store.events("r1")] == [(1, "small"), (2, "small")]
+
+
+def test_a_lock_that_is_held_too_long_is_told(tmp_path: Path) -> None:
+    """Waiting for another process has an end."""
+    path = tmp_path / "state.db"
+    with SqliteStore(path, patience=0.05) as store:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(
+            StoreError, match=r"is locked by another process .*\n  end that process, or try again"
+        ):
+            store.create_run(a_run())
+        other.execute("ROLLBACK")
+        other.close()
+        assert store.create_run(a_run()).id == "r1"
+
+
+def test_a_write_that_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
+    """An event that is no JSON is refused before the log has half of it."""
+    with open_store(tmp_path / "state.db") as store:
+        store.create_run(a_run())
+        with pytest.raises(TypeError):
+            store.append("r1", "bad", {"x": object()})
+        assert store.append("r1", "good", {}) == 1
