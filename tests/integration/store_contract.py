@@ -321,8 +321,9 @@ class StoreContract:
         with pytest.raises(ReplayError) as caught:
             store.ask("r1", "drop.1", 0, a_question("h2"))
         assert str(caught.value) == (
-            "call 'drop.1' asks 'Delete it?' about HEX_DELETE_CELL with h2, where it had asked 'Delete it?' about "
-            "HEX_DELETE_CELL with h1\n  the definition or the code has changed: cancel the run and start it again"
+            "call 'drop.1' asks 'Delete it?' about HEX_DELETE_CELL with h2, "
+            "where it had asked 'Delete it?' about HEX_DELETE_CELL with h1\n"
+            "  the definition or the code has changed: cancel the run and start it again"
         )
 
     def test_an_answer_is_used_once(self, store: Store) -> None:
