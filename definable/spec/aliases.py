@@ -32,7 +32,7 @@ def proper(name: str, known: Iterable[str]) -> str:
 def options(
     schema: Json, shapes: Mapping[str, Schema], seen: frozenset[str] = frozenset()
 ) -> Iterator[Schema]:
-    """Yield a schema's alternatives, with references followed and unions opened; `{}` where it says nothing."""
+    """Yield a schema's alternatives, references followed and unions opened; `{}` where it says nothing."""
     if not isinstance(schema, Mapping):
         if schema is not False:
             yield {}
@@ -51,9 +51,9 @@ def options(
 
 
 def renamed(value: Json, schema: Json, shapes: Mapping[str, Schema]) -> tuple[Json, dict[Place, Place]]:
-    """Return `value` with aliases replaced by the product's names, and each new place with the place it was at.
+    """Return `value` with aliases replaced by the product's names, and each new place with the old one.
 
-    Only places that changed are in the second. A key given in both spellings keeps both, for others to refuse.
+    Only places that changed are in the second. A key given in both spellings stays in both, to be refused.
     """
     moved: dict[Place, Place] = {}
     return _rename(value, list(options(schema, shapes)), shapes, (), (), moved), moved

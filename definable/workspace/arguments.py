@@ -94,11 +94,12 @@ class Fit:
         validator = compiled(schema, self.toolkit)
         if isinstance(validator, str):
             return
-        for error in known.real(validator.iter_errors(known.value)):
+        errors = known.real(validator.iter_errors(known.value))
+        for error in errors:
             for place, message in _explain(error, known, schema, self.toolkit):
                 key = error.kind.name == "additionalProperties"
                 yield self._problem(moved.get(place, place), f"{self.slug}: {message}", key)
-        for rule in self.tool.rules:
+        for rule in self.tool.rules if not errors else ():
             checker = compiled(rule.schema_, self.toolkit)
             if not isinstance(checker, str) and any(known.real(checker.iter_errors(known.value))):
                 yield self._problem((), f"{self.slug}: {rule.says}", True)
@@ -164,7 +165,7 @@ class Known:
         return cls(_replaced(value, samples), filled, names)
 
     def real(self, errors: Iterator[jsonschema_rs.ValidationError]) -> list[jsonschema_rs.ValidationError]:
-        """Return the errors that will stand whatever a run fills in, those of unions by their nearest branch."""
+        """Return the errors that stand whatever a run fills in; of a union, those of the nearest branch."""
         return [found for error in errors for found in self._real(error)]
 
     def _real(self, error: jsonschema_rs.ValidationError) -> list[jsonschema_rs.ValidationError]:
@@ -179,6 +180,10 @@ class Known:
         here = next((self.filled[place[:n]] for n in range(len(place) + 1) if place[:n] in self.filled), "")
         if here == "open" or (here and kind.name != "type"):
             return []
+        if isinstance(kind, jsonschema_rs.ValidationErrorKind.Not) and kind.schema == {
+            "required": kind.schema["required"]
+        }:
+            return [error]
         inside = any(each[: len(place)] == place for each in self.filled)
         return [] if inside and not here and kind.name not in _BY_KEYS else [error]
 

@@ -26,7 +26,7 @@ _ELSEWHERE: Final = "Give --workspace DIR to check the files of another one."
 def check(workspace: Workspace, files: Sequence[str | Path] | None = None) -> list[Problem]:
     """Return every problem in a workspace, in file order; an empty list means that all of it can run.
 
-    `files` limits this to some: names or paths of workflows, and paths of the workspace's agents and toolkits.
+    `files` limits this to some: names or paths of workflows, paths of the workspace's agents and toolkits.
     What they refer to is read as well, but its own problems are not listed. UsageError for a file that is not
     there, or that is an agent or a toolkit of another workspace.
     """
@@ -36,9 +36,9 @@ def check(workspace: Workspace, files: Sequence[str | Path] | None = None) -> li
 
 
 def checked(workspace: Workspace, name_or_path: str) -> Workflow:
-    """Return a workflow that can run: it, the agents that it names and every toolkit are free of problems.
+    """Return a workflow that can run: it, the agents that it names and all toolkits are free of problems.
 
-    Toolkits are only read here, their recipes are not gone through. DefinitionError has every problem of these;
+    Toolkits are only read here, their recipes are not gone through. DefinitionError has every problem of them;
     UsageError when there is no such workflow.
     """
     checks = Checks(workspace)
@@ -79,7 +79,7 @@ class Checks:
         ]
 
     def one(self, file: str) -> Part:
-        """Return the check of one file: a workflow, unless it is one of the workspace's agents or toolkits."""
+        """Return the check of one file: a workflow, or one of the workspace's agents or toolkits."""
         path = (self.workspace.start / file).resolve()
         for name, agent in self.workspace.agent_names().items():
             if _is(agent, path):

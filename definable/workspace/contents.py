@@ -56,7 +56,7 @@ class Workspace:
         return _all(self.toolkit_names(), self.read_toolkit)
 
     def tools(self) -> dict[str, Tool]:
-        """Return the tools of all toolkits by slug, the internal ones too. DefinitionError as for `toolkits`."""
+        """Return the tools of all toolkits by slug, internal ones too. DefinitionError as for `toolkits`."""
         return {slug: tool for slug, (tool, _) in self._by_slug().items()}
 
     def toolkit_of(self, slug: str) -> Toolkit:
@@ -74,9 +74,9 @@ class Workspace:
         return self._named(lambda layer: listed(layer / "workflows", YAML))
 
     def workflow(self, name_or_path: str) -> Workflow:
-        """Return one workflow, reading no other. UsageError when there is none; DefinitionError when it is wrong.
+        """Return one workflow, reading no other file. References to agents and tools are left to `checked`.
 
-        References to agents and tools are not followed here: `check` does that.
+        UsageError when there is no such workflow; DefinitionError when it is wrong.
         """
         return _sound(self.read_workflow(name_or_path))
 
@@ -89,37 +89,38 @@ class Workspace:
         return self._named(lambda layer: toolkit_files(layer / "tools"))
 
     def read_agent(self, name: str) -> Found[Agent]:
-        """Return an agent that exists, as read, with its problems; DefinitionError when it cannot be read at all."""
+        """Return an agent that exists, with its problems. DefinitionError when nothing can be read."""
         if name not in self._agents:
             document = self._document(self.agent_names()[name])
             agent, problems = read(document, Agent)
-            problems += _misnamed(document, "name", agent.name if agent else None, name)
+            problems += _misnamed(document, "name", name)
             self._agents[name] = (document, agent, problems)
         return self._agents[name]
 
     def read_toolkit(self, name: str) -> Found[Toolkit]:
-        """Return a toolkit that exists, as read, with its problems; DefinitionError when it cannot be read at all."""
+        """Return a toolkit that exists, with its problems. DefinitionError when nothing can be read."""
         if name not in self._toolkits:
             document = merged(_each(self.toolkit_names()[name], self._document))
             toolkit, problems = read(document, Toolkit)
-            problems += _misnamed(document, "toolkit", toolkit.toolkit if toolkit else None, name)
+            problems += _misnamed(document, "toolkit", name)
             self._toolkits[name] = (document, toolkit, problems)
         return self._toolkits[name]
 
     def read_workflow(self, name_or_path: str) -> Found[Workflow]:
-        """Return a workflow as read, with its problems; DefinitionError when it cannot be read at all."""
+        """Return a workflow as read, with its problems. DefinitionError when nothing can be read."""
         if name_or_path not in self._workflows:
             path, name = self.locate(name_or_path)
             document = self._document(path)
             workflow, problems = read(document, Workflow)
             if workflow is not None:
                 problems += workflow_problems(document, workflow)
-                problems += _misnamed(document, "name", workflow.name, name or workflow.name)
+            if name is not None:
+                problems += _misnamed(document, "name", name)
             self._workflows[name_or_path] = (document, workflow, problems)
         return self._workflows[name_or_path]
 
     def locate(self, name_or_path: str) -> tuple[Traversable, str | None]:
-        """Return a workflow's file, and the name it must have when it is the workspace's. UsageError when none."""
+        """Return a workflow's file, and the name it must have, if any. UsageError when there is no file."""
         names = self.workflows()
         if name_or_path in names:
             return names[name_or_path], name_or_path
@@ -188,7 +189,8 @@ def _each(items: Iterable[object], read_one: Callable[..., T]) -> list[T]:
     return values
 
 
-def _misnamed(document: Document, key: str, name: str | None, stem: str) -> list[Problem]:
-    if name is None or name == stem:
+def _misnamed(document: Document, key: str, stem: str) -> list[Problem]:
+    name = document.data.get(key) if isinstance(document.data, dict) else None
+    if not isinstance(name, str) or name == stem:
         return []
     return [document.problem((key,), f"{key}: {name!r} stands in a file named {stem!r}; make them the same")]

@@ -16,7 +16,7 @@ _JOINED: Final = {"shapes", "tools", "quotas", "holds", "formats", "statuses"}
 
 
 def listed(folder: Traversable, endings: tuple[str, ...]) -> dict[str, Traversable]:
-    """Return the files of a folder by their stem, READMEs and hidden files left out; none when it is not there.
+    """Return the files of a folder by their stem, READMEs left out; none when it is not there.
 
     DefinitionError when the folder cannot be read, or when two files have the same stem.
     """

@@ -16,8 +16,9 @@ _MARKS = ("workflows", ".definable")
 def find(start: Path, environ: Mapping[str, str], explicit: Path | None = None) -> Workspace:
     """Return the workspace to use; UsageError when a folder that was named does not exist.
 
-    `explicit` wins, then DEFINABLE_WORKSPACE, then the nearest folder from `start` upwards with a `workflows/` or
-    `.definable/` folder, then `start` itself. State goes to DEFINABLE_HOME, else to `.definable` in the workspace.
+    `explicit` wins, then DEFINABLE_WORKSPACE, then the nearest folder from `start` upwards that has a
+    `workflows/` or `.definable/` folder, then `start` itself. State goes to DEFINABLE_HOME, else to
+    `.definable` in the workspace.
     """
     root = _root(start, environ, explicit)
     named = environ.get("DEFINABLE_HOME")

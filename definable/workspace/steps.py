@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Final
 
 from definable.errors import Problem
 from definable.spec.agent import Agent
@@ -13,12 +14,14 @@ from definable.spec.artifacts import SHAPES
 from definable.spec.coherence import Mention, mentioned
 from definable.spec.explain import Place
 from definable.spec.lookup import Json
-from definable.spec.nearest import suggest
+from definable.spec.nearest import nearest, suggest
 from definable.spec.source import Document
 from definable.spec.toolkit import Tool, Toolkit
 from definable.spec.workflow import Step, Workflow
 from definable.workspace.arguments import Fit
 from definable.workspace.shapes import lost_in
+
+_GLOB: Final = "*?["
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,13 @@ class Names:
         """Return why no tool goes by this name or glob, or an empty text."""
         if not self.whole or any(fnmatchcase(slug, name) for slug in self.offered):
             return ""
-        if any(sign in name for sign in "*?["):
+        if any(sign in name for sign in _GLOB):
             return f"no tool matches {name!r}"
-        return f"there is no tool {name!r}{suggest(name, self.offered)}"
+        if name in self.tools:
+            return f"the tool {name!r} only serves to verify others and cannot be called"
+        meant = nearest(name, self.offered)
+        known = f"did you mean {meant!r}?" if meant else "`definable tools` lists them"
+        return f"there is no tool {name!r}; {known}"
 
 
 def reference_problems(document: Document, workflow: Workflow, names: Names) -> Iterator[Problem]:
@@ -73,9 +80,9 @@ def tool_problems(document: Document, place: Place, globs: Iterable[str], names:
 def _call(document: Document, workflow: Workflow, index: int, step: Step, names: Names) -> Iterator[Problem]:
     slug = step.call or ""
     if slug not in names.offered:
-        if names.whole:
-            message = f"there is no tool {slug!r}{suggest(slug, names.offered)}"
-            yield document.problem(("steps", index, "call"), message)
+        glob = "a call names one tool, not a glob" if any(sign in slug for sign in _GLOB) else ""
+        if wrong := glob or names.no_tool(slug):
+            yield document.problem(("steps", index, "call"), wrong)
         return
     yield from Fit(document, workflow, index, step, slug, *names.tools[slug]).problems()
 
