@@ -1,4 +1,4 @@
-"""An agent's node: one turn of its model. It sees verified results only, and hands in an artifact or asks for calls."""
+"""An agent's node: one turn of its model, which sees verified results only."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ async def _ask(context: Context, step: Step, state: State, key: str) -> None:
         request.max_output_tokens,
     )
     started = time.monotonic()
-    turn = await context.models.turn(
-        replace(request, max_output_tokens=most)
-    )
+    turn = await context.models.turn(replace(request, max_output_tokens=most))
     cost = price(turn.model, turn.usage.input_tokens, turn.usage.output_tokens)
     context.paid(step, turn.model, turn.usage)
     data = {

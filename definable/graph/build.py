@@ -16,7 +16,10 @@ from definable.spec.workflow import Workflow
 
 
 def build(workflow: Workflow, context: Context) -> StateGraph[Any, Any, Any, Any]:
-    """Return the graph, ready to be compiled with a checkpointer. No node has a retry policy: the Verifier decides."""
+    """Return the graph, to be compiled with a checkpointer.
+
+    No node has a retry policy: the Verifier decides every retry.
+    """
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(State)
     names = agents_of(workflow)
     for name in names:

@@ -14,7 +14,7 @@ from definable.limits import Budget, Spent, Usage
 from definable.models import Models
 from definable.spec.agent import Agent
 from definable.spec.paths import lookup
-from definable.spec.workflow import Limits, Step, Workflow
+from definable.spec.workflow import Step, Workflow
 from definable.store import Store
 from definable.store.rows import Event, RunRow
 from definable.verify.case import Catalog

@@ -1,4 +1,4 @@
-"""The calls that are being settled: their flows, kept alive between turns and rebuilt from the log after a crash."""
+"""The calls that are being settled: their flows, rebuilt from the log after a crash."""
 
 from __future__ import annotations
 

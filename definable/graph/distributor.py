@@ -66,7 +66,7 @@ async def _attempt(context: Context, dispatch: Dispatch, order: Send) -> Outcome
 
 
 def _enter(context: Context, dispatch: Dispatch, order: Send) -> bool:
-    """Put the intent into the ledger. False: this very attempt was sent before, and nobody noted the answer."""
+    """Put the intent into the ledger. False: this attempt was sent before, and nobody noted the answer."""
     effect = order.effect or ""
     known = context.store.effect(effect)
     if known is not None and known.attempt >= order.attempt:

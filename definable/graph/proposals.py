@@ -1,4 +1,4 @@
-"""From what a model or a definition wants to a call that may go out: allowed, well-formed, and of known origin."""
+"""From what a model or a definition wants to a call: allowed, well-formed, of known origin."""
 
 from __future__ import annotations
 
@@ -20,14 +20,22 @@ OWN = {"inputs", "run", "event"}
 
 
 def allowed(context: Context, step: Step) -> list[str]:
-    """Return the slugs an agent may ask for in this step: its allowlist, with globs filled in, internal ones left out."""
+    """Return the slugs an agent may ask for in this step: its allowlist with the globs filled in."""
     globs = step.tools if step.tools is not None else context.agent(step).tools
     tools = context.catalog.tools
-    return [s for s, (_, tool) in tools.items() if not tool.internal and any(fnmatchcase(s, g) for g in globs)]
+    return [
+        s for s, (_, tool) in tools.items() if not tool.internal and any(fnmatchcase(s, g) for g in globs)
+    ]
 
 
 def propose(
-    context: Context, step: Step, number: int, slug: str, arguments: Mapping[str, Any], *, trusted: Iterable[str] = ()
+    context: Context,
+    step: Step,
+    number: int,
+    slug: str,
+    arguments: Mapping[str, Any],
+    *,
+    trusted: Iterable[str] = (),
 ) -> ToolCall:
     """Return the `number`-th call of a step, and put it into the log; the same one when it is there already.
 
@@ -99,7 +107,7 @@ def _concern(context: Context, tool: Tool, arguments: Mapping[str, Any], trusted
 
 
 def _top(path: str) -> str:
-    return path.split(".")[0].split("[")[0]
+    return path.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0]
 
 
 def _snake(name: str) -> str:

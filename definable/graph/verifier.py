@@ -1,4 +1,4 @@
-"""The Verifier's node: the one place that decides what happens next. All it decides with is in `definable.verify`."""
+"""The Verifier's node: the one place that decides what happens next, by the rules in `definable.verify`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ def _judge(context: Context, work: State, step: Step, key: str, artifact: dict[s
     if work["revision"] >= step.revisions:
         listed = "".join(f"\n  - {reason}" for reason in reasons)
         raise DefinableError(
-            f"what {step.agent} handed in does not trace to verified results, after {step.revisions} revisions:{listed}",
+            f"what {step.agent} handed in does not trace to verified results, "
+            f"after {step.revisions} revisions:{listed}",
             hint="allow more with `revisions`, or ask for less in the step's prompt",
         )
     say = "This does not trace to verified results; hand it in again without what does not:\n- "
@@ -130,7 +131,9 @@ def _model_failed(context: Context, work: State, step: Step, failure: dict[str, 
         work["pause"] = wait if wait is not None else backoff(key, work["tries"], base=1.0, cap=60.0)
         work["tries"] += 1
         words = f"asked again in {work['pause']:g} s"
-        context.log("verdict", {"n": work["tries"], "move": move, "next": f"{error.message}; {words}"}, step=step.id)
+        context.log(
+            "verdict", {"n": work["tries"], "move": move, "next": f"{error.message}; {words}"}, step=step.id
+        )
         return step.agent or ""
     raise error
 

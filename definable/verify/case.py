@@ -23,10 +23,10 @@ class Catalog:
     """The tools that a flow may use, and what is known of the place where they work."""
 
     tools: Mapping[str, tuple[Toolkit, Tool]]
-    exclusive: bool = False
-    """Nobody else uses the token: a new match can only be ours."""
-    web: str = ""
-    """Origin of the product's pages for people."""
+    exclusive: frozenset[str] = frozenset()
+    """Toolkits whose token nobody else uses: there a new match can only be ours."""
+    web: Mapping[str, str] = field(default_factory=dict)
+    """Toolkit name → origin of the product's pages for people."""
 
     def __getitem__(self, slug: str) -> tuple[Toolkit, Tool]:
         """Return the toolkit and the tool behind a slug."""
@@ -72,7 +72,8 @@ class Case:
 
     def scope(self, **names: Any) -> Scope:
         """Return the names that the tool's recipes may use."""
-        return {"arguments": self.arguments, "web": self.catalog.web, **names}
+        web = self.catalog.web.get(self.toolkit.toolkit, "")
+        return {"arguments": self.arguments, "web": web, **names}
 
     def heal(self, failure: Failure, rule: str, detail: str = "") -> None:
         """Note one repair."""
@@ -91,9 +92,12 @@ class Case:
             )
         )
 
-    def verified(self, result: Any, evidence: Evidence | None, message: str = "", **names: Any) -> Receipt:
+    def verified(
+        self, result: Any, evidence: Evidence | None, message: str = "", seen: Scope | None = None
+    ) -> Receipt:
         """Return the receipt of a call that is known to have done what was asked."""
-        link = render(self.tool.link, self.scope(result=result, **names), missing="drop") if self.tool.link else ""
+        scope = {**self.scope(), **(seen or {}), "result": result}
+        link = render(self.tool.link, scope, missing="drop") if self.tool.link else ""
         return self._receipt(
             "verified",
             result=result,

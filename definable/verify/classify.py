@@ -84,7 +84,7 @@ def _said(toolkit: Toolkit, body: Any) -> str:
 
 
 def retry_after(headers: dict[str, str]) -> float | None:
-    """Return the seconds that `Retry-After` asks for (RFC 9110 10.2.3), at most 15 minutes; None when it says nothing.
+    """Return the seconds that `Retry-After` asks for (RFC 9110 10.2.3), at most 15 minutes, or None.
 
     A date is taken against the response's own `Date`, so that a wrong clock on either side does no harm.
     """

@@ -57,7 +57,9 @@ def deliver(
             return Delivered(move, verdict, body)
 
 
-def _order(case: Case, slug: str, arguments: dict[str, Any], role: Any, delay: float, fresh: bool, why: str) -> Send:
+def _order(
+    case: Case, slug: str, arguments: dict[str, Any], role: Any, delay: float, fresh: bool, why: str
+) -> Send:
     writes = role == "call" and case.catalog[slug][1].effect.writes
     return Send(
         tool=slug,
@@ -127,7 +129,9 @@ def examine(case: Case, slug: str, outcome: Outcome) -> tuple[Verdict, Any]:
     return _mend(case, tool, contract, outcome, verdict)
 
 
-def _mend(case: Case, tool: Tool, contract: Contract, outcome: Outcome, verdict: Verdict) -> tuple[Verdict, Any]:
+def _mend(
+    case: Case, tool: Tool, contract: Contract, outcome: Outcome, verdict: Verdict
+) -> tuple[Verdict, Any]:
     if outcome.media != "json":
         shown = repr(outcome.body[:120]) if isinstance(outcome.body, str) else "nothing"
         words = f"{outcome.status}, but the body is no JSON: {shown}"

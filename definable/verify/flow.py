@@ -1,8 +1,8 @@
 """How one call is settled, from the first look to the receipt: the healing, in the order in which it happens.
 
 `settle` is a generator: it yields an `Order` (send this, ask a person), is sent the `Reply`, and returns the
-`Receipt`. It does no I/O and reads no clock, so the same replies always lead to the same receipt; after a crash
-the recorded exchanges are played into a new one.
+`Receipt`. It does no I/O and reads no clock, so the same replies always lead to the same receipt; after a
+crash the recorded exchanges are played into a new one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def settle(call: ToolCall, catalog: Catalog) -> Flow[Receipt]:
         return end.receipt
 
 
-def replay(call: ToolCall, catalog: Catalog, history: Iterable[Exchange]) -> tuple[Flow[Receipt], Order | Receipt]:
+def replay(
+    call: ToolCall, catalog: Catalog, history: Iterable[Exchange]
+) -> tuple[Flow[Receipt], Order | Receipt]:
     """Play recorded exchanges into a new flow; return it with the order that is open now, or its receipt.
 
     Raises ReplayError when today's code would have ordered something else than what was recorded.
@@ -45,9 +47,10 @@ def replay(call: ToolCall, catalog: Catalog, history: Iterable[Exchange]) -> tup
     step = advance(flow, None)
     for exchange in history:
         if isinstance(step, Receipt) or not _alike(step, exchange.order):
+            now = "end" if isinstance(step, Receipt) else f"{step.kind} {step.tool!r}"
             raise ReplayError(
-                f"call {call.id!r}, exchange {exchange.n}: recorded {exchange.order.kind} of {exchange.order.tool!r}, "
-                f"but today's rules would {'end' if isinstance(step, Receipt) else step.kind + ' ' + step.tool!r} there",
+                f"call {call.id!r}, exchange {exchange.n}: recorded {exchange.order.kind} of "
+                f"{exchange.order.tool!r}, but today's rules would {now} there",
                 hint="nothing more is sent for this call; look at it with: definable runs show " + call.run,
             )
         step = advance(flow, exchange.reply)
@@ -93,8 +96,10 @@ def _write(case: Case) -> Flow[Receipt]:
                 yield from _no_double(case, before, resends)
                 return receipt
         resends += 1
-        if resends > RESENDS or case.tool.lost is None or case.tool.lost.how == "ask":
-            raise case.ended("failed", Failure.FALSE_SUCCESS, "accepted, but a look shows that it was not done")
+        if resends > RESENDS:
+            raise case.ended(
+                "failed", Failure.FALSE_SUCCESS, "accepted, but a look shows that it was not done"
+            )
         case.heal(_reason(sent), "resent", "a look showed that it had not happened")
 
 
@@ -129,7 +134,9 @@ def _prepare(case: Case) -> Flow[Scope]:
         yield from _permit(case)
         return (yield from see(case, case.tool.before, case.scope(), "before"))
     except Unseen as blind:
-        raise case.ended("failed", Failure.PERMISSION, f"not sent: what is there cannot be read: {blind}") from None
+        raise case.ended(
+            "failed", Failure.PERMISSION, f"not sent: what is there cannot be read: {blind}"
+        ) from None
 
 
 def _rewrite(case: Case, scope: Scope) -> None:
@@ -145,12 +152,18 @@ def _ensure(case: Case) -> Flow[Receipt | None]:
     """Look whether it is there: then bring it up to date instead of making another. None: go on and write."""
     rule = case.tool.ensure
     if rule is None:
-        raise case.ended("failed", Failure.INVALID_INPUT, f"{case.slug} has no way to ensure that it is there once")
+        raise case.ended(
+            "failed", Failure.INVALID_INPUT, f"{case.slug} has no way to ensure that it is there once"
+        )
     try:
         scope = yield from see(case, {"there": rule.look}, case.scope(), "before")
     except Unseen as blind:
-        raise case.ended("failed", Failure.PERMISSION, f"not sent: what is there cannot be read: {blind}") from None
-    where = {path: f"${{{{ arguments.{name} }}}}" for name, path in rule.match.items() if name in case.call.ensure}
+        raise case.ended(
+            "failed", Failure.PERMISSION, f"not sent: what is there cannot be read: {blind}"
+        ) from None
+    where = {
+        path: f"${{{{ arguments.{name} }}}}" for name, path in rule.match.items() if name in case.call.ensure
+    }
     found = matching(lookup(scope, f"there.{rule.in_}"), where, scope) or []
     if not found:
         return None
@@ -173,7 +186,7 @@ def _already(case: Case) -> Flow[Receipt | None]:
         return None
     lost = case.tool.lost
     result = render(lost.adopt, scope, missing="drop") if lost else None
-    return case.verified(result, case.tool.evidence, "it was so already, nothing was sent", **scope)
+    return case.verified(result, case.tool.evidence, "it was so already, nothing was sent", scope)
 
 
 def _taken(case: Case, before: Scope, sent: Delivered, resends: int) -> Flow[Any]:
@@ -231,8 +244,9 @@ def _confirm(case: Case, before: Scope, result: Any) -> Flow[Receipt | Absent]:
     if isinstance(wrong, Receipt):
         return wrong
     words = "; ".join(wrong)
-    if case.tool.effect is not Effect.RUN and case.tool.lost is not None:
-        if case.tool.lost.how != "new":
+    how = case.tool.lost.how if case.tool.lost else "ask"
+    if case.tool.effect is not Effect.RUN and how != "ask":
+        if how != "new":
             case.notes.append(f"accepted at first, but {words}")
             return Absent()
         where = yield from recover(case, before, words)
@@ -249,15 +263,17 @@ def _read_back(case: Case, before: Scope, result: Any) -> Flow[Receipt | list[st
     """The receipt when what is seen is what was wanted, else what is wrong even after the settle time."""
     scope = {**before, "result": result}
     if not case.tool.after:
-        return case.verified(result, case.tool.evidence or Evidence.RESPONSE, case.tool.basis, **scope)
+        return case.verified(result, case.tool.evidence or Evidence.RESPONSE, case.tool.basis, scope)
     conditions = tuple(c for c in case.tool.expect if not about_result_only(c))
     wrong: list[str] = []
     try:
         for delay in (0.0, case.tool.settle):
-            seen = yield from see(case, case.tool.after, scope, delay=delay, why="reading back what was written")
+            seen = yield from see(
+                case, case.tool.after, scope, delay=delay, why="reading back what was written"
+            )
             wrong = unmet(conditions, seen)
             if not wrong:
-                return case.verified(result, case.tool.evidence, case.tool.basis, **seen)
+                return case.verified(result, case.tool.evidence, case.tool.basis, seen)
     except Unseen as blind:
         return case.verified(result, Evidence.RESPONSE, f"could not be read back: {blind}")
     except Ambiguous as twins:

@@ -30,7 +30,7 @@ def read(
     delay: float = 0.0,
     why: str = "",
 ) -> Flow[Delivered]:
-    """Read `slug`; a list whose page size the caller left open is read to its end. A part never passes for the whole."""
+    """Read `slug`; a list whose page size was left open is read to its end: a part never is the whole."""
     paging = case.catalog[slug][1].paging
     if paging is None or one_page or paging.size in arguments or paging.into in arguments:
         return (yield from deliver(case, slug, arguments, role, delay=delay, why=why))
@@ -93,9 +93,7 @@ def see(
         if look.when is not None and not truth(look.when, scope):
             continue
         arguments = render(look.arguments, scope, missing="drop")
-        seen = yield from read(
-            case, look.call, arguments, role, one_page=look.one_page, delay=delay, why=why
-        )
+        seen = yield from read(case, look.call, arguments, role, one_page=look.one_page, delay=delay, why=why)
         delay = 0.0
         if seen.move is Move.ACCEPT:
             scope[name] = seen.body

@@ -47,7 +47,7 @@ def _look_for_new(case: Case, lost: Lost, before: Scope, why: str) -> Flow[Found
         fresh = yield from new_ones(case, lost, before, delay)
         if len(fresh) > 1:
             return (yield from _ask(case, f"{why}; {len(fresh)} that match are new", fresh))
-        if fresh and lost.foreign and not case.catalog.exclusive:
+        if fresh and lost.foreign and case.toolkit.toolkit not in case.catalog.exclusive:
             return (yield from _ask(case, f"{why}; one that matches is new, but {lost.foreign}", fresh))
         if fresh:
             return Found(_adopted(case, lost, before, fresh[0]))
@@ -106,5 +106,7 @@ def _ask(case: Case, question: str, candidates: list[Any]) -> Flow[Found | Absen
         return Absent()
     chosen = next((c for c in candidates if str(lookup(c, lost.id or "id")) == reply.adopt), None)
     if chosen is None:
-        raise case.ended("needs_review", Failure.UNKNOWN_OUTCOME, f"{reply.adopt!r} is no candidate; {question}")
+        raise case.ended(
+            "needs_review", Failure.UNKNOWN_OUTCOME, f"{reply.adopt!r} is no candidate; {question}"
+        )
     return Found(_adopted(case, lost, case.scope(), chosen))

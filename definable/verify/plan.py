@@ -69,6 +69,16 @@ def plan(verdict: Verdict, effect: Effect) -> Move:
 
 
 def backoff(key: str, n: int, *, base: float, cap: float) -> float:
-    """Return the n-th wait (from 0) in seconds: exponential, half of it jitter, the same for the same `key`."""
+    """Return the n-th wait (from 0) in seconds: exponential, half of it jitter by `key`."""
     jitter = int.from_bytes(hashlib.sha256(f"{key}/{n}".encode()).digest()[:4], "big") / 2**32
     return round(min(cap, base * 2.0 ** min(n, 20)) * (0.5 + jitter / 2), 3)
+
+
+def table_as_markdown() -> str:
+    """Return the table as the documentation prints it."""
+    lines = ["| class | phase | effect | next | why |", "|---|---|---|---|---|"]
+    effects = {None: "any", True: "write", False: "read"}
+    for row in TABLE:
+        phase = row.phase.value if row.phase else "any"
+        lines.append(f"| {row.failure} | {phase} | {effects[row.writes]} | {row.move} | {row.why} |")
+    return "\n".join(lines) + "\n"

@@ -30,7 +30,7 @@ def same(wanted: Any, shown: Any) -> bool:
         return isinstance(shown, dict) and all(k in shown and same(v, shown[k]) for k, v in wanted.items())
     if isinstance(wanted, list):
         return isinstance(shown, list) and len(wanted) == len(shown) and all(map(same, wanted, shown))
-    return type(wanted) is type(shown) and bool(wanted == shown) or _same_number(wanted, shown)
+    return (type(wanted) is type(shown) and bool(wanted == shown)) or _same_number(wanted, shown)
 
 
 def _same_number(a: Any, b: Any) -> bool:
@@ -42,7 +42,9 @@ def _same_number(a: Any, b: Any) -> bool:
 
 def matching(items: Any, where: Mapping[str, Any], scope: Mapping[str, Any]) -> list[Any] | None:
     """Return the items whose paths have the wanted values; None when nothing given says what to match."""
-    wanted = {path: v for path, raw in where.items() if (v := render(raw, scope, missing="drop")) is not MISSING}
+    wanted = {
+        path: v for path, raw in where.items() if (v := render(raw, scope, missing="drop")) is not MISSING
+    }
     if not wanted:
         return None
     return [i for i in items or [] if all(same(v, _none(lookup(i, path))) for path, v in wanted.items())]
@@ -116,7 +118,9 @@ def _subject(identifier: Any, named: Named | None, scope: Mapping[str, Any]) -> 
     if name is MISSING:
         return identifier
     if Counter(names.values())[name] > 1:
-        raise Ambiguous(f"{name!r} is the name of more than one, so what is shown does not say which one it is")
+        raise Ambiguous(
+            f"{name!r} is the name of more than one, so what is shown does not say which one it is"
+        )
     return name
 
 

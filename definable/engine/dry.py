@@ -1,0 +1,53 @@
+"""A dry run: what would be called, with which arguments, as far as that is known beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from definable.spec.paths import MISSING, render
+from definable.spec.toolkit import Tool
+from definable.spec.workflow import Step, Workflow
+
+
+def rehearse(
+    workflow: Workflow,
+    allowlists: Mapping[str, tuple[str, ...]],
+    tools: Mapping[str, Tool],
+    scope: dict[str, Any],
+) -> list[dict[str, Any]]:
+    """Return each step: `{step, agent, may_call}` or `{step, tool, effect, arguments, ensure, asks}`.
+
+    What depends on an earlier step's output stays as the path it was written as. Nothing is sent.
+    """
+    return [_step(step, allowlists, tools, scope) for step in workflow.steps]
+
+
+def _step(
+    step: Step, allowlists: Mapping[str, tuple[str, ...]], tools: Mapping[str, Tool], scope: dict[str, Any]
+) -> dict[str, Any]:
+    common = {"step": step.id, "when": step.when}
+    if step.agent is not None:
+        globs = step.tools if step.tools is not None else allowlists[step.agent]
+        may = [s for s, t in tools.items() if not t.internal and any(fnmatchcase(s, g) for g in globs)]
+        return {**common, "agent": step.agent, "may_call": may}
+    tool = tools[step.call or ""]
+    return {
+        **common,
+        "tool": step.call,
+        "effect": tool.effect.value,
+        "arguments": known(step.arguments, scope),
+        "ensure": list(step.ensure),
+        "asks": tool.asks if step.approve is None else step.approve,
+    }
+
+
+def known(value: Any, scope: dict[str, Any]) -> Any:
+    """Return `value` with the paths filled in that lead somewhere in `scope`, and the others as they are."""
+    if isinstance(value, dict):
+        return {k: known(v, scope) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [known(v, scope) for v in value]
+    filled = render(value, scope, missing="drop")
+    return value if filled is MISSING else filled

@@ -1,0 +1,72 @@
+"""What a run's log says of where it stands: the memory of a new process."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from definable.calls import ToolCall
+from definable.graph.context import Context
+from definable.limits import Spent, Usage
+from definable.store import Event, Store
+
+SEGMENT = ("run.started", "run.resumed")
+"""Events with which a stretch of work begins."""
+
+
+def recall(context: Context) -> None:
+    """Fill `context` with what the log of its run has."""
+    events = context.store.events(context.run.id)
+    for event in events:
+        _note(context, event)
+    context.spent = context.spent.at(seconds_at_work(events))
+    context.shown = events[-1].seq if events else 0
+
+
+def _note(context: Context, event: Event) -> None:
+    data, step = event.data, event.step or ""
+    mine = context.by_step.get(step, Spent())
+    if event.type == "call.proposed":
+        call = ToolCall.model_validate(data)
+        context.calls[call.id] = call
+        context.spent = context.spent.after_calls()
+        context.by_step[step] = mine.after_calls()
+    elif event.type == "model.called":
+        context.turns[data["key"]] = data
+        usage = Usage(input_tokens=data["input_tokens"], output_tokens=data["output_tokens"])
+        context.spent = context.spent.after_model(data["model"], usage)
+        context.by_step[step] = mine.after_model(data["model"], usage)
+    elif event.type == "step.started":
+        context.begun.add(step)
+    elif event.type in ("step.done", "step.skipped"):
+        context.outputs[step] = data.get("output")
+
+
+def seconds_at_work(events: list[Event]) -> float:
+    """Return how long a run has been worked on: each stretch from its first event to its last."""
+    total, began, last = 0.0, None, None
+    for event in events:
+        at = datetime.fromisoformat(event.at)
+        if event.type in SEGMENT:
+            total += (last - began).total_seconds() if began and last else 0.0
+            began = at
+        last = at
+    return total + ((last - began).total_seconds() if began and last else 0.0)
+
+
+def spent(store: Store, run: str) -> dict[str, Any]:
+    """Return what a run has used: `tokens`, `usd` (None when a price is not known), `calls`, `seconds`."""
+    total = Spent()
+    events = store.events(run)
+    for event in events:
+        if event.type == "call.proposed":
+            total = total.after_calls()
+        elif event.type == "model.called":
+            usage = Usage(input_tokens=event.data["input_tokens"], output_tokens=event.data["output_tokens"])
+            total = total.after_model(event.data["model"], usage)
+    return {
+        "tokens": total.tokens,
+        "usd": None if total.unpriced else float(total.usd),
+        "calls": total.calls,
+        "seconds": round(seconds_at_work(events), 3),
+    }

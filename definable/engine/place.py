@@ -1,0 +1,70 @@
+"""Where a run's tools work: the real product, another host, or the simulator that comes with this package."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from definable.errors import StoreError, UsageError
+from definable.sandbox import Faults, World, serve
+
+BUSY = (
+    "the built-in sandbox is in use by another run; "
+    "wait for it, or start `definable sandbox` and set HEX_BASE_URL"
+)
+
+
+@contextmanager
+def alone(path: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file until the block or the process ends. UsageError `busy` when another holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(busy) from None
+        yield
+
+
+@contextmanager
+def sandboxed(home: Path, environ: Mapping[str, str], faults: Path | None) -> Iterator[dict[str, str]]:
+    """Serve the simulator on loopback and yield the environment that leads to it.
+
+    Its state is kept in `home`, so that a second run finds what the first one wrote. Every start has a new
+    token; none of the user's own ever reaches it.
+    """
+    state = home / "sandbox.json"
+    with alone(home / "sandbox.lock", BUSY):
+        world = _restored(state)
+        planned = Faults.load(faults) if faults else None
+        with serve(world, planned) as server:
+            try:
+                yield {
+                    **{k: v for k, v in environ.items() if not k.startswith("HEX_")},
+                    "HEX_BASE_URL": server.base_url,
+                    "HEX_API_TOKEN": server.token,
+                    "HEX_API_TOKEN_NEXT": world.issue_token(),
+                }
+            finally:
+                _keep(state, world.snapshot())
+
+
+def _restored(state: Path) -> World:
+    if not state.exists():
+        return World()
+    try:
+        return World.restore(json.loads(state.read_text()))
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"the sandbox's state in {state} cannot be read: {error}", hint="delete that file to start anew"
+        ) from error
+
+
+def _keep(state: Path, snapshot: dict[str, Any]) -> None:
+    new = state.with_suffix(".new")
+    new.write_text(json.dumps(snapshot))
+    new.replace(state)

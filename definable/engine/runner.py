@@ -1,0 +1,221 @@
+"""Runs workflows in this process: start, go on, answer, resume, cancel."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from definable.calls import Decision, Fact, Receipt
+from definable.engine.dry import rehearse
+from definable.engine.history import spent
+from definable.engine.place import alone, sandboxed
+from definable.engine.segment import Segment
+from definable.errors import DefinableError, LimitReached, RunCancelled, UsageError
+from definable.settings import Settings
+from definable.spec.inputs import complete
+from definable.spec.workflow import Limits, Step, Workflow
+from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store
+from definable.toolkits.arguments import normalise
+from definable.workspace import Workspace
+
+Watch = Callable[[Event], None]
+
+ONE_CALL = 900.0
+"""Seconds that a single call from the command line may take, waits for quota included."""
+
+
+class Options(Fact):
+    """How a run is executed. It is kept with the run, so that it goes on the way it began."""
+
+    sandbox: bool = False
+    faults: Path | None = None
+    offline: bool = False
+    yes_to: tuple[str, ...] = Field(())
+    dry: bool = False
+
+
+class Runner:
+    """Executes runs of one workspace. Use `Runner.open`."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        settings: Settings,
+        environ: Mapping[str, str],
+        options: Options,
+        store: Store,
+    ) -> None:
+        """Keep what runs are executed with; nothing is opened here."""
+        self.workspace = workspace
+        self.settings = settings
+        self.environ = environ
+        self.options = options
+        self.store = store
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        workspace: Workspace,
+        settings: Settings,
+        environ: Mapping[str, str],
+        options: Options | None = None,
+    ) -> AsyncIterator[Runner]:
+        """Open the workspace's store, and close it at the end."""
+        workspace.home.mkdir(parents=True, exist_ok=True)
+        with open_store(workspace.home / "definable.db") as store:
+            yield cls(workspace, settings, environ, options or Options(), store)
+
+    async def start(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:
+        """Create a run of a checked workflow and return its id. UsageError when the inputs do not fit."""
+        return self._create(workflow, complete(workflow, inputs))
+
+    def _create(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:
+        row = RunRow(
+            id=new_id(),
+            workflow=workflow.name,
+            definition=workflow.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            inputs=dict(inputs),
+            options=self.options.model_dump(mode="json"),
+        )
+        return self.store.create_run(row).id
+
+    def rehearse(self, workflow: Workflow, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return what a run would do, as far as it is known; nothing is sent. See `engine.dry`."""
+        now = datetime.now(UTC)
+        year, week, _ = now.isocalendar()
+        run = {"id": "dry", "date": now.date().isoformat(), "week": f"{year}-W{week:02d}"}
+        agents = {s.agent: self.workspace.agent(s.agent).tools for s in workflow.steps if s.agent}
+        return rehearse(workflow, agents, self.workspace.tools(), {"inputs": dict(inputs), "run": run})
+
+    async def go(self, run: str, watch: Watch = lambda event: None) -> RunRow:
+        """Work on a run until it ends or waits for a person; return where it stands then."""
+        row = self.store.run(run)
+        busy = f"run {row.id} is being worked on by another process"
+        with alone(self.workspace.home / "locks" / row.id, busy):
+            return await self._segment(row, watch)
+
+    async def resume(self, run: str, watch: Watch = lambda event: None) -> RunRow:
+        """Go on with a run that waits or was interrupted. What was done is not done again."""
+        row = self.store.run(run)
+        if row.status.final:
+            raise UsageError(f"run {row.id} is {row.status}; there is nothing to go on with")
+        for ask in self.store.open_asks(row.id):
+            self._by_itself(ask)
+        open_asks = self.store.open_asks(row.id)
+        if open_asks and not self._answered(row):
+            return row
+        return await self.go(row.id, watch)
+
+    def answer(self, run: str, call: str | None, decision: Decision) -> AskRow:
+        """Keep a person's answer to what a run waits for; `call` names one of several questions."""
+        row = self.store.run(run)
+        asks = [a for a in self.store.open_asks(row.id) if a.ask.reason != "auth"]
+        if call is not None:
+            asks = [a for a in asks if a.call == call]
+        if not asks:
+            what = f"call {call!r} of run {row.id}" if call else f"run {row.id}"
+            raise UsageError(f"{what} waits for no answer", hint=f"see definable runs show {row.id}")
+        if len(asks) > 1:
+            calls = ", ".join(a.call for a in asks)
+            raise UsageError(
+                f"run {row.id} waits for {len(asks)} answers: {calls}", hint="name one of these calls"
+            )
+        bound = decision.model_copy(update={"arguments_hash": asks[0].ask.arguments_hash})
+        self.store.answer(asks[0].id, bound)
+        return self.store.asked(asks[0].id)
+
+    async def cancel(self, run: str) -> RunRow:
+        """Cancel a run; a process that works on it stops before its next call. What was written stays."""
+        row = self.store.run(run)
+        if row.status.final:
+            raise UsageError(f"run {row.id} is {row.status} already")
+        row = self.store.set_status(row.id, RunStatus.CANCELLED)
+        self.store.append(row.id, "run.cancelled", {})
+        return row
+
+    async def call(
+        self,
+        slug: str,
+        arguments: Mapping[str, Any],
+        watch: Watch = lambda event: None,
+        *,
+        approve: bool = False,
+    ) -> tuple[RunRow, Receipt | None]:
+        """Make one verified call: a workflow of one step. Return its run, and its receipt unless it waits."""
+        toolkit = self.workspace.toolkit_of(slug)
+        exact = normalise(toolkit, toolkit.tools[slug], slug, dict(arguments))
+        given = {name: f"${{{{ inputs.{name} }}}}" for name in exact}
+        workflow = Workflow(
+            name=slug.lower().replace("_", "-"),
+            description=f"One call of {slug}",
+            steps=(Step(id="call", call=slug, arguments=given, approve=False if approve else None),),
+            outputs={"result": "${{ steps.call.output }}"},
+            limits=Limits(time=ONE_CALL),
+        )
+        run = self._create(workflow, exact)
+        row = await self.go(run, watch)
+        return row, self.store.receipt(run, "call.1")
+
+    def spent(self, run: str) -> dict[str, Any]:
+        """Return what a run has used: tokens, usd (None when unknown), calls, seconds."""
+        return spent(self.store, run)
+
+    async def _segment(self, row: RunRow, watch: Watch) -> RunRow:
+        options = Options.model_validate(row.options)
+        with ExitStack() as stack:
+            environ = dict(self.environ)
+            if options.sandbox:
+                faults = self.options.faults or options.faults
+                environ = stack.enter_context(sandboxed(self.workspace.home, environ, faults))
+            segment = Segment(self.workspace, self.store, environ, self._offline(options), watch)
+            try:
+                return await segment.work(row, options.yes_to)
+            except RunCancelled:
+                return self.store.run(row.id)
+            except LimitReached as error:
+                return self._ended(row, RunStatus.LIMITED, "run.limited", error, watch)
+            except DefinableError as error:
+                return self._ended(row, RunStatus.FAILED, "run.failed", error, watch)
+
+    def _offline(self, options: Options) -> bool | None:
+        return True if options.offline else self.settings.offline
+
+    def _ended(
+        self, row: RunRow, status: RunStatus, event: str, error: DefinableError, watch: Watch
+    ) -> RunRow:
+        if self.store.run(row.id).status.final:
+            return self.store.run(row.id)
+        seq = self.store.append(row.id, event, {"error": error.to_json()})
+        for each in self.store.events(row.id, after=seq - 1):
+            watch(each)
+        return self.store.set_status(row.id, status, error=error.to_json())
+
+    def _by_itself(self, ask: AskRow) -> None:
+        """Answer what needs no person: a key may be there now, and no answer in time is a no."""
+        if ask.ask.reason == "auth":
+            again = Decision(approve=True, by="resume", arguments_hash=ask.ask.arguments_hash)
+            self.store.answer(ask.id, again)
+        elif ask.expires_at and datetime.fromisoformat(ask.expires_at) <= datetime.now(UTC):
+            late = f"no answer until {ask.expires_at}"
+            self.store.answer(
+                ask.id,
+                Decision(approve=False, by="timeout", reason=late, arguments_hash=ask.ask.arguments_hash),
+            )
+
+    def _answered(self, row: RunRow) -> bool:
+        """Whether anything was answered since the run began to wait."""
+        events = self.store.events(row.id)
+        waited = max((e.seq for e in events if e.type == "run.waiting"), default=0)
+        return any(e.type == "decision" and e.seq > waited for e in events)
+
+
+def new_id() -> str:
+    """Return a run id that sorts by time: `20261123-0704-3fa9c2`."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M}-{secrets.token_hex(3)}"

@@ -1,0 +1,163 @@
+"""One stretch of work on a run: from where it stands until it ends or waits. It holds nothing afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import aiosqlite
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import Command
+
+from definable.engine.history import recall
+from definable.errors import DefinableError
+from definable.graph.build import agents_of, build
+from definable.graph.context import Context
+from definable.models import Models
+from definable.models.failures import KEYS
+from definable.redaction import Redactor
+from definable.spec.paths import render
+from definable.spec.workflow import Workflow
+from definable.store import Event, RunRow, RunStatus, Store
+from definable.toolkits.adapter import Adapter
+from definable.toolkits.credentials import KeyRing, is_exclusive
+from definable.toolkits.where import base_url, web
+from definable.verify.case import Catalog
+from definable.workspace import Workspace
+
+MOST_STEPS = 100_000
+"""LangGraph's own limit on node visits; ours are `limits` and `turns`."""
+
+
+class Segment:
+    """Builds what a run needs from the environment, and works on it."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        store: Store,
+        environ: Mapping[str, str],
+        offline: bool | None,
+        watch: Callable[[Event], None],
+    ) -> None:
+        """Keep what it is made of; nothing is opened here."""
+        self.workspace = workspace
+        self.store = store
+        self.environ = environ
+        self.offline = offline
+        self.watch = watch
+
+    async def work(self, row: RunRow, yes_to: tuple[str, ...]) -> RunRow:
+        """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
+        workflow = Workflow.model_validate_json(json.dumps(row.definition))
+        async with self._context(row, workflow, yes_to) as context, self._checkpoints() as saver:
+            graph = build(workflow, context).compile(checkpointer=saver)
+            config: Any = {"configurable": {"thread_id": row.id}, "recursion_limit": MOST_STEPS}
+            given = await self._input(graph, config, context)
+            try:
+                await graph.ainvoke(given, config, durability="sync")
+            except asyncio.CancelledError:
+                context.store.set_status(row.id, RunStatus.QUEUED, reason="interrupted")
+                raise
+            state = await graph.aget_state(config)
+            return self._stand(context, state)
+
+    def _stand(self, context: Context, state: Any) -> RunRow:
+        """Say where the run stands now that the graph has come to rest."""
+        store, run = context.store, context.run.id
+        if store.run(run).status is RunStatus.CANCELLED:
+            return store.run(run)
+        if state.interrupts:
+            reasons = [ask["ask"]["reason"] for i in state.interrupts for ask in i.value]
+            reason = min(reasons, key=["auth", "review", "approval"].index)
+            context.log("run.waiting", {"reason": reason})
+            return store.set_status(run, RunStatus.WAITING, reason=reason)
+        if state.values.get("step") != len(context.workflow.steps):
+            raise DefinableError(
+                "the graph came to rest before its last step, which is a defect of Definable",
+                hint=f"nothing is lost: definable runs show {run}",
+            )
+        outputs = render(context.workflow.outputs, context.scope(), missing="drop")
+        context.log("run.done", {"outputs": outputs})
+        return store.set_status(run, RunStatus.DONE, outputs=outputs)
+
+    async def _input(self, graph: Any, config: Any, context: Context) -> Any:
+        """What the graph is given: the empty state at first, the answers where it waits, else nothing."""
+        state = await graph.aget_state(config)
+        if not state.config.get("configurable", {}).get("checkpoint_id"):
+            what = {
+                "workflow": context.workflow.name,
+                "inputs": context.run.inputs,
+                "options": context.run.options,
+            }
+            context.log("run.started", what)
+            context.store.set_status(context.run.id, RunStatus.RUNNING)
+            return {"came": []}
+        context.log("run.resumed", {"reason": context.run.reason})
+        context.store.set_status(context.run.id, RunStatus.RUNNING)
+        if not state.interrupts:
+            return None
+        answers = {}
+        for interrupt in state.interrupts:
+            for ask in interrupt.value:
+                decision = context.store.asked(ask["id"]).decision
+                if decision is not None:
+                    answers[ask["id"]] = decision.model_dump(mode="json")
+        return Command(resume=answers)
+
+    @asynccontextmanager
+    async def _context(
+        self, row: RunRow, workflow: Workflow, yes_to: tuple[str, ...]
+    ) -> AsyncIterator[Context]:
+        tools = {
+            slug: (self.workspace.toolkit_of(slug), tool) for slug, tool in self.workspace.tools().items()
+        }
+        toolkits = {kit.toolkit: kit for kit, _ in tools.values()}
+        doors: dict[str, Adapter] = {}
+        models = Models(self.environ, self.offline)
+        try:
+            places = {name: base_url(kit, self.environ) for name, kit in toolkits.items()}
+            for name, kit in toolkits.items():
+                ring = KeyRing(kit.credentials, self.environ)
+                doors[name] = Adapter(
+                    kit, places[name], ring, Redactor([*ring.secrets(), *self._model_keys()])
+                )
+            context = Context(
+                run=row,
+                workflow=workflow,
+                agents={name: self.workspace.agent(name) for name in agents_of(workflow)},
+                catalog=Catalog(
+                    tools,
+                    exclusive=frozenset(n for n, kit in toolkits.items() if is_exclusive(kit, self.environ)),
+                    web={name: web(kit, places[name]) for name, kit in toolkits.items()},
+                ),
+                doors=doors,
+                store=self.store,
+                models=models,
+                clock=lambda: datetime.now(UTC),
+                watch=self.watch,
+                yes_to=yes_to,
+            )
+            recall(context)
+            context.began = context.clock()
+            yield context
+        finally:
+            await models.aclose()
+            for door in doors.values():
+                await door.aclose()
+
+    def _model_keys(self) -> list[str]:
+        return [key for name in KEYS.values() if (key := self.environ.get(name, ""))]
+
+    @asynccontextmanager
+    async def _checkpoints(self) -> AsyncIterator[AsyncSqliteSaver]:
+        """LangGraph's own checkpointer in the same database; it loads plain types and nothing else."""
+        serde = JsonPlusSerializer(allowed_msgpack_modules=None)
+        async with aiosqlite.connect(os.fspath(self.workspace.home / "definable.db"), timeout=30) as db:
+            yield AsyncSqliteSaver(db, serde=serde)
