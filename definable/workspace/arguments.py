@@ -180,12 +180,15 @@ class Known:
         here = next((self.filled[place[:n]] for n in range(len(place) + 1) if place[:n] in self.filled), "")
         if here == "open" or (here and kind.name != "type"):
             return []
-        if isinstance(kind, jsonschema_rs.ValidationErrorKind.Not) and kind.schema == {
-            "required": kind.schema["required"]
-        }:
+        if _forbids_keys(kind):
             return [error]
         inside = any(each[: len(place)] == place for each in self.filled)
         return [] if inside and not here and kind.name not in _BY_KEYS else [error]
+
+
+def _forbids_keys(kind: jsonschema_rs.ValidationErrorKind) -> bool:
+    schema = kind.schema if isinstance(kind, jsonschema_rs.ValidationErrorKind.Not) else None
+    return isinstance(schema, dict) and set(schema) == {"required"}
 
 
 def _alike(branches: list[list[jsonschema_rs.ValidationError]]) -> bool:

@@ -38,7 +38,7 @@ def check(workspace: Workspace, files: Sequence[str | Path] | None = None) -> li
 def checked(workspace: Workspace, name_or_path: str) -> Workflow:
     """Return a workflow that can run: it, the agents that it names and all toolkits are free of problems.
 
-    Toolkits are only read here, their recipes are not gone through. DefinitionError has every problem of them;
+    Toolkits are only read here, their recipes are not gone through. DefinitionError has every problem found;
     UsageError when there is no such workflow.
     """
     checks = Checks(workspace)
