@@ -15,18 +15,14 @@ from definable.cli.app import Session
 @click.option("--json", "as_json", is_flag=True, help="Print a list of {file, line, column, message}.")
 @click.pass_obj
 def command(session: Session, files: tuple[Path, ...], as_json: bool) -> int:
-    """Check agents, tools and workflows: all of the workspace, or FILES.
+    """Check agents, tools and workflows: all of the workspace, or FILES (paths, or names of workflows).
 
     Problems go to stdout as file:line:col: message; exit code 2 when there are any.
     """
     from definable.cli.words import plural
-    from definable.errors import UsageError
-    from definable.workspace import check
+    from definable.workspace.check import check
 
     screen = session.screen(as_json)
-    for file in files:
-        if not file.exists():
-            raise UsageError(f"there is no file {str(file)!r}")
     workspace = session.workspace
     problems = check(workspace, list(files) or None)
     if as_json:

@@ -29,6 +29,4 @@ def prompt(screen: Screen, environ: Mapping[str, str], row: AskRow) -> Decision 
     answer = screen.ask("Approve? [y]es, [n]o, anything else leaves it for later:", default="later")
     if answer not in ("y", "yes", "n", "no"):
         return None
-    return Decision(
-        approve=answer.startswith("y"), by=person(environ), arguments_hash=row.ask.arguments_hash
-    )
+    return Decision(approve=answer.startswith("y"), by=person(environ), arguments_hash=row.ask.arguments_hash)

@@ -52,12 +52,12 @@ def _look(session: Session) -> Iterator[Finding]:
         yield Finding(toolkit.toolkit, f"{host} ({url.env if session.environ.get(url.env) else 'default'})")
         names = [source.env or source.file_env or "" for source in toolkit.credentials]
         yield _keys(toolkit.toolkit, names, session)
-    yield _keys("models", ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"], session, "without, offline models answer")
+    yield _keys("models", ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"], session, "offline models answer")
 
 
 def _workspace(session: Session) -> Iterator[Finding]:
     from definable.cli.words import plural
-    from definable.workspace import check
+    from definable.workspace.check import check
 
     workspace = session.workspace
     problems = check(workspace)
@@ -80,7 +80,9 @@ def _database(session: Session) -> Iterator[Finding]:
     yield Finding("database", f"{session.workspace.home}: {len(waiting)} waiting")
 
 
-def _keys(what: str, names: list[str], session: Session, without: str = "without, only --sandbox works") -> Finding:
+def _keys(
+    what: str, names: list[str], session: Session, without: str = "without, only --sandbox works"
+) -> Finding:
     present = [name for name in names if session.environ.get(name)]
     missing = ", ".join(name for name in names if name not in present)
     if present:

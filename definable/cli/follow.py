@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from definable.cli.app import Session
 from definable.cli.decide import prompt
@@ -20,18 +20,17 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 Go = Callable[["Runner", "Follow"], Awaitable["RunRow"]]
-"""Carries a run on until it stops; shows it through the follow, which is a watch."""
+"""Carries a run on until it stops; the follow it is given is what watches."""
 
 
 @dataclass
 class Follow:
-    """One run in the foreground. It learns the run's id from the first event, for when the person interrupts."""
+    """One run in the foreground. It keeps the run's id, for when the person interrupts."""
 
     session: Session
     screen: Screen
     options: Options
     steps: list[tuple[str, str]]
-    data: bool = False
     run_id: str = ""
     seen: Watch | None = None
 
@@ -41,16 +40,22 @@ class Follow:
         if self.seen is not None:
             self.seen(event)
 
-    def carry(self, go: Go) -> int:
-        """Carry the run on, write its report, and return the exit code."""
+    def carry(self, go: Go) -> Report | None:
+        """Carry the run on and return its report; None when the person interrupted it, which is said."""
         try:
-            report = asyncio.run(self._carry(go))
+            return asyncio.run(self._carry(go))
         except KeyboardInterrupt:
             if not self.run_id:
                 raise
             self.screen.say(f"interrupted; the run is kept, go on with: definable runs resume {self.run_id}")
+            return None
+
+    def finish(self, go: Go, *, data: bool = False) -> int:
+        """Carry the run on, write its report, and return the exit code."""
+        report = self.carry(go)
+        if report is None:
             return INTERRUPTED
-        report.show(self.screen, data=self.data)
+        report.show(self.screen, data=data)
         return report.exit_code
 
     async def _carry(self, go: Go) -> Report:
@@ -61,8 +66,11 @@ class Follow:
         async with opened as runner:
             row = await self._watched(go, runner)
             while row.status == "waiting" and self._answered(runner, row):
-                row = await self._watched(lambda r, f: r.resume(row.id, f), runner)
-            return reported(runner.store, row, runner.spent(row.id))
+                row = await self._watched(self._again, runner)
+            return reported(session, runner.store, row)
+
+    async def _again(self, runner: Runner, follow: Follow) -> RunRow:
+        return await runner.resume(self.run_id, follow)
 
     async def _watched(self, go: Go, runner: Runner) -> RunRow:
         with watch(self.screen, self.steps) as self.seen:
@@ -81,15 +89,32 @@ class Follow:
         return bool(asks)
 
 
-def reported(store: Store, row: RunRow, spent: dict[str, object]) -> Report:
+def reported(session: Session, store: Store, row: RunRow) -> Report:
     """Return the report on a run as the store has it."""
+    from definable.engine.history import spent
+
     turns = [event.data for event in store.events(row.id) if event.type == "model.called"]
-    offline = any(turn.get("offline") for turn in turns)
-    asks = store.open_asks(row.id) if row.status == "waiting" else []
-    return Report(row, store.receipts(row.id), spent, asks, offline)
+    receipts = store.receipts(row.id)
+    return Report(
+        run=row,
+        receipts=receipts,
+        spent=spent(store, row.id),
+        asks=store.open_asks(row.id) if row.status == "waiting" else [],
+        offline=any(turn.get("offline") for turn in turns),
+        places=_places(session, {receipt.tool for receipt in receipts}, bool(row.options.get("sandbox"))),
+    )
 
 
-def steps_of(definition: dict[str, object]) -> list[tuple[str, str]]:
+def _places(session: Session, slugs: set[str], sandbox: bool) -> dict[str, str]:
+    """Product → where its tools worked, as the environment has it now."""
+    from definable.toolkits.where import base_url
+
+    kits = [session.workspace.toolkit_of(s) for s in sorted(slugs) if s in session.workspace.tools()]
+    if sandbox:
+        return {kit.title: "the built-in sandbox, a simulator; nothing real was touched" for kit in kits}
+    return {kit.title: base_url(kit, session.environ) for kit in kits}
+
+
+def steps_of(definition: dict[str, Any]) -> list[tuple[str, str]]:
     """Return id and actor of each step of a workflow's JSON."""
-    steps = definition.get("steps")
-    return [(s["id"], s.get("agent") or s.get("call") or "") for s in steps] if isinstance(steps, list) else []
+    return [(step["id"], step.get("agent") or step.get("call") or "") for step in definition.get("steps", ())]

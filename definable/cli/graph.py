@@ -12,6 +12,6 @@ from definable.cli.app import Session
 @click.pass_obj
 def command(session: Session, workflow: str) -> None:
     """Print the graph of WORKFLOW (a name or a path) as Mermaid."""
-    from definable.graph.build import mermaid
+    from definable.graph.picture import mermaid
 
     session.screen().result(mermaid(session.workspace.workflow(workflow)).rstrip("\n"))

@@ -52,7 +52,8 @@ The fields are in `.definable/schemas/agent.json`.
 # Tools
 
 One YAML file, or one folder of YAML files, for each product: its operations, their arguments and responses,
-how an effect is read back, and what to do when an answer is lost. Hex is built in: `definable tools` lists it.
+how an effect is read back, what to do when an answer is lost. Hex is built in: see
+`definable tools`.
 
 The first line of a file tells your editor how to check it:
 

@@ -32,9 +32,9 @@ class Narrator:
         self._exchanges: dict[str, Mapping[str, Any]] = {}
         self._models: dict[str, list[Mapping[str, Any]]] = {}
         self._speaking: str | None = None
-        self._dry = False
         self._tell: dict[str, Callable[[Event], list[Line]]] = {
             "run.started": self._run_started,
+            "run.resumed": self._resumed,
             "step.started": self._step_started,
             "step.skipped": self._step_skipped,
             "step.done": self._step_done,
@@ -60,14 +60,15 @@ class Narrator:
         return tell(event) if tell else []
 
     def _run_started(self, event: Event) -> list[Line]:
-        data, options = event.data, event.data.get("options") or {}
-        self._dry = bool(options.get("dry"))
-        how = " (dry: no call is made)" if self._dry else ""
-        lines = [Line("", f"{data['workflow']}: run {event.run} started{how}")]
-        if inputs := data.get("inputs"):
+        lines = [Line("", f"{event.data['workflow']}: run {event.run} started")]
+        if inputs := event.data.get("inputs"):
             shown = ", ".join(f"{key}={words.compact(value)}" for key, value in inputs.items())
             lines.append(Line("", f"  with {shown}"))
         return lines
+
+    def _resumed(self, event: Event) -> list[Line]:
+        reason = event.data.get("reason")
+        return [Line("", f"goes on{f' (it had stopped for: {reason})' if reason else ''}")]
 
     def _step_started(self, event: Event) -> list[Line]:
         self._speaking = None
@@ -95,11 +96,7 @@ class Narrator:
         call = event.data.get("call", event.data)
         call = call if isinstance(call, Mapping) else event.data
         self._calls[event.call or call["id"]] = call
-        if not self._dry:
-            return []
-        where = event.step or ""
-        arguments = (f"  {key}: {words.compact(value, 200)}" for key, value in call["arguments"].items())
-        return [Line(where, f"would call {call['tool']}"), *(Line(where, text) for text in arguments)]
+        return []
 
     def _exchange(self, event: Event) -> list[Line]:
         exchange = event.data.get("exchange", event.data)

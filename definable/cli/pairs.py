@@ -38,9 +38,7 @@ def read_object(path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise UsageError(f"{path}: nested too deeply") from error
     if not isinstance(value, dict):
-        raise UsageError(
-            f'{path}: inputs are an object such as {{"days": 7}}, not a {type(value).__name__}'
-        )
+        raise UsageError(f'{path}: inputs are an object such as {{"days": 7}}, not a {type(value).__name__}')
     return value
 
 

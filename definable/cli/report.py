@@ -28,6 +28,8 @@ class Report:
     spent: Mapping[str, Any]
     asks: Sequence[AskRow] = field(default=())
     offline: bool = False
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Product → where its tools worked."""
 
     @property
     def exit_code(self) -> int:
@@ -72,7 +74,7 @@ class Report:
             "sandbox": bool(run.options.get("sandbox")),
             "offline": self.offline,
             "dry": bool(run.options.get("dry")),
-            "base_url": run.options.get("base_url"),
+            "places": dict(self.places),
             "created_at": run.created_at,
             "ended_at": run.ended_at,
         }
@@ -98,9 +100,7 @@ class Report:
         lines = [f"Spent: {spent(self.spent)}"]
         if self.offline:
             lines.append("Models: offline. What was written was put together without a language model.")
-        if base := run.options.get("base_url"):
-            sandbox = "a sandbox, so nothing real was touched, at " if run.options.get("sandbox") else ""
-            lines.append(f"Tools: {sandbox}{base}")
+        lines += [f"{product}: {where}" for product, where in self.places.items()]
         lines.append(f"Run {run.id}: {self._ending()}")
         return [*lines, *self._next()]
 

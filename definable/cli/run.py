@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,16 +12,19 @@ from definable.cli.app import Session
 if TYPE_CHECKING:
     from definable.cli.follow import Follow
     from definable.engine.runner import Runner
+    from definable.spec.workflow import Workflow
     from definable.store import RunRow
+
+FILE = click.Path(path_type=Path)
 
 
 @click.command("run")
 @click.argument("workflow")
 @click.option("-i", "--input", "pairs", multiple=True, metavar="KEY=VALUE", help="One input; repeatable.")
-@click.option("--inputs", type=click.Path(path_type=Path), metavar="FILE.json", help="Inputs as a JSON object.")
-@click.option("--sandbox", is_flag=True, help="Talk to a simulator in this process, not to the real service.")
-@click.option("--faults", type=click.Path(path_type=Path), metavar="FILE", help="What the sandbox does wrong.")
-@click.option("--yes-to", multiple=True, metavar="GLOB", help="Approve calls of these tools ahead; repeatable.")
+@click.option("--inputs", type=FILE, metavar="FILE.json", help="Inputs as a JSON object.")
+@click.option("--sandbox", is_flag=True, help="Talk to a simulator, not to the real service.")
+@click.option("--faults", type=FILE, metavar="FILE", help="What the sandbox does wrong; see `sandbox`.")
+@click.option("--yes-to", multiple=True, metavar="GLOB", help="Approve these tools ahead; repeatable.")
 @click.option("--dry", is_flag=True, help="Show the calls that would be made, and make none.")
 @click.option("--offline", is_flag=True, help="Use the offline models even if keys are set.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as one JSON object.")
@@ -43,22 +46,36 @@ def command(
     """Run WORKFLOW (a name or a path) here and now.
 
     \b
-    definable run weekly-brief --sandbox -i project=… -i days=7
+    definable run hello --sandbox -i days=7
     """
+    from definable.cli.dry import rehearsal
     from definable.cli.follow import Follow, steps_of
-    from definable.cli.pairs import read_object
     from definable.engine.runner import Options
-    from definable.spec.inputs import read_inputs
 
+    screen = session.screen(as_json)
     definition = session.workspace.workflow(workflow)
-    given = read_inputs(definition, pairs, read_object(inputs) if inputs else {})
+    given = _inputs(definition, pairs, inputs)
     options = Options(
         sandbox=sandbox or faults is not None, faults=faults, offline=offline, yes_to=yes_to, dry=dry
     )
+    if dry:
+        return rehearsal(session, screen, definition, given, options)
 
     async def go(runner: Runner, follow: Follow) -> RunRow:
         follow.run_id = await runner.start(definition, given)
         return await runner.go(follow.run_id, follow)
 
     steps = steps_of(definition.model_dump(mode="json"))
-    return Follow(session, session.screen(as_json), options, steps, data).carry(go)
+    return Follow(session, screen, options, steps).finish(go, data=data)
+
+
+def _inputs(workflow: Workflow, pairs: tuple[str, ...], file: Path | None) -> dict[str, Any]:
+    """Return the run's inputs: those of the file, and over them the single ones."""
+    from definable.cli.pairs import read_object, split, typed
+    from definable.spec.inputs import complete, read_inputs
+
+    if file is None:
+        return read_inputs(workflow, pairs)
+    kinds = {name: {"type": declared.type} for name, declared in workflow.inputs.items()}
+    single = {key: typed(text, kinds.get(key, {})) for key, text in split(pairs).items()}
+    return complete(workflow, {**read_object(file), **single})

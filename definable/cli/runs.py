@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from definable.cli.app import Group, Session
+from definable.errors import StoreError
 
 if TYPE_CHECKING:
     from definable.calls import Decision
@@ -26,7 +27,7 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--status", type=click.Choice(STATUSES), help="Only these.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest so many.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
 @JSON
 @click.pass_obj
 def list_(session: Session, status: str | None, limit: int, as_json: bool) -> None:
@@ -34,7 +35,7 @@ def list_(session: Session, status: str | None, limit: int, as_json: bool) -> No
     from definable.store import RunStatus
 
     screen = session.screen(as_json)
-    with _store(session) as store:
+    with open_runs(session) as store:
         rows = store.runs(limit, RunStatus(status) if status else None)
     if as_json:
         screen.data([row.model_dump(mode="json", exclude={"definition"}) for row in rows])
@@ -57,13 +58,12 @@ def show(session: Session, run: str, events: bool, as_json: bool, data: bool) ->
     from definable.cli.follow import reported, steps_of
     from definable.cli.narrate import Narrator, Page
     from definable.cli.watch import column
-    from definable.engine.runner import spent_of
 
     screen = session.screen(as_json)
-    with _store(session) as store:
+    with open_runs(session) as store:
         row = store.run(run)
         log = store.events(row.id)
-        report = reported(store, row, spent_of(store, row))
+        report = reported(session, store, row)
     if as_json:
         story = {"events": [event.model_dump(mode="json") for event in log]} if events else {}
         screen.data({**report.to_json(data=data), **story})
@@ -83,7 +83,7 @@ def show(session: Session, run: str, events: bool, as_json: bool, data: bool) ->
 @command.command("approve")
 @click.argument("run")
 @click.argument("call", required=False)
-@click.option("--adopt", metavar="CANDIDATE", help="This candidate is the lost effect: take it, send nothing.")
+@click.option("--adopt", metavar="CANDIDATE", help="Take this candidate for the lost effect.")
 @click.option("--reason", default="", help="Why; kept in the receipt.")
 @JSON
 @DATA
@@ -136,14 +136,13 @@ def cancel(session: Session, run: str, as_json: bool) -> int:
     from definable.engine.runner import Runner
 
     screen = session.screen(as_json)
-    with _store(session) as store:
+    with open_runs(session) as store:
         row = store.run(run)
 
     async def end() -> RunRow:
-        opened = Runner.open(session.workspace, session.settings, session.environ, _options(row))
+        opened = Runner.open(session.workspace, session.settings, session.environ)
         async with opened as runner:
-            await runner.cancel(row.id)
-            return runner.store.run(row.id)
+            return await runner.cancel(row.id)
 
     ended = asyncio.run(end())
     if as_json:
@@ -153,12 +152,10 @@ def cancel(session: Session, run: str, as_json: bool) -> int:
     return 0
 
 
-def _answer(
-    session: Session, run: str, call: str | None, answer: Decision, as_json: bool, data: bool
-) -> int:
+def _answer(session: Session, run: str, call: str | None, answer: Decision, as_json: bool, data: bool) -> int:
     from definable.errors import UsageError
 
-    with _store(session) as store:
+    with open_runs(session) as store:
         row = store.run(run)
         asks = store.open_asks(row.id)
     if not asks:
@@ -180,24 +177,32 @@ def _answer(
 def _resume(
     session: Session, run: str, call: str | None, answer: Decision | None, as_json: bool, data: bool
 ) -> int:
+    """Go on with a run, after an answer when there is one. What is done or cancelled is only shown."""
     from definable.cli.follow import Follow, steps_of
+    from definable.engine.runner import Options
 
-    with _store(session) as store:
+    with open_runs(session) as store:
         row = store.run(run)
 
     async def go(runner: Runner, follow: Follow) -> RunRow:
         follow.run_id = row.id
         if answer is not None:
             runner.answer(row.id, call, answer)
-        if runner.store.run(row.id).status.final:
-            return runner.store.run(row.id)
+        if row.status.final:
+            return row
         return await runner.resume(row.id, follow)
 
-    follow = Follow(session, session.screen(as_json), _options(row), steps_of(row.definition), data)
-    return follow.carry(go)
+    follow = Follow(session, session.screen(as_json), Options(), steps_of(row.definition))
+    return follow.finish(go, data=data)
 
 
-def _store(session: Session) -> Store:
-    from definable.engine.runner import open_workspace_store
+def open_runs(session: Session) -> Store:
+    """Open the store of the workspace's runs."""
+    from definable.store import open_store
 
-    return open_workspace_store(session.workspace)
+    home = session.workspace.home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder {str(home)!r} for state: {error.strerror}") from error
+    return open_store(home / "definable.db")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("sandbox")
-@click.option("--port", type=click.IntRange(0, 65535), default=8808, show_default=True, help="0: any free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8808, show_default=True, help="0: any.")
 @click.option("--faults", metavar="FILE|help", help="What it does wrong; 'help' lists what it can do wrong.")
 @click.option("--speed", type=click.FloatRange(min=0.001), default=1.0, help="How fast its clock goes.")
 @click.option("--state", type=click.Path(path_type=Path), metavar="FILE", help="Keep its state in this file.")
@@ -34,7 +34,8 @@ def command(
 
     screen = session.screen()
     if faults == "help":
-        screen.result(describe().rstrip("\n"))
+        for name, what, takes in describe():
+            screen.result(f"{name:<18} {what}" + (f"\n{'':<18}   with: {takes}" if takes else ""))
         return 0
     planned = Faults.load(Path(faults)) if faults else None
     world = _world(state, seed, speed)

@@ -12,8 +12,14 @@ from definable.cli.app import Group, Session
 
 if TYPE_CHECKING:
     from definable.calls import Receipt
+    from definable.cli.follow import Follow
     from definable.cli.screen import Screen
+    from definable.engine.runner import Runner
     from definable.spec.toolkit import Tool, Toolkit
+    from definable.store import RunRow
+
+SHOWN = ("title", "description", "request", "effect", "needs", "asks", "evidence", "basis", "required")
+"""Fields of a tool that are shown to people and programs."""
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 
@@ -89,8 +95,8 @@ def show(session: Session, slug: str, as_json: bool) -> None:
 @click.argument("slug")
 @click.option("-i", "--input", "pairs", multiple=True, metavar="KEY=VALUE", help="One argument; repeatable.")
 @click.option("--inputs", type=click.Path(path_type=Path), metavar="FILE.json", help="Arguments as JSON.")
-@click.option("--sandbox", is_flag=True, help="Call a simulator in this process, not the real service.")
-@click.option("--faults", type=click.Path(path_type=Path), metavar="FILE", help="What the sandbox does wrong.")
+@click.option("--sandbox", is_flag=True, help="Call a simulator, not the real service.")
+@click.option("--faults", type=click.Path(path_type=Path), metavar="FILE", help="Faults of the sandbox.")
 @click.option("--yes", is_flag=True, help="Approve the call ahead.")
 @click.option("--data", is_flag=True, help="Print the verified result; --json always does.")
 @JSON
@@ -107,6 +113,7 @@ def call(
     as_json: bool,
 ) -> int:
     """Make one verified call of the tool SLUG and print its receipt."""
+    from definable.cli.follow import INTERRUPTED, Follow
     from definable.cli.pairs import read_object, split, typed
     from definable.engine.runner import Options
 
@@ -115,11 +122,20 @@ def call(
     given: dict[str, Any] = read_object(inputs) if inputs else {}
     for key, text in split(pairs).items():
         given[key] = typed(text, _schema(toolkit, tool, key))
-    approved = yes or (tool.asks and _approved(screen, exact, given))
     options = Options(sandbox=sandbox or faults is not None, faults=faults)
-    receipt = _call(session, screen, options, exact, given, approved)
-    _show_receipt(screen, receipt, data=data)
-    return _code(receipt)
+
+    async def go(runner: Runner, follow: Follow) -> RunRow:
+        row, _ = await runner.call(exact, given, follow, approve=yes)
+        return row
+
+    report = Follow(session, screen, options, [("call", exact)]).carry(go)
+    if report is None:
+        return INTERRUPTED
+    if not report.receipts:
+        report.show(screen, data=data)
+        return report.exit_code
+    show_receipt(screen, report.receipts[0], data=data)
+    return code(report.receipts[0])
 
 
 def _find(session: Session, slug: str) -> tuple[str, Toolkit, Tool]:
@@ -140,7 +156,17 @@ def _facts(toolkit: Toolkit, slug: str, tool: Tool) -> dict[str, Any]:
     facts = tool.model_dump(
         mode="json",
         by_alias=True,
-        include={"title", "description", "request", "effect", "needs", "asks", "evidence", "basis", "required"},
+        include={
+            "title",
+            "description",
+            "request",
+            "effect",
+            "needs",
+            "asks",
+            "evidence",
+            "basis",
+            "required",
+        },
     )
     arguments: dict[str, Any] = {
         "type": "object",
@@ -188,39 +214,8 @@ def _schema(toolkit: Toolkit, tool: Tool, key: str) -> dict[str, Any]:
     return schema
 
 
-def _approved(screen: Screen, slug: str, arguments: dict[str, Any]) -> bool:
-    """Ask the person at the terminal. UsageError when nobody is there to be asked."""
-    from definable.cli import words
-    from definable.errors import UsageError
-
-    if not screen.asks:
-        raise UsageError(f"{slug} asks a person first, and there is no terminal to ask at", hint="say --yes")
-    screen.say(f"{slug} with:")
-    for key, value in arguments.items():
-        screen.say(f"  {key}: {words.compact(value, 400)}")
-    if screen.ask("Go ahead? [y]es, anything else makes no call:") in ("y", "yes"):
-        return True
-    raise click.Abort
-
-
-def _call(
-    session: Session, screen: Screen, options: Any, slug: str, arguments: dict[str, Any], approve: bool
-) -> Receipt:
-    import asyncio
-
-    from definable.cli.watch import watch
-    from definable.engine.runner import Runner
-
-    async def go() -> Receipt:
-        opened = Runner.open(session.workspace, session.settings, session.environ, options)
-        async with opened as runner:
-            with watch(screen, []) as seen:
-                return await runner.call(slug, arguments, seen, approve)
-
-    return asyncio.run(go())
-
-
-def _show_receipt(screen: Screen, receipt: Receipt, *, data: bool) -> None:
+def show_receipt(screen: Screen, receipt: Receipt, *, data: bool) -> None:
+    """Write one receipt to stdout."""
     from definable.cli import words
 
     if screen.json:
@@ -243,7 +238,7 @@ def _show_receipt(screen: Screen, receipt: Receipt, *, data: bool) -> None:
         screen.say("the whole result: --data")
 
 
-def _code(receipt: Receipt) -> int:
+def code(receipt: Receipt) -> int:
     """0 verified, 3 a person has to look, 5 keys or a service that is not there, else 1."""
     if receipt.status == "verified":
         return 0
