@@ -58,8 +58,8 @@ def following(text: str) -> str:
 def _said(data: Mapping[str, Any], reply: Mapping[str, Any]) -> str:
     if verdict := data.get("verdict"):
         return str(verdict.get("message") or "")
-    if why := data.get("why"):
-        return str(why)
+    if data.get("why") and str(data.get("next", "")).startswith("call "):
+        return str(data["why"])
     if reply.get("status") is None:
         return str(reply.get("error") or "no answer")
     return f"{reply['status']}: {body}" if (body := _words(reply.get("body"))) else str(reply["status"])
