@@ -87,7 +87,7 @@ def _numbers(group: list[Record]) -> Iterator[Series]:
     paths = dict.fromkeys(k for r in group for k, v in leaves(r.fields) if _number(v))
     for path in paths:
         pairs = [(r.title, dict(leaves(r.fields)).get(path)) for r in group]
-        told = [(name, float(value)) for name, value in pairs if name and _number(value)][:MOST]
+        told = [(name, value) for name, value in pairs if name and _number(value)][:MOST]
         if len(told) > 1:
             yield Series([n for n, _ in told], [v for _, v in told], _title(path), _source(group))
 
@@ -95,7 +95,7 @@ def _numbers(group: list[Record]) -> Iterator[Series]:
 def _statuses(group: list[Record]) -> Iterator[Series]:
     told = [r.status for r in group if r.status]
     if len(told) > 1:
-        yield Series(told, None, f"Number of {group[0].kind}s by status", _source(group))
+        yield Series(told, None, f"{group[0].kind}s by status".capitalize(), _source(group))
 
 
 def _points(value: Json) -> Iterator[Series]:

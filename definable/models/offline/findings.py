@@ -19,7 +19,8 @@ def findings(seen: Seen) -> dict[str, Json]:
     if not seen.results:
         said.append(Said("other", "Nothing was read: no tool that reads could be called.", ()))
     kept = [s for s in said if without(s.text, seen.reasons) == s.text]
-    title = f"What is known about {quote(asked)}" if asked else _title(kept, seen)
+    about = asked if asked.endswith("?") else f"What is known about {quote(asked)}"
+    title = about if asked else _title(kept, seen)
     return {
         "title": title,
         "points": [{"text": s.text, "receipts": list(s.receipts), "figures": list(s.figures)} for s in kept],

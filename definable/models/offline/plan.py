@@ -70,14 +70,13 @@ def _fixed(tool: Tool, seen: Seen, ids: list[str]) -> dict[str, Json] | None:
 
 
 def _targets(tool: Tool, parameter: str, seen: Seen, read: list[Tool], found: list[Record]) -> list[str]:
-    given = _given(parameter, seen)
-    whose = points_to(parameter)
-    listed = any(lists(t.name) in whose for t in read if not t.required)
-    if not listed:
-        return given[:WIDEST]
-    if kind(tool.name) in {lists(t.name) for t in read} and not lists(tool.name):
-        return given[:WIDEST]  # one thing at a time, where a list has it already
-    if {lists(t.name) for t in read} & set(target(tool.name)[:-1]) - whose:
+    given, whose = _given(parameter, seen), points_to(parameter)
+    lister = {lists(t.name): t for t in read if lists(t.name)}
+    same = lister.get(kind(tool.name))
+    if same and not lists(tool.name):
+        # one thing at a time, where a list has them all
+        return given[:WIDEST] if same.required else []
+    if not any(not lister[k].required for k in whose & lister.keys()):
         return given[:WIDEST]
     if not any(r.kind in whose for r in found):
         return []  # the list of them is being asked for in this very turn

@@ -46,15 +46,24 @@ def names(titles: Sequence[str]) -> str:
     return row([quote(t) for t in titles])
 
 
-def first_lines(text: str) -> str:
-    """Return the first line that says something."""
-    lines = [line.strip() for line in text.splitlines()]
-    return next((line for line in lines if line.strip("-#/* ")), "")
+def lines(text: str) -> list[str]:
+    """Return the lines that say something."""
+    return [line.strip() for line in text.splitlines() if line.strip("-#/* \t")]
 
 
 def many(number: int, thing: str) -> str:
     """Return `1 run`, `3 runs`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def times(number: int) -> str:
+    """Return `once`, `twice`, `3 times`."""
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
+def stop(sentence: str) -> str:
+    """Return a sentence with its full stop, unless it ends in a quotation that has one."""
+    return sentence if sentence.rstrip("”").endswith((".", "!", "?", "…")) else f"{sentence}."
 
 
 def plain(status: str) -> str:

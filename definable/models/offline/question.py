@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 
 from definable.models.offline.names import singular
-from definable.models.offline.prose import Said, first_lines, quote
+from definable.models.offline.prose import Said, lines, plain, quote, stop
 from definable.models.offline.records import Record, leaves, owner
+from definable.models.offline.runs import histories
 from definable.models.offline.seen import Seen
+from definable.models.offline.window import Window
 
 ASKED = ("question", "query", "topic", "about", "subject")
 MOST = 12
@@ -46,26 +48,34 @@ def known(asked: str, found: list[Record]) -> Iterator[Said]:
     scored = sorted(((relevance(r, wanted), n) for n, r in enumerate(found)), key=lambda s: (-s[0], s[1]))
     hits = [found[n] for score, n in scored if score and not found[n].hidden][:MOST]
     by_id = {r.id: r for r in found if r.id}
+    lately = {h.title: h for h in histories(found, Window())}
     for record in hits:
-        yield _told(record, by_id)
+        yield _told(record, by_id, wanted)
+        if record.title in lately and not record.status:
+            last = lately[record.title].runs[-1]
+            text = f"The last run of {quote(record.title)}, on {last.date}, is {plain(last.status)}."
+            yield Said("found", text, lately[record.title].receipts)
     if not hits:
         receipts = tuple(dict.fromkeys(r.receipt for r in found))
-        yield Said("found", f"Nothing that was read mentions {quote(asked)}.", receipts)
+        yield Said("found", stop(f"Nothing that was read mentions {quote(asked)}"), receipts)
 
 
-def _told(record: Record, by_id: dict[str, Record]) -> Said:
+def _told(record: Record, by_id: dict[str, Record], wanted: set[str]) -> Said:
     parent = owner(record, by_id)
     receipts = tuple(dict.fromkeys(r.receipt for r in (record, parent) if r))
     where = f"In {quote(parent.title)}, the" if parent else "The"
     name = f" {quote(record.title)}" if record.title != record.id else ""
     text = f"{where} {record.kind}{name}"
-    source = next(
-        (v for k, v in leaves(record.fields) if k.endswith("source") and isinstance(v, str) and v), ""
-    )
-    if source:
-        return Said("found", f"{text} reads: {quote(first_lines(source))}.", receipts)
-    about = str(record.fields.get("description") or "").strip()
-    if about:
-        return Said("found", f"{text} is described as {quote(first_lines(about))}.", receipts)
+    sources = [v for k, v in leaves(record.fields) if k.endswith("source") and isinstance(v, str)]
+    if source := next(filter(None, sources), ""):
+        return Said("found", stop(f"{text} says: {quote(_telling(source, wanted))}"), receipts)
+    if about := str(record.fields.get("description") or "").strip():
+        return Said("found", stop(f"{text} is described as {quote(_telling(about, wanted))}"), receipts)
     edited = str(record.fields.get("lastEditedAt") or "")[:10]
     return Said("found", f"{text} was last edited on {edited}." if edited else f"{text} exists.", receipts)
+
+
+def _telling(text: str, wanted: set[str]) -> str:
+    """Return the line that has most of the wanted words; the first of them when several do."""
+    said = lines(text) or [text]
+    return max(said, key=lambda line: len(terms(line) & wanted))

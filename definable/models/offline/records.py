@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from definable.calls import Json
-from definable.models.offline.names import kind, points_to, words
+from definable.models.offline.names import kind, points_to, singular, target, words
 from definable.models.offline.seen import Result
 
 TITLES = ("title", "name", "label", "displayName", "subject", "email", "filePath")
@@ -99,8 +99,8 @@ def _of(result: Result) -> Iterator[Record]:
     body = result.body
     if not isinstance(body, dict):
         return
-    said = kind(result.use.tool)
     key = next((k for k, v in body.items() if k not in NOISE and _entries(v)), None)
+    said = kind(result.use.tool) if target(result.use.tool) or not key else singular(key)
     if key is not None:
         for n, fields in enumerate(body[key]):
             yield Record(

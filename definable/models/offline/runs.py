@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from definable.calls import Json
 from definable.models.offline.names import kind
-from definable.models.offline.prose import Said, many, names, plain, quote, row
+from definable.models.offline.prose import Said, many, names, plain, quote, row, times
 from definable.models.offline.records import Record, owner
 from definable.models.offline.seen import Result
 from definable.models.offline.window import Window
@@ -44,7 +44,7 @@ class History:
 
 
 def figure(
-    value: float, op: str, receipts: tuple[str, ...], path: str, equals: str | None = None
+    value: int, op: str, receipts: tuple[str, ...], path: str, equals: str | None = None
 ) -> dict[str, Json]:
     """Return a Figure as JSON: a number, and the recipe to compute it again."""
     return {"value": value, "op": op, "receipts": list(receipts), "path": path, "equals": equals}
@@ -146,7 +146,7 @@ def _failure(history: History) -> Said:
     figures: tuple[dict[str, Json], ...] = ()
     if history.whole:
         figures = tuple(figure(n, "count", cited, path, s) for s, n in counts.items())
-        often = row([f"{many(n, 'time')} {_with(s)}" for s, n in counts.items()])
+        often = row([f"{times(n)} ({plain(s)})" for s, n in counts.items()])
         text = f"{quote(history.title)} failed {often}; the last time was on {bad[-1].date}."
     else:
         days = list(dict.fromkeys(r.date for r in bad))[-5:]
@@ -155,10 +155,6 @@ def _failure(history: History) -> Said:
     good = next((r for r in after if GOOD.search(r.status)), None)
     text += f" It has completed since, on {good.date}." if good else " It has not completed since."
     return Said("failed", text, history.receipts, figures)
-
-
-def _with(status: str) -> str:
-    return f"({plain(status)})"
 
 
 def _cited(runs: list[Record]) -> tuple[str, ...]:

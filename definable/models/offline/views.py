@@ -23,8 +23,7 @@ def unseen(found: list[Record], told: list[History], window: Window) -> Iterator
     ignored = [r for r in published if _counters(r).get(path) == 0]
     when, receipts = _words(path), tuple(dict.fromkeys(r.receipt for r in counted))
     if ignored:
-        text = f"Nobody opened {row([_last(r) for r in ignored])}{when}."
-        yield Said("unseen", text, receipts)
+        yield from _ignored(ignored, when, receipts)
         yield from _wasted(ignored, told)
     elif published:
         yield Said("unseen", f"Everything that is published was opened{when}.", receipts)
@@ -33,6 +32,19 @@ def unseen(found: list[Record], told: list[History], window: Window) -> Iterator
         text = f"{names([r.title for r in drafts])} {verb} never been published."
         yield Said("unseen", text, receipts)
     yield from _favourite(published, path, when)
+
+
+def _ignored(ignored: list[Record], when: str, receipts: tuple[str, ...]) -> Iterator[Said]:
+    never = [r for r in ignored if _opened(r) is None]
+    once = [r for r in ignored if r not in never]
+    if once:
+        shown = [
+            f"{quote(r.title)} (last opened on {_opened(r)})" if _opened(r) else quote(r.title) for r in once
+        ]
+        yield Said("unseen", f"Nobody opened {row(shown)}{when}.", receipts)
+    if never:
+        verb = "has" if len(never) == 1 else "have"
+        yield Said("unseen", f"{names([r.title for r in never])} {verb} never been opened.", receipts)
 
 
 def _wasted(ignored: list[Record], told: list[History]) -> Iterator[Said]:
@@ -52,10 +64,10 @@ def _favourite(published: list[Record], path: str, when: str) -> Iterator[Said]:
         yield Said("unseen", text, (top.receipt,), (shown,))
 
 
-def _last(record: Record) -> str:
+def _opened(record: Record) -> str | None:
+    """Return the day it was last opened; None when it says never, empty when it does not say."""
     said = next((v for k, v in leaves(record.fields) if _key(k) == ["last", "viewed", "at"]), "")
-    day = f"last opened on {said[:10]}" if isinstance(said, str) and said else "never opened"
-    return f"{quote(record.title)} ({day})" if said != "" else quote(record.title)
+    return None if said is None else str(said)[:10]
 
 
 def _counters(record: Record) -> dict[str, int]:
