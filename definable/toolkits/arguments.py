@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from definable.errors import UsageError
-from definable.spec.lookup import Json
+from definable.spec.aliases import options, renamed
+from definable.spec.lookup import Json, join
 from definable.spec.toolkit import Format, Tool, Toolkit
 from definable.toolkits.check import broken
 
 Schema = Mapping[str, Any]
+Place = tuple[str | int, ...]
 
 
 def schema(toolkit: Toolkit, tool: Tool) -> dict[str, Json]:
@@ -37,76 +39,46 @@ def normalise(toolkit: Toolkit, tool: Tool, slug: str, arguments: Mapping[str, J
     every problem found, so that all can be mended at once.
     """
     whole = schema(toolkit, tool)
-    walk = _Walk(toolkit)
-    exact = walk.value(arguments, whole, "")
-    problems = [*walk.problems, *broken(whole, exact)]
+    named, _ = renamed(arguments, whole, toolkit.shapes)
+    problems: list[str] = []
+    exact = _exact(named, list(options(whole, toolkit.shapes)), (), toolkit, problems)
+    problems += broken(whole, exact)
     if not problems:
         problems = [rule.says for rule in tool.rules if broken(rule.schema_, exact)]
     if problems:
-        lines = problems if len(problems) == 1 else ["".join(f"\n  - {p}" for p in problems)]
+        lines = problems[0] if len(problems) == 1 else "".join(f"\n  - {p}" for p in problems)
         hint = f"see what it takes with: definable tools {slug}"
-        raise UsageError(f"{slug}: {lines[0]}", hint=hint, tool=slug, problems=problems)
+        raise UsageError(f"{slug}: {lines}", hint=hint, tool=slug, problems=problems)
     return exact  # type: ignore[no-any-return]
 
 
-def snake(name: str) -> str:
-    """Return a camelCase name in snake_case: `projectId` → `project_id`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
-class _Walk:
-    """Goes through a value along its schema, renames, takes ids out of URLs, and collects problems."""
-
-    def __init__(self, toolkit: Toolkit) -> None:
-        self._toolkit = toolkit
-        self.problems: list[str] = []
-
-    def value(self, value: Json, of: Schema, at: str) -> Json:
-        of = self._resolved(of)
-        if isinstance(value, Mapping):
-            return self._object(value, self._properties(of), at)
-        if isinstance(value, list | tuple):
-            return [self.value(each, of.get("items", {}), f"{at}[{i}]") for i, each in enumerate(value)]
-        if isinstance(value, str) and (form := self._toolkit.formats.get(of.get("format", ""))):
-            return self._formatted(value, form, at)
+def _exact(value: Json, kinds: list[Schema], at: Place, toolkit: Toolkit, problems: list[str]) -> Json:
+    """Return `value`, which is of one of `kinds`, with every text that has a format in its exact form."""
+    if isinstance(value, dict):
+        return {
+            name: _exact(each, _inner(kinds, "properties", name, toolkit), (*at, name), toolkit, problems)
+            for name, each in value.items()
+        }
+    if isinstance(value, list):
+        items = _inner(kinds, "items", None, toolkit)
+        return [_exact(each, items, (*at, i), toolkit, problems) for i, each in enumerate(value)]
+    name = next((f for kind in kinds if (f := kind.get("format")) in toolkit.formats), None)
+    if name is None or not isinstance(value, str):
         return value
-
-    def _object(self, value: Mapping[str, Json], known: Schema, at: str) -> dict[str, Json]:
-        aliases = {snake(name): name for name in known}
-        exact: dict[str, Json] = {}
-        for given, each in value.items():
-            name = given if given in known else aliases.get(given, given)
-            if name in exact:
-                self.problems.append(f"{_join(at, name)} is given twice, also as {given!r}")
-            exact[name] = self.value(each, known.get(name, {}), _join(at, name))
-        return exact
-
-    def _formatted(self, value: str, form: Format, at: str) -> str:
-        text = value.strip()
-        if re.search(form.pattern, text):
-            return text.lower() if form.lower else text
-        for pattern in form.extract:
-            if found := re.search(pattern, text):
-                return found[1].lower() if form.lower else found[1]
-        self.problems.append(f"{at}: {_short(value)} is not an id. {form.hint}".rstrip())
-        return text
-
-    def _resolved(self, of: Schema) -> Schema:
-        name = str(of.get("$ref", "")).removeprefix("#/$defs/")
-        return self._toolkit.shapes.get(name, of)
-
-    def _properties(self, of: Schema) -> dict[str, Schema]:
-        """Return the properties of an object; where it is one of several kinds, those of all kinds."""
-        known: dict[str, Schema] = dict(of.get("properties", {}))
-        for kind in (k for word in ("anyOf", "oneOf", "allOf") for k in of.get(word, ())):
-            for name, each in self._properties(self._resolved(kind)).items():
-                known[name] = {"anyOf": [known[name], each]} if name in known else each
-        return known
+    form = toolkit.formats[name]
+    if (found := _in_form(value.strip(), form)) is None:
+        shown = repr(value) if len(value) <= 120 else f"{value[:117]!r}…"
+        problems.append(f"{join(at)}: {shown} is no {name}. {form.hint}".rstrip())
+    return value if found is None else found
 
 
-def _join(at: str, name: str) -> str:
-    return f"{at}.{name}" if at else name
+def _inner(kinds: list[Schema], word: str, name: str | None, toolkit: Toolkit) -> list[Schema]:
+    inner = [kind.get(word, {}) if name is None else kind.get(word, {}).get(name, {}) for kind in kinds]
+    return [found for each in inner for found in options(each, toolkit.shapes)]
 
 
-def _short(value: str) -> str:
-    return repr(value) if len(value) <= 120 else f"{value[:117]!r}…"
+def _in_form(text: str, form: Format) -> str | None:
+    if re.search(form.pattern, text):
+        return text.lower() if form.lower else text
+    found = next((m[1] for pattern in form.extract if (m := re.search(pattern, text))), None)
+    return found.lower() if found is not None and form.lower else found

@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from definable.spec.aliases import proper
 from definable.spec.lookup import Json, join
 from definable.spec.nearest import suggest
 
@@ -51,7 +52,7 @@ def _lines(
     elif isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
         known = _known(schema, list(error.schema_path))
         for name in kind.unexpected:
-            yield f"{join((*under, *error.instance_path, name))} is unknown{suggest(name, known)}"
+            yield f"{join((*under, *error.instance_path, name))} {_unexpected(name, known)}"
     elif isinstance(kind, jsonschema_rs.ValidationErrorKind.Enum):
         options = [str(o) for o in _followed(schema, list(error.schema_path)) or []]
         yield f"{at}: {_short(error.instance)} is none of {', '.join(options)}"
@@ -65,6 +66,12 @@ def _lines(
         yield from _nearest_kind(error, schema, under)
     else:
         yield f"{at}: {error.message}"[:MOST] if at else error.message[:MOST]
+
+
+def _unexpected(name: str, known: list[str]) -> str:
+    if (meant := proper(name, known)) != name:
+        return f"is given twice, also as {meant!r}"
+    return f"is unknown{suggest(name, known)}"
 
 
 def _nearest_kind(
