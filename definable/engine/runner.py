@@ -15,7 +15,7 @@ from definable.calls import Decision, Fact, Receipt
 from definable.engine.dry import rehearse
 from definable.engine.history import spent
 from definable.engine.place import alone, sandboxed
-from definable.engine.segment import Segment
+from definable.engine.segment import DATABASE, Segment
 from definable.errors import DefinableError, LimitReached, RunCancelled, UsageError
 from definable.settings import Settings
 from definable.spec.inputs import complete
@@ -69,7 +69,7 @@ class Runner:
     ) -> AsyncIterator[Runner]:
         """Open the workspace's store, and close it at the end."""
         workspace.home.mkdir(parents=True, exist_ok=True)
-        with open_store(workspace.home / "definable.db") as store:
+        with open_store(workspace.home / DATABASE) as store:
             yield cls(workspace, settings, environ, options or Options(), store)
 
     async def start(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import aiosqlite
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
 
+from definable.engine.checkpoints import checkpoints
 from definable.engine.history import recall
 from definable.errors import DefinableError
 from definable.graph.build import agents_of, build
@@ -30,6 +27,9 @@ from definable.toolkits.credentials import KeyRing, is_exclusive
 from definable.toolkits.where import base_url, web
 from definable.verify.case import Catalog
 from definable.workspace import Workspace
+
+DATABASE = "definable.db"
+"""The store's file in the workspace's home; the checkpoints are in it too."""
 
 MOST_STEPS = 100_000
 """LangGraph's own limit on node visits; ours are `limits` and `turns`."""
@@ -56,17 +56,20 @@ class Segment:
     async def work(self, row: RunRow, yes_to: tuple[str, ...]) -> RunRow:
         """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
         workflow = Workflow.model_validate_json(json.dumps(row.definition))
-        async with self._context(row, workflow, yes_to) as context, self._checkpoints() as saver:
-            graph = build(workflow, context).compile(checkpointer=saver)
-            config: Any = {"configurable": {"thread_id": row.id}, "recursion_limit": MOST_STEPS}
-            given = await self._input(graph, config, context)
-            try:
-                await graph.ainvoke(given, config, durability="sync")
-            except asyncio.CancelledError:
-                context.store.set_status(row.id, RunStatus.QUEUED, reason="interrupted")
-                raise
-            state = await graph.aget_state(config)
-            return self._stand(context, state)
+        async with self._context(row, workflow, yes_to) as context:
+            with checkpoints(self.workspace.home / DATABASE) as saver:
+                graph = build(workflow, context).compile(checkpointer=saver)
+                return await self._through(graph, context)
+
+    async def _through(self, graph: Any, context: Context) -> RunRow:
+        config = {"configurable": {"thread_id": context.run.id}, "recursion_limit": MOST_STEPS}
+        given = await self._input(graph, config, context)
+        try:
+            await graph.ainvoke(given, config, durability="sync")
+        except asyncio.CancelledError:
+            self.store.set_status(context.run.id, RunStatus.QUEUED, reason="interrupted")
+            raise
+        return self._stand(context, await graph.aget_state(config))
 
     def _stand(self, context: Context, state: Any) -> RunRow:
         """Say where the run stands now that the graph has come to rest."""
@@ -154,10 +157,3 @@ class Segment:
 
     def _model_keys(self) -> list[str]:
         return [key for name in KEYS.values() if (key := self.environ.get(name, ""))]
-
-    @asynccontextmanager
-    async def _checkpoints(self) -> AsyncIterator[AsyncSqliteSaver]:
-        """LangGraph's own checkpointer in the same database; it loads plain types and nothing else."""
-        serde = JsonPlusSerializer(allowed_msgpack_modules=None)
-        async with aiosqlite.connect(os.fspath(self.workspace.home / "definable.db"), timeout=30) as db:
-            yield AsyncSqliteSaver(db, serde=serde)

@@ -107,7 +107,7 @@ def _tool(context: Context, slug: str) -> ToolSpec:
     }
     if "#/$defs/" in json.dumps(schema):
         schema["$defs"] = toolkit.shapes
-    return ToolSpec(name=slug, description=tool.description, arguments=schema)
+    return ToolSpec(name=slug, description=tool.description, schema=schema)
 
 
 def _round(context: Context, step: Step, past: Any) -> Round:

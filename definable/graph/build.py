@@ -22,15 +22,14 @@ def build(workflow: Workflow, context: Context) -> StateGraph[Any, Any, Any, Any
     """
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(State)
     names = agents_of(workflow)
-    for name in names:
-        graph.add_node(name, agent(context))
+    nodes: dict[str, Any] = {name: agent(context) for name in names}
+    nodes |= {"distributor": distributor(context), "approval": approval(context)}
+    for name, node in nodes.items():
+        graph.add_node(name, node)
         graph.add_edge(name, "verifier")
-    graph.add_node("distributor", distributor(context))
-    graph.add_node("approval", approval(context))
-    graph.add_node("verifier", verifier(context), destinations=("distributor", "approval", *names, END))
+    routes: Any = verifier(context)
+    graph.add_node("verifier", routes, destinations=(*nodes, END))
     graph.add_edge(START, "verifier")
-    graph.add_edge("distributor", "verifier")
-    graph.add_edge("approval", "verifier")
     return graph
 
 
