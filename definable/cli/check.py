@@ -15,7 +15,7 @@ from definable.cli.app import Session
 @click.option("--json", "as_json", is_flag=True, help="Print a list of {file, line, column, message}.")
 @click.pass_obj
 def command(session: Session, files: tuple[Path, ...], as_json: bool) -> int:
-    """Check agents, tools and workflows: all of the workspace, or FILES (paths, or names of workflows).
+    """Check the files of the workspace, or FILES (paths, or names of workflows).
 
     Problems go to stdout as file:line:col: message; exit code 2 when there are any.
     """

@@ -24,7 +24,7 @@ class Finding(NamedTuple):
 @click.option("--json", "as_json", is_flag=True, help="Print a list of {what, says, ok}.")
 @click.pass_obj
 def command(session: Session, as_json: bool) -> int:
-    """Look at the workspace, the database, the hosts and the keys (by name, never by value)."""
+    """Say what is set up here: files, database, hosts, keys (by name only)."""
     screen = session.screen(as_json)
     findings = list(_look(session))
     if as_json:
@@ -38,6 +38,7 @@ def command(session: Session, as_json: bool) -> int:
 
 def _look(session: Session) -> Iterator[Finding]:
     from definable.errors import DefinableError
+    from definable.toolkits.credentials import KeyRing
 
     yield Finding("definable", f"{__version__} on Python {platform.python_version()}")
     try:
@@ -50,9 +51,11 @@ def _look(session: Session) -> Iterator[Finding]:
         url = toolkit.base_url
         host = session.environ.get(url.env) or url.default
         yield Finding(toolkit.toolkit, f"{host} ({url.env if session.environ.get(url.env) else 'default'})")
-        names = [source.env or source.file_env or "" for source in toolkit.credentials]
-        yield _keys(toolkit.toolkit, names, session)
-    yield _keys("models", ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"], session, "offline models answer")
+        states = KeyRing(toolkit.credentials, session.environ).states()
+        ready = any(state in ("set", "in use") for state in states.values())
+        told = ", ".join(f"{name} {state}" for name, state in states.items())
+        yield Finding("", f"keys: {told}{'' if ready else '; only --sandbox works'}", ready or None)
+    yield _models(session)
 
 
 def _workspace(session: Session) -> Iterator[Finding]:
@@ -80,11 +83,10 @@ def _database(session: Session) -> Iterator[Finding]:
     yield Finding("database", f"{session.workspace.home}: {len(waiting)} waiting")
 
 
-def _keys(
-    what: str, names: list[str], session: Session, without: str = "without, only --sandbox works"
-) -> Finding:
-    present = [name for name in names if session.environ.get(name)]
-    missing = ", ".join(name for name in names if name not in present)
-    if present:
-        return Finding(what, f"set: {', '.join(present)}{f'; not set: {missing}' if missing else ''}")
-    return Finding(what, f"not set: {missing} ({without})", None)
+def _models(session: Session) -> Finding:
+    names = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
+    told = ", ".join(f"{name} {'set' if session.environ.get(name) else 'not set'}" for name in names)
+    ready = all(session.environ.get(name) for name in names)
+    return Finding(
+        "models", told if ready else f"{told}; without a key, offline models answer", ready or None
+    )

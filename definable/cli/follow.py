@@ -31,6 +31,8 @@ class Follow:
     screen: Screen
     options: Options
     steps: list[tuple[str, str]]
+    quiet: bool = False
+    """Tell trouble and questions only."""
     run_id: str = ""
     seen: Watch | None = None
 
@@ -73,7 +75,7 @@ class Follow:
         return await runner.resume(self.run_id, follow)
 
     async def _watched(self, go: Go, runner: Runner) -> RunRow:
-        with watch(self.screen, self.steps) as self.seen:
+        with watch(self.screen, self.steps, quiet=self.quiet) as self.seen:
             return await go(runner, self)
 
     def _answered(self, runner: Runner, row: RunRow) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -80,7 +81,7 @@ ANTHROPIC_API_KEY=
 }
 """Path in the new workspace → its text."""
 
-KINDS = ("workflow", "agent", "toolkit")
+KINDS: tuple[Literal["workflow", "agent", "toolkit"], ...] = ("workflow", "agent", "toolkit")
 
 
 @click.command("init")

@@ -154,7 +154,8 @@ class Narrator:
     def _ask(self, event: Event) -> list[Line]:
         ask = event.data.get("ask", event.data)
         where = self._where(event)
-        lines = [*self._about(event), Line(where, f"  a person must decide: {ask['question']}", "ask")]
+        who = "it waits for a key" if ask.get("reason") == "auth" else "a person must decide"
+        lines = [*self._about(event), Line(where, f"  {who}: {ask['question']}", "ask")]
         named = (f"    candidate {candidate.get('id')}" for candidate in ask.get("candidates") or ())
         return [*lines, *(Line(where, text, "ask") for text in named)]
 

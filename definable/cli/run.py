@@ -50,6 +50,7 @@ def command(
     """
     from definable.cli.dry import rehearsal
     from definable.cli.follow import Follow, steps_of
+    from definable.cli.keys import need_keys, tools_of
     from definable.engine.runner import Options
 
     screen = session.screen(as_json)
@@ -60,6 +61,8 @@ def command(
     )
     if dry:
         return rehearsal(session, screen, definition, given, options)
+    if not options.sandbox:
+        need_keys(session, tools_of(session, definition))
 
     async def go(runner: Runner, follow: Follow) -> RunRow:
         follow.run_id = await runner.start(definition, given)

@@ -40,7 +40,7 @@ class Tools(Group):
 @JSON
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """List the tools; show one with its arguments (tools SLUG); call one (tools call SLUG).
+    """List the tools, show one (tools SLUG), or call one (tools call SLUG).
 
     \b
     definable tools
@@ -114,6 +114,7 @@ def call(
 ) -> int:
     """Make one verified call of the tool SLUG and print its receipt."""
     from definable.cli.follow import INTERRUPTED, Follow
+    from definable.cli.keys import need_keys
     from definable.cli.pairs import read_object, split, typed
     from definable.engine.runner import Options
 
@@ -123,12 +124,14 @@ def call(
     for key, text in split(pairs).items():
         given[key] = typed(text, _schema(toolkit, tool, key))
     options = Options(sandbox=sandbox or faults is not None, faults=faults)
+    if not options.sandbox:
+        need_keys(session, [exact])
 
     async def go(runner: Runner, follow: Follow) -> RunRow:
         row, _ = await runner.call(exact, given, follow, approve=yes)
         return row
 
-    report = Follow(session, screen, options, [("call", exact)]).carry(go)
+    report = Follow(session, screen, options, [("call", exact)], quiet=True).carry(go)
     if report is None:
         return INTERRUPTED
     if not report.receipts:

@@ -24,7 +24,8 @@ def trouble(data: Mapping[str, Any], exchange: Mapping[str, Any]) -> str | None:
     said = words.short(_said(data, reply), 200)
     wait = _wait(data, reply)
     asked = f", asked to wait {words.duration(wait)}" if wait is not None else ""
-    then = following(str(data.get("next", "")))
+    # A question has a line of its own.
+    then = "" if data.get("move") == "ask" else following(str(data.get("next", "")))
     text = f"{where}{words.failure(failure)}{f' ({said})' if said else ''}{asked}"
     return f"{text} → {then}" if then else text
 
@@ -36,6 +37,8 @@ def class_of(data: Mapping[str, Any], order: Mapping[str, Any], reply: Mapping[s
     status, again = reply.get("status"), str(data.get("next", "")).startswith("call ")
     if reply.get("kind", "outcome") != "outcome" or not reply:
         return "ok"
+    if reply.get("cause") == "no_credentials":
+        return "no_credentials"
     if status is None:
         return "unknown_outcome" if reply.get("phase") == "unknown" and order.get("effect") else "network"
     if status >= 400:

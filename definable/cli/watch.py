@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 STYLES = {"plain": "", "good": "green", "trouble": "yellow", "bad": "red", "ask": "bold yellow"}
 
+WORRIES = frozenset({"trouble", "ask"})
+
 
 class Watch(Protocol):
     """Takes the events of a run, in order, while it is open."""
@@ -35,9 +37,9 @@ class Watch(Protocol):
         """Show one event."""
 
 
-def watch(screen: Screen, steps: Sequence[tuple[str, str]]) -> Watch:
-    """Return what shows a run on this screen."""
-    return LiveWatch(screen, steps) if screen.live else PlainWatch(screen, steps)
+def watch(screen: Screen, steps: Sequence[tuple[str, str]], *, quiet: bool = False) -> Watch:
+    """Return what shows a run on this screen; when `quiet`, trouble and questions only."""
+    return (LiveWatch if screen.live else PlainWatch)(screen, steps, quiet=quiet)
 
 
 def column(steps: Sequence[tuple[str, str]]) -> int:
@@ -48,10 +50,11 @@ def column(steps: Sequence[tuple[str, str]]) -> int:
 class PlainWatch:
     """One line for each thing worth saying, on stderr."""
 
-    def __init__(self, screen: Screen, steps: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, screen: Screen, steps: Sequence[tuple[str, str]], *, quiet: bool = False) -> None:
         """Keep the screen and the width of the first column."""
         self.screen = screen
         self.narrator = Narrator()
+        self.tones = WORRIES if quiet else frozenset(STYLES)
         self.page = Page(column(steps))
 
     def __enter__(self) -> PlainWatch:
@@ -65,18 +68,19 @@ class PlainWatch:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        for line in self.narrator(event):
+        for line in (each for each in self.narrator(event) if each.tone in self.tones):
             self.screen.say(self.page(line))
 
 
 class LiveWatch:
     """The same lines, scrolling by above the steps and what each call is doing now."""
 
-    def __init__(self, screen: Screen, steps: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, screen: Screen, steps: Sequence[tuple[str, str]], *, quiet: bool = False) -> None:
         """Build the live display; it draws nothing before it is entered."""
         from rich.live import Live
 
         self.narrator = Narrator()
+        self.tones = WORRIES if quiet else frozenset(STYLES)
         self.page = Page(column(steps))
         self.board = Board.of(steps)
         self.live = Live(
@@ -100,7 +104,7 @@ class LiveWatch:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         self.board.apply(event, time.monotonic())
-        for line in self.narrator(event):
+        for line in (each for each in self.narrator(event) if each.tone in self.tones):
             self.live.console.print(self._styled(line))
 
     def _styled(self, line: Line) -> Text:
