@@ -1,8 +1,8 @@
 """The walk along a contract that heals what it meets; `repair` is the way in.
 
 Everything at one place of the schema is healed together, as a list of values, so that one answer holds for
-all entries of a list. Each step returns what it made and what it noted, or raises Refused; nothing is kept aside,
-so that several readings can be tried and compared.
+all entries of a list. Each step returns what it made and what it noted, or raises Refused; nothing is kept
+aside, so that several readings can be tried and compared.
 """
 
 from __future__ import annotations

@@ -231,8 +231,8 @@ class Search:
 def proves(contract: Contract, schema: Schema, values: Sequence[Json]) -> bool:
     """Whether values that fit `schema` could hardly do so by chance: known words, or two required names.
 
-    The known words are those of an `enum`, or the `examples` of a text that may have others as well. Nulls and
-    empty lists fit everywhere and are no evidence.
+    The known words are those of an `enum`, or the `examples` of a text that may have others as well. Nulls
+    and empty lists fit everywhere and are no evidence.
     """
     shape = contract.shape(schema)
     values = [value for value in values if value is not None]

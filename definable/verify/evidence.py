@@ -1,0 +1,197 @@
+"""Everything that verified results, constants and grounded artifacts say, ready to be asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+
+from definable.spec.paths import parse
+from definable.verify.mentions import Mention, mentions, segments
+from definable.verify.names import words
+from definable.verify.shape import Json
+
+_LENGTHS = {
+    "ms": (0.001,), "millis": (0.001,), "milliseconds": (0.001,),
+    "seconds": (1.0,), "secs": (1.0,), "sec": (1.0,),
+    "minutes": (60.0,), "hours": (3600.0,), "days": (86400.0,),
+    "duration": (0.001, 1.0), "elapsed": (0.001, 1.0), "latency": (0.001, 1.0), "runtime": (0.001, 1.0),
+    "time": (0.001, 1.0),
+}  # fmt: skip
+"""What a number may be in seconds, by a word in the name of its field. A bare duration is in ms or s."""
+
+_SHORT = 6
+"""From so many characters on, the beginning of an id is taken for the id."""
+
+
+@dataclass
+class Evidence:
+    """Numbers, lengths of time (in seconds), dates, times, ids and texts that were found."""
+
+    numbers: set[float] = field(default_factory=set)
+    lengths: set[float] = field(default_factory=set)
+    dates: set[tuple[int, ...]] = field(default_factory=set)
+    times: set[tuple[int, ...]] = field(default_factory=set)
+    ids: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
+
+    def __or__(self, other: Evidence) -> Evidence:
+        """Return what either says."""
+        return Evidence(
+            self.numbers | other.numbers,
+            self.lengths | other.lengths,
+            self.dates | other.dates,
+            self.times | other.times,
+            self.ids | other.ids,
+            self.texts | other.texts,
+        )
+
+    def add(self, value: Json, key: str = "") -> Evidence:
+        """Take in a JSON value; `key` is the name it stands under, which tells lengths of time apart."""
+        if isinstance(value, dict):
+            for name, each in value.items():
+                self._add_text(name)
+                self.add(each, name)
+        elif isinstance(value, list | tuple):
+            for each in value:
+                self.add(each, key)
+        elif isinstance(value, str):
+            self._add_text(value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            self.add_number(float(value), key)
+        return self
+
+    def add_number(self, value: float, key: str = "") -> None:
+        """Take in a number that stands under the name `key`."""
+        self.numbers.add(value)
+        found = words(key)
+        # `lastRunTimeMs` is in ms: the last word that says anything wins.
+        units = next((_LENGTHS[word] for word in reversed(found) if word in _LENGTHS), ())
+        self.lengths.update(value * unit for unit in units)
+
+    def _add_text(self, text: str) -> None:
+        if not any(map(str.isdigit, text)):
+            return
+        self.texts.add(text)
+        for each in _said(text):
+            if each.kind == "date":
+                self.dates.add(each.parts)
+            elif each.kind == "time":
+                self.times.add(each.parts)
+            elif each.kind in ("id", "url"):
+                self.ids.update(_parts(each.text))
+            else:
+                self.numbers.add(each.value)
+
+    def says(self, mention: Mention) -> bool:
+        """Whether a mention stands here: literally, shortened to the digits shown, or in another unit."""
+        match mention.kind:
+            case "date":
+                return any(_same_date(mention.parts, each) for each in self.dates)
+            case "time":
+                return mention.parts in self.times
+            case "week":
+                return mention.value in self.numbers or any(
+                    _week(each) == mention.value for each in self.dates
+                )
+            case "url":
+                return self._says_url(mention.text.rstrip(".,;:"))
+            case "id":
+                return self._says_id(mention.text)
+            case _:
+                return any(_near(mention, each) for each in self._amounts(mention))
+
+    def _amounts(self, mention: Mention) -> Iterator[float]:
+        """Yield what is known, in the unit of the mention."""
+        yield from (n for n in self.numbers if n == mention.value)
+        if mention.digits:
+            yield from (n for n in self.numbers if not n.is_integer())
+        if mention.kind == "percent":
+            yield from (100 * n for n in self.numbers if 0 < abs(n) < 1)
+        elif mention.kind == "duration":
+            yield from (seconds / mention.unit for seconds in self.lengths)
+        elif mention.kind == "scaled":
+            yield from (n / mention.unit for n in self.numbers if abs(n) >= mention.unit)
+        elif mention.value.is_integer() and not mention.digits and mention.kind == "number":
+            yield from (float(each[0]) for each in self.dates if each[0])
+
+    def _says_id(self, text: str) -> bool:
+        wanted = text.lower().strip("._-")
+        if wanted in self.ids:
+            return True
+        return len(wanted) >= _SHORT and any(each.startswith(wanted) for each in self.ids)
+
+    def _says_url(self, url: str) -> bool:
+        return any(url in text for text in self.texts) or all(
+            self._says_id(each.text) if each.kind in ("id", "url") else self.says(each)
+            for part in segments(url)
+            for each in _said(part)
+        )
+
+
+def of_results(results: Iterable[Json]) -> Evidence:
+    """Return what verified results say."""
+    out = Evidence()
+    for each in results:
+        out.add(each)
+    return out
+
+
+def of_artifact(artifact: Json) -> Evidence:
+    """Return what an artifact that was grounded before says: its texts and the values of its figures."""
+    out = Evidence()
+    if not isinstance(artifact, dict):
+        return out.add(artifact)
+    for name, value in artifact.items():
+        if name == "points":
+            for point in value:
+                out.add(point.get("text", ""))
+                out.ids.update(part for each in point.get("receipts", ()) for part in _parts(each))
+                for figure in point.get("figures", ()):
+                    out.add_number(float(figure["value"]), last_name(figure["path"]))
+        else:
+            out.add(value)
+    return out
+
+
+def last_name(path: str) -> str:
+    """Return the name of the field that a path leads to: `runs[*].elapsedTime` → elapsedTime."""
+    return next(
+        (part for part in reversed(parse(path)) if part != "*" and not part.lstrip("-").isdigit()), ""
+    )
+
+
+@lru_cache(maxsize=8192)
+def _said(text: str) -> tuple[Mention, ...]:
+    return tuple(mentions(text))
+
+
+def _parts(text: str) -> set[str]:
+    whole = text.lower().strip("._-")
+    pieces = json.dumps(whole)[1:-1].replace("/", "-").replace(".", "-").replace("_", "-").split("-")
+    return {whole, *(piece for piece in pieces if any(map(str.isdigit, piece)))}
+
+
+def _near(mention: Mention, value: float) -> bool:
+    """Whether `value`, rounded to the digits shown, is what is mentioned. Signs are left to the words."""
+    return abs(abs(value) - abs(mention.value)) <= 0.5 * 10**-mention.digits + 1e-9 * max(
+        1.0, abs(value)
+    ) and (
+        bool(mention.digits)
+        or mention.kind in ("duration", "scaled", "percent")
+        or abs(value) == abs(mention.value)
+    )
+
+
+def _same_date(said: tuple[int, ...], known: tuple[int, ...]) -> bool:
+    return all(one in (0, other) for one, other in zip(said, known, strict=True))
+
+
+def _week(known: tuple[int, ...]) -> int:
+    year, month, day = known
+    try:
+        return date(year, month, day).isocalendar().week
+    except ValueError:
+        return 0
