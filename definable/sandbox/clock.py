@@ -18,11 +18,21 @@ class Clock:
         self._source = source
         self._real = source()
         self._virtual = self._real if now is None else now
-        self.speed = speed
+        self._speed = speed
+
+    @property
+    def speed(self) -> float:
+        """How many sandbox seconds pass in one real one; setting it does not move the time."""
+        return self._speed
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        self._virtual, self._real = self.now(), self._source()
+        self._speed = speed
 
     def now(self) -> float:
         """Return the sandbox's time in seconds since the epoch."""
-        return self._virtual + (self._source() - self._real) * self.speed
+        return self._virtual + (self._source() - self._real) * self._speed
 
     def advance(self, seconds: float) -> float:
         """Move the time on by `seconds` and return it. Time never goes back."""
@@ -33,11 +43,11 @@ class Clock:
 
     def snapshot(self) -> dict[str, float]:
         """Return what `restore` needs; sandbox time passes while a snapshot lies around."""
-        return {"virtual": self._virtual, "real": self._real, "speed": self.speed}
+        return {"virtual": self._virtual, "real": self._real, "speed": self._speed}
 
     def restore(self, data: dict[str, float]) -> None:
         """Go on as the clock that was saved."""
-        self._virtual, self._real, self.speed = data["virtual"], data["real"], data["speed"]
+        self._virtual, self._real, self._speed = data["virtual"], data["real"], data["speed"]
 
 
 def iso(seconds: float | None) -> str | None:

@@ -82,7 +82,7 @@ class Fault:
         return times is None or self.hits < times
 
     def open(self) -> bool:
-        """Return whether the requests that pass first have passed, as for a server that has changed for good."""
+        """Return whether `after` requests have passed; a changed server stays changed."""
         return self.seen > self.entry.after
 
     def given(self, model: type[Params]) -> Params:

@@ -51,11 +51,11 @@ def _bounds(
         return one > other if descending else one < other
 
     if after:
-        mark = _read(name, after, "after")
+        mark = _read(name, after, "after", keys)
         first = sum(1 for key in keys if earlier(key, mark) or key == mark)
         return first, min(first + limit, len(keys))
     if before:
-        mark = _read(name, before, "before")
+        mark = _read(name, before, "before", keys)
         last = sum(1 for key in keys if earlier(key, mark))
         return max(0, last - limit), last
     return 0, min(limit, len(keys))
@@ -66,13 +66,13 @@ def _cursor(name: str, key: Key) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _read(name: str, cursor: str, field: str) -> Key:
+def _read(name: str, cursor: str, field: str, keys: list[Key]) -> Key:
     try:
         parts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError):
         parts = None
-    if not (isinstance(parts, list) and len(parts) == 3 and parts[0] == name and isinstance(parts[2], str)):
+    kind = str if keys and isinstance(keys[0][0], str) else int | float
+    right = isinstance(parts, list) and len(parts) == 3 and parts[0] == name and isinstance(parts[2], str)
+    if not right or (keys and not isinstance(parts[1], kind)):
         raise bad("Invalid cursor", f"{field}: {cursor!r} is not a cursor of this list in this order")
-    if not isinstance(parts[1], str | int | float):
-        raise bad("Invalid cursor", f"{field}: {cursor!r} is damaged")
     return (parts[1], parts[2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from definable.sandbox.answers import Answer, Json, bad
+from definable.sandbox.answers import Answer, Json, bad, forbidden
 from definable.sandbox.auth import access
 from definable.sandbox.bodies import ProjectUpdate
 from definable.sandbox.clock import iso, stamp
@@ -56,6 +56,8 @@ def get_project(ctx: Context) -> Answer:
 def update_project(ctx: Context) -> Answer:
     """Set or take away the project's status; the name must be one of the workspace's."""
     body = ctx.read(ProjectUpdate)
+    if ctx.caller.user is None:
+        raise forbidden("Workspace tokens cannot edit projects")
     project = ctx.project(ctx.path["projectId"], "CAN_EDIT", "Changing the status")
     if "status" in body.model_fields_set:
         if body.status is not None and body.status not in ctx.state["statuses"]:

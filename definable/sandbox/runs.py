@@ -23,7 +23,8 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 def run_project(ctx: Context) -> Answer:
     """Start a run of the published version; 503 and no run when the user's 25 kernels are taken."""
     body = ctx.read(RunStart, optional=True)
-    project = ctx.project(ctx.path["projectId"])
+    writes = body.updatePublishedResults or body.updateCache
+    project = ctx.project(ctx.path["projectId"], "CAN_EDIT" if writes else "APP_ONLY", "Updating the app")
     _runnable(project, body)
     recipients = _recipients(ctx, body.notifications)
     if body.dryRun:
