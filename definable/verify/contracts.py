@@ -97,7 +97,7 @@ class Contract:
         return self._watchful.is_valid(body) and (self._one_pass or self._whole.is_valid(body))
 
     def violations(self, body: Json) -> list[Violation]:
-        """Return every violation, in the order of the body; empty when it is valid."""
+        """Return every violation, all of them at once; empty when the body is valid."""
         return [_violation(each) for error in self._whole.iter_errors(body) for each in _leaves(error)]
 
     def shape(self, schema: Schema) -> Shape:
