@@ -75,7 +75,10 @@ class Follow:
         return await runner.resume(self.run_id, follow)
 
     async def _watched(self, go: Go, runner: Runner) -> RunRow:
-        with watch(self.screen, self.steps, quiet=self.quiet) as self.seen:
+        self.seen = watch(self.screen, self.steps, quiet=self.quiet)
+        for event in runner.store.events(self.run_id) if self.run_id else ():
+            self.seen.remember(event)
+        with self.seen:
             return await go(runner, self)
 
     def _answered(self, runner: Runner, row: RunRow) -> bool:
@@ -97,13 +100,15 @@ def reported(session: Session, store: Store, row: RunRow) -> Report:
 
     turns = [event.data for event in store.events(row.id) if event.type == "model.called"]
     receipts = store.receipts(row.id)
+    asks = store.open_asks(row.id) if row.status == "waiting" else []
+    slugs = {receipt.tool for receipt in receipts} | {each.ask.tool for each in asks}
     return Report(
         run=row,
         receipts=receipts,
         spent=spent(store, row.id),
-        asks=store.open_asks(row.id) if row.status == "waiting" else [],
+        asks=asks,
         offline=any(turn.get("offline") for turn in turns),
-        places=_places(session, {receipt.tool for receipt in receipts}, bool(row.options.get("sandbox"))),
+        places=_places(session, slugs, bool(row.options.get("sandbox"))),
     )
 
 

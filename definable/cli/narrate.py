@@ -67,13 +67,14 @@ class Narrator:
         return lines
 
     def _resumed(self, event: Event) -> list[Line]:
+        self._speaking = None
         reason = event.data.get("reason")
         return [Line("", f"goes on{f' (it had stopped for: {reason})' if reason else ''}")]
 
     def _step_started(self, event: Event) -> list[Line]:
         self._speaking = None
-        agent, tool = event.data.get("agent"), event.data.get("tool")
-        return [Line(event.step or "", f"{agent} starts" if agent else f"calls {tool}")]
+        agent = event.data.get("agent")
+        return [Line(event.step or "", f"{agent} starts")] if agent else []
 
     def _step_skipped(self, event: Event) -> list[Line]:
         return [Line(event.step or "", f"skipped, since this does not hold: {event.data.get('when', '')}")]
@@ -118,6 +119,8 @@ class Narrator:
         text = status.replace("_", " ")
         if receipt.get("attempts", 0) > 1:
             text += f" on attempt {receipt['attempts']}"
+        elif status == "verified" and not receipt.get("attempts", 1):
+            text += " with nothing sent"
         if said := self._why(receipt):
             text += f": {said}"
         where = self._where(event)

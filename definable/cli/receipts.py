@@ -13,21 +13,27 @@ if TYPE_CHECKING:
     from definable.calls import Receipt
 
 HEADS = ("call", "tool", "status", "known by", "sent", "healed", "link")
-KNOWN_BY = {"state": "state read back", "existence": "existence seen", "response": "response"}
+KNOWN_BY = {"state": "read back, equal", "existence": "looked up", "response": "the answer alone"}
 
 
 def row(receipt: Receipt) -> tuple[str, ...]:
     """Return one line of the table."""
-    healed = sorted({words.failure(heal.failure.value) for heal in receipt.heals})
+    healed = dict.fromkeys(heal.failure.value.replace("_", " ") for heal in receipt.heals)
     return (
         receipt.call,
         receipt.tool,
         receipt.status.replace("_", " "),
-        KNOWN_BY.get(receipt.evidence.value, "") if receipt.evidence else "",
+        _known_by(receipt),
         f"{receipt.attempts}x",
         ", ".join(healed),
-        receipt.link,
+        receipt.link if receipt.effect else "",
     )
+
+
+def _known_by(receipt: Receipt) -> str:
+    if receipt.evidence:
+        return KNOWN_BY[receipt.evidence.value]
+    return "fits its contract" if receipt.status == "verified" else ""
 
 
 def plain(receipts: Iterable[Receipt]) -> list[str]:

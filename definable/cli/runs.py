@@ -185,14 +185,14 @@ def _resume(
         row = store.run(run)
 
     async def go(runner: Runner, follow: Follow) -> RunRow:
-        follow.run_id = row.id
         if answer is not None:
             runner.answer(row.id, call, answer)
         if row.status.final:
             return row
         return await runner.resume(row.id, follow)
 
-    follow = Follow(session, session.screen(as_json), Options(), steps_of(row.definition))
+    screen = session.screen(as_json)
+    follow = Follow(session, screen, Options(), steps_of(row.definition), run_id=row.id)
     return follow.finish(go, data=data)
 
 

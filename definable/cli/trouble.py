@@ -21,7 +21,8 @@ def trouble(data: Mapping[str, Any], exchange: Mapping[str, Any]) -> str | None:
         return None
     look = words.LOOKS.get(order.get("role", "call"))
     where = f"{look} ({order.get('tool')}): " if look else ""
-    said = words.short(_said(data, reply), 200)
+    # The server's own words come first; advice and trace ids are in the receipt.
+    said = words.short(_said(data, reply).partition("; ")[0], 160)
     wait = _wait(data, reply)
     asked = f", asked to wait {words.duration(wait)}" if wait is not None else ""
     # A question has a line of its own.

@@ -36,6 +36,9 @@ class Watch(Protocol):
     def __call__(self, event: Event) -> None:
         """Show one event."""
 
+    def remember(self, event: Event) -> None:
+        """Take in an event that was shown before, by another process perhaps."""
+
 
 def watch(screen: Screen, steps: Sequence[tuple[str, str]], *, quiet: bool = False) -> Watch:
     """Return what shows a run on this screen; when `quiet`, trouble and questions only."""
@@ -65,6 +68,10 @@ class PlainWatch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop showing."""
+
+    def remember(self, event: Event) -> None:
+        """Take in an event without showing it."""
+        self.narrator(event)
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -100,6 +107,11 @@ class LiveWatch:
     ) -> None:
         """Stop drawing; the lines stay, the picture goes."""
         self.live.stop()
+
+    def remember(self, event: Event) -> None:
+        """Take in an event without showing it."""
+        self.board.apply(event, time.monotonic())
+        self.narrator(event)
 
     def __call__(self, event: Event) -> None:
         """Show one event."""

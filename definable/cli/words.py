@@ -27,7 +27,7 @@ FAILURES = {
 
 EVIDENCE = {
     "state": "read back, equal to what was asked for",
-    "existence": "seen to be there; its contents cannot be read",
+    "existence": "looked up, there or gone as asked; what is in it cannot be read",
     "response": "the answer keeps to its contract; nothing more can be looked at",
 }
 """What a receipt rests on, in a sentence."""
@@ -79,7 +79,7 @@ def subject(arguments: Mapping[str, Any], names: Mapping[str, str], most: int = 
             named.append(f"“{short(names[value], 40)}”")
         elif value is not None and not isinstance(value, dict | list):
             plain.append(f"{key}={compact(value, 36)}")
-    parts = named + plain
+    parts = named + [text for text in plain if not named or not text.rpartition("=")[2].isdigit()]
     return ", ".join(parts[:most]) + (", …" if len(parts) > most else "")
 
 

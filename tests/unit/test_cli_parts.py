@@ -39,7 +39,7 @@ from tests.unit.test_cli_narrate import receipt as receipt_event
     ],
 )
 def test_values_are_read_by_the_declared_type(text: str, schema: dict[str, Any], value: Any) -> None:
-    """A value becomes what the schema wants, and stays text when it does not fit, for validation to refuse."""
+    """A value becomes what the schema wants, and stays text when it does not fit."""
     assert typed(text, schema) == value
 
 
@@ -76,14 +76,14 @@ def test_a_file_of_inputs_that_is_no_object_is_refused(tmp_path: Path, content: 
     """What is wrong with a file of inputs is said with its place."""
     path = tmp_path / "in.json"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="in.json") as caught:
+    with pytest.raises(UsageError, match=r"in\.json") as caught:
         read_object(path)
     assert message in caught.value.message
 
 
 def test_a_file_of_inputs_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """A missing file is named."""
-    with pytest.raises(UsageError, match="cannot read .*gone.json.*No such file"):
+    with pytest.raises(UsageError, match=r"cannot read .*gone.json.*No such file"):
         read_object(tmp_path / "gone.json")
 
 
@@ -160,7 +160,7 @@ def test_a_terminal_is_live_unless_told_otherwise(environ: dict[str, str], json:
 
 
 def test_the_board_follows_a_call_from_proposal_to_receipt() -> None:
-    """The live view says which step runs, what a call is doing and how long it waits, and forgets it when done."""
+    """The live view says which step runs, what a call does and how long it waits; then it forgets it."""
     board = Board.of([("research", "researcher"), ("deliver", "X_CREATE")])
     board.apply(event("step.started", {"agent": "researcher"}, "research"), 0)
     board.apply(proposed(), 0)
@@ -198,15 +198,15 @@ def test_the_table_shows_evidence_attempts_and_healing() -> None:
     """Each receipt is one line; columns in which nothing stands are left out."""
     healed = made(evidence=Evidence.STATE, heals=(Heal(failure=Failure.RATE_LIMITED, rule="backoff"),))
     assert receipts.plain([healed]) == [
-        "call  tool      status    known by         sent  healed",
-        "a.1   X_CREATE  verified  state read back  2x    rate limited",
+        "call  tool      status    known by          sent  healed",
+        "a.1   X_CREATE  verified  read back, equal  2x    rate limited",
     ]
     assert receipts.summary([healed, made("failed")]) == "1 of 2 calls verified, 1 of them after healing"
 
 
 def test_the_terminal_table_has_the_same_columns() -> None:
     """The table on a terminal leaves out the same columns."""
-    shown = receipts.table([made(link="https://x/1")])
+    shown = receipts.table([made("failed", link="https://x/1", effect="e")])
     assert [column.header for column in shown.columns] == ["call", "tool", "status", "sent", "link"]
 
 
