@@ -115,10 +115,3 @@ def test_a_machine_without_a_fitting_python_is_told_so(tmp_path: Path) -> None:
     assert "there is no 'no-such-python': install Python 3.11 or newer" in missing.stderr
     outdated = _make("-B", ".venv/.stamp", f"PYTHON={old}")
     assert f"'{old}' is Python 3.9.1, 3.11 or newer is needed" in outdated.stderr
-
-
-def test_the_readme_is_short_and_starts_with_two_commands() -> None:
-    """Under 150 lines, and the commands that make something happen come before any prose."""
-    lines = (ROOT / "README.md").read_text().splitlines()
-    assert len(lines) < 150
-    assert lines.index("make demo") < 12
