@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 
     from definable.calls import Receipt
 
-HEADS = ("call", "tool", "status", "known by", "sent", "healed", "link")
-KNOWN_BY = {"state": "read back, equal", "existence": "looked up", "response": "the answer alone"}
+HEADS = ("call", "tool", "status", "known by", "sent", "healed")
+KNOWN_BY = {"state": "read back", "existence": "looked up", "response": "answer only", "": "contract"}
+LEGEND = {"contract": "the answer keeps to its contract"} | {
+    KNOWN_BY[evidence]: meaning for evidence, meaning in words.EVIDENCE.items()
+}
+"""Each word in the column `known by` → what it stands for."""
 
 
 def row(receipt: Receipt) -> tuple[str, ...]:
@@ -26,14 +30,24 @@ def row(receipt: Receipt) -> tuple[str, ...]:
         _known_by(receipt),
         f"{receipt.attempts}x",
         ", ".join(healed),
-        receipt.link if receipt.effect else "",
     )
 
 
 def _known_by(receipt: Receipt) -> str:
-    if receipt.evidence:
-        return KNOWN_BY[receipt.evidence.value]
-    return "fits its contract" if receipt.status == "verified" else ""
+    if receipt.status != "verified" and not receipt.evidence:
+        return ""
+    return KNOWN_BY[receipt.evidence.value if receipt.evidence else ""]
+
+
+def notes(receipts: Iterable[Receipt]) -> list[str]:
+    """Return what stands below the table: what its words mean, and where to look at what was changed."""
+    rows = list(receipts)
+    used = dict.fromkeys(filter(None, map(_known_by, rows)))
+    links = dict.fromkeys((r.link, r.call) for r in rows if r.link and r.effect)
+    return [
+        *(f"  {word}: {LEGEND[word]}" for word in used),
+        *(f"  {call} is at {link}" for link, call in links),
+    ]
 
 
 def plain(receipts: Iterable[Receipt]) -> list[str]:
@@ -55,7 +69,7 @@ def table(receipts: Sequence[Receipt]) -> Table:
     rows = [row(receipt) for receipt in receipts]
     used = [i for i in range(len(HEADS)) if any(line[i] for line in rows)]
     for i in used:
-        shown.add_column(HEADS[i], overflow="fold", no_wrap=HEADS[i] in {"call", "tool", "status"})
+        shown.add_column(HEADS[i], overflow="fold", no_wrap=HEADS[i] != "healed")
     for receipt, line in zip(receipts, rows, strict=True):
         style = "green" if receipt.status == "verified" else "red"
         shown.add_row(*(Text(harmless(line[i]), style=style if HEADS[i] == "status" else "") for i in used))

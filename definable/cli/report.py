@@ -88,6 +88,8 @@ class Report:
         if self.receipts:
             screen.result(f"What was done, and how it is known: {receipts.summary(self.receipts)}")
             table(screen, self.receipts)
+            for note in receipts.notes(self.receipts):
+                screen.result(note)
             screen.result("")
         if data:
             results(screen, self.receipts)

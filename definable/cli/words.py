@@ -26,8 +26,8 @@ FAILURES = {
 """Failure class → what a person would say."""
 
 EVIDENCE = {
-    "state": "read back, equal to what was asked for",
-    "existence": "looked up, there or gone as asked; what is in it cannot be read",
+    "state": "read again afterwards, and equal to what was asked for",
+    "existence": "looked up afterwards, there or gone as asked; what is in it cannot be read",
     "response": "the answer keeps to its contract; nothing more can be looked at",
 }
 """What a receipt rests on, in a sentence."""

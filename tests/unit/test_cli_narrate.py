@@ -137,7 +137,7 @@ def test_a_lost_answer_says_that_nobody_knows_and_that_it_is_looked_up() -> None
     assert [line.strip() for line in lines] == [
         "deliver  X_CREATE",
         "no answer: it may or may not have happened (no answer within 30 s) → looks with X_LIST",
-        "→ verified: read back, equal to what was asked for",
+        "→ verified: read again afterwards, and equal to what was asked for",
         "https://x/1",
     ]
 

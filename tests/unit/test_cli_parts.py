@@ -198,16 +198,26 @@ def test_the_table_shows_evidence_attempts_and_healing() -> None:
     """Each receipt is one line; columns in which nothing stands are left out."""
     healed = made(evidence=Evidence.STATE, heals=(Heal(failure=Failure.RATE_LIMITED, rule="backoff"),))
     assert receipts.plain([healed]) == [
-        "call  tool      status    known by          sent  healed",
-        "a.1   X_CREATE  verified  read back, equal  2x    rate limited",
+        "call  tool      status    known by   sent  healed",
+        "a.1   X_CREATE  verified  read back  2x    rate limited",
     ]
     assert receipts.summary([healed, made("failed")]) == "1 of 2 calls verified, 1 of them after healing"
+
+
+def test_below_the_table_stands_what_its_words_mean_and_where_to_look() -> None:
+    """Each word of evidence that is used is explained, and each change has its link."""
+    changed = made(evidence=Evidence.STATE, link="https://x/1", effect="e")
+    assert receipts.notes([made(link="https://x/2"), changed]) == [
+        "  contract: the answer keeps to its contract",
+        "  read back: read again afterwards, and equal to what was asked for",
+        "  a.1 is at https://x/1",
+    ]
 
 
 def test_the_terminal_table_has_the_same_columns() -> None:
     """The table on a terminal leaves out the same columns."""
     shown = receipts.table([made("failed", link="https://x/1", effect="e")])
-    assert [column.header for column in shown.columns] == ["call", "tool", "status", "sent", "link"]
+    assert [column.header for column in shown.columns] == ["call", "tool", "status", "sent"]
 
 
 def run(status: RunStatus, **facts: Any) -> RunRow:
