@@ -66,6 +66,9 @@ class Log(Protocol):
     def exchanges(self, run: str, call: str) -> list[Exchange]:
         """Return the exchanges of a call in the order of `n`."""
 
+    def exchange(self, run: str, call: str, n: int) -> Exchange | None:
+        """Return one exchange of a call, or None while there is none; the others are not read."""
+
     def settle(self, run: str, receipt: Receipt) -> Receipt:
         """Keep the receipt of a call, and return the one that is kept: the first."""
 

@@ -136,6 +136,10 @@ class SqliteStore:
         """Return the exchanges of a call."""
         return self._exchanges(run, call, None)
 
+    def exchange(self, run: str, call: str, n: int) -> Exchange | None:
+        """Return one exchange of a call."""
+        return next(iter(self._exchanges(run, call, n)), None)
+
     def settle(self, run: str, receipt: Receipt) -> Receipt:
         """Keep a receipt."""
         with self._writing() as db:

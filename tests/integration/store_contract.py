@@ -180,6 +180,8 @@ class StoreContract:
         for exchange in (asked, an_exchange(0, body=["\ud800"]), an_exchange(0, call="other.1")):
             store.record("r1", exchange)
         assert store.exchanges("r1", "deliver.1") == [an_exchange(0, body=["\ud800"]), asked]
+        assert store.exchange("r1", "deliver.1", 1) == asked
+        assert store.exchange("r1", "deliver.1", 2) is None
         assert store.exchanges("r1", "nothing.1") == []
 
     def test_a_receipt_is_settled_once(self, store: Store) -> None:

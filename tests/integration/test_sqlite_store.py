@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from definable.errors import StoreError
-from definable.store import Store, open_store
+from definable.store import Store, open_store, schema
 from definable.store.connection import explain
 from definable.store.schema import MIGRATIONS
 from definable.store.sqlite import SqliteStore
@@ -165,3 +165,32 @@ def test_a_write_that_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(TypeError):
             store.append("r1", "bad", {"x": object()})
         assert store.append("r1", "good", {}) == 1
+
+
+def test_an_older_file_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it holds is still there afterwards, and the next opening finds nothing to do."""
+    path = tmp_path / "state.db"
+    with open_store(path) as store:
+        store.create_run(a_run())
+    added = ("ALTER TABLE runs ADD COLUMN colour TEXT", "UPDATE runs SET reason = 'moved'")
+    monkeypatch.setattr(schema, "MIGRATIONS", (*MIGRATIONS, added))
+    for _ in range(2):
+        open_store(path).close()
+    db = sqlite3.connect(path)
+    found = db.execute("SELECT id, colour, reason FROM runs").fetchall()
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    db.close()
+    assert (found, version) == ([("r1", None, "moved")], len(MIGRATIONS) + 1)
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a migration would be worse than none: the file stays at the version it had."""
+    path = tmp_path / "state.db"
+    open_store(path).close()
+    with monkeypatch.context() as later:
+        later.setattr(schema, "MIGRATIONS", (*MIGRATIONS, ("DROP TABLE asks", "DROP TABLE nothing")))
+        with pytest.raises(StoreError, match=r"state\.db refused \(no such table: nothing\)"):
+            open_store(path)
+    with open_store(path) as store:
+        store.create_run(a_run())
+        assert store.open_asks("r1") == []
