@@ -188,8 +188,8 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyt
     path = tmp_path / "state.db"
     open_store(path).close()
     with monkeypatch.context() as later:
-        later.setattr(schema, "MIGRATIONS", (*MIGRATIONS, ("DROP TABLE asks", "DROP TABLE nothing")))
-        with pytest.raises(StoreError, match=r"state\.db refused \(no such table: nothing\)"):
+        later.setattr(schema, "MIGRATIONS", (*MIGRATIONS, ("DROP TABLE asks", "DROP TABLE nowhere")))
+        with pytest.raises(StoreError, match=r"state\.db refused \(no such table: nowhere\)"):
             open_store(path)
     with open_store(path) as store:
         store.create_run(a_run())
