@@ -45,7 +45,8 @@ class Desk:
     def ask(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
         """Perform one request and return its status and JSON body."""
         out = self.raw(method, path, body, **more)
-        return out.status, json.loads(out.body) if out.body else None
+        is_json = out.headers.get("content-type", "").startswith("application/json")
+        return out.status, json.loads(out.body) if is_json and out.body else None
 
     def key(self, table: str, **fields: Any) -> str:
         """Return the id of the first object of a table with these fields."""
