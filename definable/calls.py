@@ -225,4 +225,4 @@ class Receipt(Fact):
 def digest(value: Json) -> str:
     """Return the SHA-256 of `value` as canonical JSON, in hex."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,7 +1,7 @@
 """LangGraph's own SQLite checkpointer, called in the event loop: in the store's file, beside the run log.
 
-Its asynchronous twin commits from another thread: while that holds the only write lock of the file, a node that
-writes to the run log would block the very loop that has to let it commit.
+Its asynchronous twin commits from another thread: while that holds the one write lock of the file, a node
+that writes to the run log would block the very loop that has to let it commit.
 """
 
 from __future__ import annotations

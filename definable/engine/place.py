@@ -46,7 +46,7 @@ def sandboxed(home: Path, environ: Mapping[str, str], faults: Path | None) -> It
                 yield {
                     **{k: v for k, v in environ.items() if not k.startswith("HEX_")},
                     "HEX_BASE_URL": server.base_url,
-                    "HEX_API_TOKEN": server.token,
+                    "HEX_API_TOKEN": world.issue_token(),
                     "HEX_API_TOKEN_NEXT": world.issue_token(),
                 }
             finally:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from definable.toolkits.arguments import normalise
 from definable.workspace import Workspace
 
 Watch = Callable[[Event], None]
+Sleep = Callable[[float], Awaitable[None]]
 
 ONE_CALL = 900.0
 """Seconds that a single call from the command line may take, waits for quota included."""
@@ -50,6 +52,7 @@ class Runner:
         environ: Mapping[str, str],
         options: Options,
         store: Store,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         """Keep what runs are executed with; nothing is opened here."""
         self.workspace = workspace
@@ -57,6 +60,7 @@ class Runner:
         self.environ = environ
         self.options = options
         self.store = store
+        self.sleep = sleep
 
     @classmethod
     @asynccontextmanager
@@ -66,11 +70,12 @@ class Runner:
         settings: Settings,
         environ: Mapping[str, str],
         options: Options | None = None,
+        sleep: Sleep = asyncio.sleep,
     ) -> AsyncIterator[Runner]:
-        """Open the workspace's store, and close it at the end."""
+        """Open the workspace's store, and close it at the end. `sleep` is how a wait passes, in seconds."""
         workspace.home.mkdir(parents=True, exist_ok=True)
         with open_store(workspace.home / DATABASE) as store:
-            yield cls(workspace, settings, environ, options or Options(), store)
+            yield cls(workspace, settings, environ, options or Options(), store, sleep)
 
     async def start(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:
         """Create a run of a checked workflow and return its id. UsageError when the inputs do not fit."""
@@ -172,9 +177,8 @@ class Runner:
         with ExitStack() as stack:
             environ = dict(self.environ)
             if options.sandbox:
-                faults = self.options.faults or options.faults
-                environ = stack.enter_context(sandboxed(self.workspace.home, environ, faults))
-            segment = Segment(self.workspace, self.store, environ, self._offline(options), watch)
+                environ = stack.enter_context(sandboxed(self.workspace.home, environ, self.options.faults))
+            segment = Segment(self.workspace, self.store, environ, self._offline(options), watch, self.sleep)
             try:
                 return await segment.work(row, options.yes_to)
             except RunCancelled:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -45,6 +45,7 @@ class Segment:
         environ: Mapping[str, str],
         offline: bool | None,
         watch: Callable[[Event], None],
+        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         """Keep what it is made of; nothing is opened here."""
         self.workspace = workspace
@@ -52,6 +53,7 @@ class Segment:
         self.environ = environ
         self.offline = offline
         self.watch = watch
+        self.sleep = sleep
 
     async def work(self, row: RunRow, yes_to: tuple[str, ...]) -> RunRow:
         """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
@@ -145,6 +147,7 @@ class Segment:
                 models=models,
                 clock=lambda: datetime.now(UTC),
                 watch=self.watch,
+                sleep=self.sleep,
                 yes_to=yes_to,
             )
             recall(context)

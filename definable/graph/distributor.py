@@ -22,7 +22,7 @@ def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, An
     async def perform(dispatch: Dispatch) -> dict[str, Any]:
         order = ORDER.validate_python(dispatch["order"])
         assert isinstance(order, Send)  # noqa: S101
-        if not _answered(context, dispatch):
+        if context.store.exchange(context.run.id, dispatch["call"], dispatch["n"]) is None:
             await _wait(context, order)
             outcome = await _attempt(context, dispatch, order)
             exchange = Exchange(call=dispatch["call"], n=dispatch["n"], order=order, reply=outcome)
@@ -31,11 +31,6 @@ def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, An
         return {"came": [{"from": "distributor", "call": dispatch["call"], "n": dispatch["n"]}]}
 
     return perform
-
-
-def _answered(context: Context, dispatch: Dispatch) -> bool:
-    """Whether a run of this node before a crash got as far as the log."""
-    return any(e.n == dispatch["n"] for e in context.store.exchanges(context.run.id, dispatch["call"]))
 
 
 async def _wait(context: Context, order: Send) -> None:

@@ -42,6 +42,7 @@ def deliver(
         if move is Move.RETRY:
             tries += 1
             if tries >= TRIES:
+                del case.heals[-(tries - 1) :]  # what was tried in vain healed nothing
                 return Delivered(Move.FAIL, verdict)
             delay = backoff(f"{case.call.id}/{slug}", tries - 1, base=1.0, cap=30.0)
             case.heal(verdict.failure, "retry", f"sent again after {delay:g} s")
