@@ -97,7 +97,7 @@ class Fit:
         errors = known.real(validator.iter_errors(known.value))
         for error in errors:
             for place, message in _explain(error, known, schema, self.toolkit):
-                key = error.kind.name == "additionalProperties"
+                key = error.kind.name in ("additionalProperties", "required")
                 yield self._problem(moved.get(place, place), f"{self.slug}: {message}", key)
         for rule in self.tool.rules if not errors else ():
             checker = compiled(rule.schema_, self.toolkit)
@@ -256,7 +256,7 @@ def _wanted(error: jsonschema_rs.ValidationError) -> str:
     if isinstance(
         kind, jsonschema_rs.ValidationErrorKind.AnyOf | jsonschema_rs.ValidationErrorKind.OneOfNotValid
     ):
-        return " or ".join(_wanted(branch[0]) for branch in kind.context)
+        return " or ".join(dict.fromkeys(_wanted(branch[0]) for branch in kind.context))
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -90,11 +91,11 @@ You write.
 """
 
 
-def workspace(root: Path, **files: str) -> Workspace:
-    """Return a workspace with the notes toolkit, a writer and these files (`a__b` is `a/b`), none behind it."""
-    every = {"tools__notes.yaml": NOTES, "agents__writer.md": WRITER} | files
+def workspace(root: Path, files: Mapping[str, str] | None = None) -> Workspace:
+    """Return a workspace with the notes toolkit, a writer and these files alone."""
+    every = {"tools/notes.yaml": NOTES, "agents/writer.md": WRITER} | dict(files or {})
     for name, text in every.items():
-        path = root / name.replace("__", "/")
+        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return Workspace(root=root, home=root / ".definable", start=root, builtin=root / "nothing")
