@@ -18,9 +18,9 @@ _EXACT = 2**53
 def coerced(shape: Shape, value: Json, name: str) -> Json:
     """Return `value` in the type that `shape` wants, or MISSING when that is not certain.
 
-    Text that is exactly how JSON writes a number or a boolean becomes it ("12", not "012" or "1.50"); an
-    integer becomes the text of an id; a word of an enum is recognised in another casing. Nothing else is
-    certain: a number is no boolean, null is no value, and dates are left alone.
+    Text that is exactly how JSON writes a number or a boolean becomes it ("12", not "012" or "1.50"); a
+    positive integer becomes the text of an id; a word of an enum is recognised in another casing. Nothing
+    else is certain: a number is no boolean, null is no value, and dates are left alone.
     """
     found = [each for each in _options(shape, value, name) if not shape.enum or each in shape.enum]
     distinct = {json.dumps(each): each for each in found}
@@ -41,7 +41,7 @@ def _options(shape: Shape, value: Json, name: str) -> Iterator[Json]:
                 yield word
     elif "string" in types and kind(value) == "integer" and isinstance(value, int):
         named = words(name)[-1:] == ("id",) or str(value) in shape.enum
-        if named and abs(value) < _EXACT:
+        if named and 0 < value < _EXACT:
             yield str(value)
 
 

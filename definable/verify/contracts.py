@@ -15,7 +15,7 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator, ValidationError
 
-from definable.spec.paths import join, parse
+from definable.spec.paths import MISSING, join, lookup, parse
 from definable.spec.toolkit import Tool, Toolkit
 from definable.verify.shape import Json, Schema, Shape, kind, read, watchful
 
@@ -54,6 +54,7 @@ class Contract:
         self._whole = self._compile(self.schema)
         self._watchful = self._compile(watchful(self.schema))
         self._one_pass = not _chooses(self.schema)
+        self.reads = tuple(path for path in reads if "*" not in parse(path))
         self._parts: dict[int, tuple[Any, Shape, Draft202012Validator]] = {}
 
     @staticmethod
@@ -90,11 +91,13 @@ class Contract:
         return self._whole.is_valid(body)
 
     def settled(self, body: Json) -> bool:
-        """Whether `body` is valid and no declared property is missing beside an undeclared one.
+        """Whether `body` is valid, holds what is read, and lacks nothing declared beside what is not.
 
         True for nearly every response, and then there is nothing to repair; when it is False, `repair` tells.
         """
-        return self._watchful.is_valid(body) and (self._one_pass or self._whole.is_valid(body))
+        if not self._watchful.is_valid(body) or not (self._one_pass or self._whole.is_valid(body)):
+            return False
+        return all(lookup(body, path) is not MISSING for path in self.reads)
 
     def violations(self, body: Json) -> list[Violation]:
         """Return every violation, all of them at once; empty when the body is valid."""
@@ -103,6 +106,12 @@ class Contract:
     def shape(self, schema: Schema) -> Shape:
         """Return what a place of this contract says; `schema` must be part of it."""
         return self._part(schema)[1]
+
+    def solid(self, schema: Schema) -> Shape:
+        """Return the shape of what `schema` is when it is not null: of its only other branch, if any."""
+        shape = self.shape(schema)
+        others = [each for each in shape.branches if self.shape(each).types != {"null"}]
+        return self.solid(others[0]) if len(others) == 1 else shape
 
     def fits(self, schema: Schema, value: Json) -> bool:
         """Whether `value` is what one place of this contract says."""

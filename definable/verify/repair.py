@@ -23,9 +23,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from definable.calls import Failure, Heal
+from definable.spec.paths import MISSING, lookup, parse
 from definable.verify.contracts import Contract, Violation
 from definable.verify.healing import Healing, Note, Refused
+from definable.verify.names import words
 from definable.verify.shape import Json
+
+_GOES_ON = frozenset({"continuation", "cursor", "link", "links", "more", "next", "offset", "page", "token"})
 
 RULES = {
     "coerce": "a value had another type and was turned back without a loss",
@@ -96,6 +100,8 @@ def repair(
         mended, notes, tried = healed.values[0], healed.notes, healed.reasons
     if not contract.valid(mended):
         return _unrepairable(contract, body, tried)
+    if lost := _lost(contract, mended):
+        return _unrepairable(contract, body, (*lost, *tried))
     heals = [Heal(failure=Failure.DRIFT, rule=note.rule, detail=note.detail) for note in notes]
     if status is not None and success and status not in success:
         promised = " or ".join(map(str, success))
@@ -104,6 +110,21 @@ def repair(
         )
     diff = tuple(dict.fromkeys(note.diff for note in notes))
     return Repair(mended, _once(heals), diff, tuple(dict.fromkeys(tried)))
+
+
+def _lost(contract: Contract, body: Json) -> list[str]:
+    """Say which paths that are read are gone while something new, by its name, may be what they led to.
+
+    Taking a cursor that moved for one that is left out would take the first page for the whole.
+    """
+    gone = [path for path in contract.reads if lookup(body, path) is MISSING]
+    new = additions(contract, body) if gone else []
+    return [
+        f"{path} is gone, and {each} is new and may be it"
+        for path in gone
+        for each in new
+        if "*" not in parse(each) and not _GOES_ON.union(words(path)).isdisjoint(words(parse(each)[-1]))
+    ]
 
 
 def _unrepairable(contract: Contract, body: Json, reasons: Collection[str]) -> Unrepairable:

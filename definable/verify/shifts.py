@@ -95,7 +95,7 @@ class Search:
 
     def _alike(self, name: str) -> Iterator[Shift]:
         schema = self.shape.properties[name]
-        inner = self.contract.shape(schema)
+        inner = self.contract.solid(schema)
         many = bool(inner.types) and inner.types <= {"array", "object", "null"}
         for key in self.unknown:
             if not same(key, name) and alike(key, name, self.entity, inner.fmt, many):
@@ -116,7 +116,8 @@ class Search:
         if name in self.shape.required and len(there) < len(values):
             self.reasons.append(f"{self._show(shift.source)} is only in some of the entries")
             return False
-        if shift.rule == "case" and name in self.shape.required:
+        if shift.rule == "case":
+            # Too close to be anything else: what is in it is healed next, or all of it is refused.
             return True
         if all(self.contract.fits(self.shape.properties[name], value) for value in there):
             return True
@@ -131,7 +132,7 @@ class Search:
         out: list[Shift] = []
         for name, schema in self.shape.properties.items():
             if name not in done and self._needed(name):
-                out += self._outside(name, self.contract.shape(schema))
+                out += self._outside(name, self.contract.solid(schema))
         return out
 
     def _outside(self, name: str, inner: Shape) -> list[Shift]:
@@ -220,7 +221,7 @@ class Search:
     def _may_be(self, path: Path, schema: Schema, value: Json) -> bool:
         if self.contract.fits(schema, value):
             return True
-        inner = self.contract.shape(schema).properties
+        inner = self.contract.solid(schema).properties
         below = [(*path, p) for p in inner if (*path, p) in self.contract.watched]
         return any(self._may_be(each, inner[each[-1]], value) for each in below)
 
@@ -234,18 +235,15 @@ def proves(contract: Contract, schema: Schema, values: Sequence[Json]) -> bool:
     The known words are those of an `enum`, or the `examples` of a text that may have others as well. Nulls
     and empty lists fit everywhere and are no evidence.
     """
-    shape = contract.shape(schema)
+    shape = contract.solid(schema)
     values = [value for value in values if value is not None]
-    if shape.branches:
-        inner = [each for each in shape.branches if contract.shape(each).types != {"null"}]
-        return len(inner) == 1 and proves(contract, inner[0], values)
-    if not values:
+    if not values or shape.branches:
         return False
     if known := shape.enum or tuple(shape.schema.get("examples", ())):
         return len(known) > 1 and all(isinstance(value, str) and value in known for value in values)
     if shape.items is not None:
         entries = [entry for value in values if isinstance(value, list) for entry in value]
-        return "object" in contract.shape(shape.items).types and proves(contract, shape.items, entries)
+        return "object" in contract.solid(shape.items).types and proves(contract, shape.items, entries)
     return len(shape.required) > 1 and all(isinstance(value, dict) for value in values)
 
 
