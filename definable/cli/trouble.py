@@ -12,6 +12,9 @@ STATUSES = {401: "auth_expired", 403: "permission", 404: "not_found", 409: "conf
 ORDER = re.compile(r"^(call|look|before|poll|page) (\S+)(?: in ([\d.]+) s)?$")
 """How the run log writes an order that follows."""
 
+TOLD = frozenset({"ask", "verified", "failed", "denied", "needs_review"})
+"""Moves that have a line of their own: a question, a receipt."""
+
 
 def trouble(data: Mapping[str, Any], exchange: Mapping[str, Any]) -> str | None:
     """Return the line for a verdict (its event's data) on an exchange, or None when there was no trouble."""
@@ -25,8 +28,7 @@ def trouble(data: Mapping[str, Any], exchange: Mapping[str, Any]) -> str | None:
     said = words.short(_said(data, reply).partition("; ")[0], 160)
     wait = _wait(data, reply)
     asked = f", asked to wait {words.duration(wait)}" if wait is not None else ""
-    # A question has a line of its own.
-    then = "" if data.get("move") == "ask" else following(str(data.get("next", "")))
+    then = "" if data.get("move") in TOLD else following(str(data.get("next", "")))
     text = f"{where}{words.failure(failure)}{f' ({said})' if said else ''}{asked}"
     return f"{text} → {then}" if then else text
 
