@@ -73,13 +73,13 @@ async def _reply(served: Served, adapter: Adapter, order: Order) -> Reply:
 
 def _some(served: Served, table: str, **match: Any) -> str:
     rows = served.world.state[table].items()
-    return next(key for key, row in rows if all(row[name] == value for name, value in match.items()))
+    return next(str(key) for key, row in rows if all(row[name] == value for name, value in match.items()))
 
 
 def _published(served: Served) -> str:
     rows = served.world.state["projects"].items()
     return next(
-        key
+        str(key)
         for key, p in rows
         if p["version"] is not None
         and p["type"] == "PROJECT"
