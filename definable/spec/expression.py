@@ -9,7 +9,6 @@ value := path | 'text' | "text" | number | true | false | null | "(" or ")" | "$
 
 from __future__ import annotations
 
-import json
 import operator
 import re
 from collections.abc import Callable, Iterator
@@ -18,11 +17,11 @@ from functools import lru_cache
 from typing import Final
 
 from definable.errors import UsageError
-from definable.spec.lookup import MISSING, PATH, QUOTED, Json, follow, parse
+from definable.spec.lookup import MISSING, PATH, QUOTED, Json, follow, parse, unquote
 
 _TOKEN: Final = re.compile(
     rf"""\s*(?:
-    (?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])
+    (?P<number>-?[0-9]{{1,300}}(?:\.[0-9]{{1,300}})?(?:[eE][+-]?[0-9]{{1,3}})?)(?![\w.])
     | (?P<sign>==|!=|<=|>=|<|>)
     | (?P<open>\(|\$\{{\{{) | (?P<close>\)|\}}\}})
     | (?P<word>(?:and|or|not|true|false|null)(?![\w.\[$@-]))
@@ -173,8 +172,8 @@ class _Reader:
         if kind == "path":
             return Path(parse(token))
         if kind == "number":
-            return Literal(json.loads(token))
-        return Literal(json.loads(token, strict=False) if token[0] == '"' else token[1:-1])
+            return Literal(float(token) if set(token) & set(".eE") else int(token))
+        return Literal(unquote(token))
 
 
 def _value(node: Node, scope: Json) -> Json:

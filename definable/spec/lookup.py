@@ -22,7 +22,7 @@ QUOTED: Final = r'"(?:[^"\\]|\\.)*"' + r"|'[^']*'"
 PATH: Final = rf"(?:{NAME}|\[(?:-?\d+|\*|{QUOTED})\])(?:\.(?:{NAME}|\d+|\*)|\[(?:-?\d+|\*|{QUOTED})\])*"
 """What a path looks like, as a regular expression without groups."""
 
-_WHOLE: Final = re.compile(rf"\s*({PATH})?\s*\Z")
+_WHOLE: Final = re.compile(rf"(?:{PATH})?")
 _PART: Final = re.compile(rf"\.?({NAME}|\d+|\*)|\[(-?\d+|\*)\]|\[({QUOTED})\]")
 
 
@@ -49,18 +49,31 @@ class Key(str):
 @lru_cache(maxsize=4096)
 def parse(path: str) -> tuple[str, ...]:
     """Return the parts of `path`; the empty path has none. UsageError when it is not a path."""
-    if not (found := _WHOLE.match(path)):
+    path = path.strip()
+    if not _WHOLE.fullmatch(path):
         raise UsageError(
-            f"{path.strip()!r} is not a path",
+            f"{path!r} is not a path",
             hint="A path is names joined by dots, with [0] or [*] for lists: steps.brief.output.markdown",
         )
-    return tuple(_part(*m.groups()) for m in _PART.finditer(found[1] or ""))
+    return tuple(_part(*m.groups()) for m in _PART.finditer(path))
 
 
 def _part(name: str | None, index: str | None, quoted: str | None) -> str:
     if quoted is None:
         return name or index or ""
-    return Key(json.loads(quoted, strict=False) if quoted[0] == '"' else quoted[1:-1])
+    return Key(unquote(quoted))
+
+
+def unquote(quoted: str) -> str:
+    """Return what stands in 'single' quotes as it is, in "double" quotes as JSON reads it. UsageError."""
+    if quoted[0] == "'":
+        return quoted[1:-1]
+    try:
+        return str(json.loads(quoted, strict=False))
+    except ValueError as error:
+        raise UsageError(
+            f"{quoted} is not a JSON text", hint="Single quotes take everything as it is."
+        ) from error
 
 
 def join(parts: Iterable[str | int]) -> str:

@@ -28,7 +28,7 @@ __all__ = [
     "truth",
 ]
 
-_TEMPLATE: Final = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_TEMPLATE: Final = re.compile(r"\$\{\{((?:(?!\$\{\{).)*?)\}\}", re.DOTALL)
 _NO_TEXT: Final = {dict: "an object", list: "a list", type(None): "null"}
 
 

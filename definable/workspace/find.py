@@ -20,6 +20,7 @@ def find(start: Path, environ: Mapping[str, str], explicit: Path | None = None) 
     `workflows/` or `.definable/` folder, then `start` itself. State goes to DEFINABLE_HOME, else to
     `.definable` in the workspace.
     """
+    start = start.absolute()
     root = _root(start, environ, explicit)
     named = environ.get("DEFINABLE_HOME")
     home = (start / Path(named).expanduser()) if named else root / ".definable"
@@ -38,7 +39,7 @@ def _root(start: Path, environ: Mapping[str, str], explicit: Path | None) -> Pat
         return _folder(start / explicit.expanduser(), str(explicit), "")
     if named := environ.get("DEFINABLE_WORKSPACE"):
         return _folder(start / Path(named).expanduser(), named, "DEFINABLE_WORKSPACE: ")
-    for folder in (start, *start.absolute().parents):
+    for folder in (start, *start.parents):
         if any((folder / mark).is_dir() for mark in _MARKS):
             return folder
     return start

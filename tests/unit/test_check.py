@@ -162,8 +162,9 @@ def test_arguments_that_do_not_fit(tmp_path: Path, arguments: str, token: str, p
 def test_what_only_a_run_knows_is_not_complained_of(tmp_path: Path) -> None:
     """Values from other steps may turn out to be anything, so nothing is said of them."""
     step = (
-        "{ id: b, call: NOTES_CREATE, arguments: { folderId: '${{ steps.a.output.x }}', count: '${{ event }}', "
-        "contents: { richText: '${{ event.t }}' }, noteKind: '${{ inputs.folder }}' } }"
+        "{ id: b, call: NOTES_CREATE, "
+        "arguments: { folderId: '${{ steps.a.output.x }}', count: '${{ event }}',"
+        " contents: { richText: '${{ event.t }}' }, noteKind: '${{ inputs.folder }}' } }"
     )
     agent = WRITER.replace("name: writer", "name: open").replace("hands_in: Draft", "hands_in: Nothing")
     lines = f"name: w\ndescription: d\n{INPUTS}\nsteps:\n  - {{ id: a, agent: open }}\n  - {step}\n"

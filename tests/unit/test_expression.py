@@ -43,6 +43,7 @@ SCOPE: dict[str, Any] = {
         "my-step.output.ok == 'yes'",
         "false or n == 3 and t",
         "-1 < 1e3",
+        "n == 003",
         "notes == null",
         "e == e",
     ],
@@ -62,6 +63,8 @@ def test_expressions_that_hold(holds: str) -> None:
         ("n == == 3", "a value was expected, not '=='"),
         ("n 3", "'3' was not expected"),
         ("n = 3", "'= 3' cannot be read"),
+        ('n == "\\q"', "is not a JSON text"),
+        ("n == " + "9" * 400, "cannot be read"),
         ("f(n)", "'(' was not expected"),
         ("n + 1 == 4", "'+ 1 == 4' cannot be read"),
         ("not " * 60 + "n", "more than 50 levels deep"),
@@ -73,7 +76,7 @@ def test_expressions_that_cannot_be_read(expression: str, why: str) -> None:
     with pytest.raises(UsageError) as caught:
         truth(expression, SCOPE)
     assert why in caught.value.message
-    assert "`when` knows paths" in caught.value.hint
+    assert "`when` knows paths" in caught.value.hint or "Single quotes" in caught.value.hint
 
 
 def test_values_without_an_order_are_not_compared() -> None:

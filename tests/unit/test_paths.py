@@ -66,6 +66,13 @@ def test_text_that_is_no_path_is_refused(path: str) -> None:
     assert repr(path) in str(caught.value)
 
 
+def test_a_quoted_key_is_a_json_text() -> None:
+    """Double quotes are read as JSON reads them, so a wrong escape is refused; single quotes take anything."""
+    with pytest.raises(UsageError, match=r'"\\q" is not a JSON text'):
+        lookup(SCOPE, r'["\q"]')
+    assert parse(r"['\q']") == ("\\q",)
+
+
 def test_a_path_alone_keeps_its_type() -> None:
     """A lone `${{ }}` gives the value itself, of whatever type."""
     assert render({"a": ["${{ inputs.days }}", " ${{inputs.who}} "]}, SCOPE) == {"a": [7, None]}
