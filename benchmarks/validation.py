@@ -1,0 +1,153 @@
+"""What it costs to know that a 10 KB response is what it should be: parsing, validation, a drift's errors.
+
+Run it with `python benchmarks/validation.py`. Each figure is the best of some repeats, in µs per response, and
+beside it the median. A contract is measured as the Verifier uses it, the others as their documents show.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import jsonschema
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from definable.verify.contracts import Contract
+from definable.verify.repair import repair
+
+REPEATS = 25
+
+
+class Person(BaseModel):
+    """Who made or owns it."""
+
+    email: str
+
+
+class Views(BaseModel):
+    """Views by time."""
+
+    allTime: int
+    lastSevenDays: int
+
+
+class Analytics(BaseModel):
+    """What is known of its use."""
+
+    appViews: Views
+    lastViewedAt: str | None
+
+
+class Project(BaseModel):
+    """One entry of the list."""
+
+    id: str
+    title: str
+    description: str | None
+    type: str
+    creator: Person
+    owner: Person | None
+    analytics: Analytics
+    createdAt: str
+    archivedAt: str | None
+
+
+class Pagination(BaseModel):
+    """Where the list goes on."""
+
+    after: str | None
+    before: str | None
+
+
+class Projects(BaseModel):
+    """The response."""
+
+    values: list[Project]
+    pagination: Pagination
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the same response, as a contract has it."""
+    made = Projects.model_json_schema()
+    return {key: value for key, value in made.items() if key != "title"}
+
+
+def response(size: int = 10_000) -> dict[str, Any]:
+    """Return a list of projects of about `size` bytes, with properties that the contract does not declare."""
+    entry: dict[str, Any] = {
+        "title": "Weekly revenue by region and channel",
+        "description": "What came in, by region, against the plan",
+        "type": "PROJECT",
+        "creator": {"email": "ana@example.com"},
+        "owner": {"email": "ben@example.com"},
+        "status": {"name": "Approved"},
+        "categories": [{"name": "Revenue", "description": None}],
+        "analytics": {
+            "appViews": {"allTime": 1204, "lastSevenDays": 31, "lastFourteenDays": 60, "lastThirtyDays": 144},
+            "lastViewedAt": "2026-10-05T08:12:11.000Z",
+        },
+        "createdAt": "2026-01-12T10:00:00.000Z",
+        "archivedAt": None,
+        "schedules": [],
+    }
+    values: list[dict[str, Any]] = []
+    while len(json.dumps(values)) < size:
+        values.append({"id": f"0193a2c4-0000-7000-8000-{len(values):012d}", **entry})
+    return {"values": values, "pagination": {"after": "eyJpZCI6MX0", "before": None}}
+
+
+def microseconds(work: Callable[[], Any], repeats: int = REPEATS) -> tuple[float, float]:
+    """Return the best and the median time of one call of `work`, in µs."""
+    start = time.perf_counter()
+    work()
+    rounds = max(1, int(0.01 / max(time.perf_counter() - start, 1e-7)))
+    taken: list[float] = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        for _ in range(rounds):
+            work()
+        taken.append((time.perf_counter() - start) / rounds * 1e6)
+    return min(taken), median(taken)
+
+
+def cases() -> list[tuple[str, Callable[[], Any]]]:
+    """Return what is measured."""
+    body = response()
+    raw = json.dumps(body).encode()
+    contract = Contract(schema(), reads=("pagination.after",))
+    slow = jsonschema.Draft202012Validator(contract.schema)
+    entries = [
+        {**{k: v for k, v in each.items() if k != "title"}, "Title": each["title"]} for each in body["values"]
+    ]
+    drifted = {**body, "values": entries}
+    return [
+        ("json.loads alone", lambda: json.loads(raw)),
+        ("contract: json.loads and settled", lambda: contract.settled(json.loads(raw))),
+        ("contract: settled (valid, nothing renamed)", lambda: contract.settled(body)),
+        ("contract: valid", lambda: contract.valid(body)),
+        ("pydantic: model_validate_json", lambda: Projects.model_validate_json(raw)),
+        ("pydantic: model_validate", lambda: Projects.model_validate(body)),
+        ("jsonschema: json.loads and is_valid", lambda: slow.is_valid(json.loads(raw))),
+        ("jsonschema: is_valid", lambda: slow.is_valid(body)),
+        ("drift: contract.violations", lambda: contract.violations(drifted)),
+        ("drift: repair of a renamed field, validated again", lambda: repair(contract, drifted)),
+    ]
+
+
+def main() -> None:
+    """Print the table."""
+    size = len(json.dumps(response()).encode())
+    table = Table("step", "best µs", "median µs", title=f"Validation of a response of {size:,} bytes")
+    for name, work in cases():
+        best, middle = microseconds(work)
+        table.add_row(name, f"{best:,.0f}", f"{middle:,.0f}")
+    Console(width=90).print(table)
+
+
+if __name__ == "__main__":
+    main()
