@@ -1,4 +1,4 @@
-"""What a toolkit's files may say. A toolkit is one SaaS product: `tools/NAME.yaml`, or `tools/NAME/*.yaml` merged.
+"""What a toolkit's files may say. A toolkit is one product: `tools/NAME.yaml`, or `tools/NAME/*.yaml` merged.
 
 Nothing here knows a product. Text in `${{ }}` is a path over these names: `arguments` (as sent), `result`
 (the accepted response), each name under `before` and `after` (what a look saw), `item` (one entry of a list).
@@ -17,7 +17,9 @@ class Source(FileModel):
     """Where a key comes from: exactly one of an environment variable, or a file named by one."""
 
     env: str | None = None
-    file_env: str | None = Field(None, description="Environment variable that holds the path of a file with the key")
+    file_env: str | None = Field(
+        None, description="Environment variable that holds the path of a file with the key"
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Source:
@@ -44,7 +46,9 @@ class ErrorEnvelope(FileModel):
 
     message: str
     details: str | None = None
-    issues: str | None = Field(None, description="Path to texts about single fields, such as issues[*].message")
+    issues: str | None = Field(
+        None, description="Path to texts about single fields, such as issues[*].message"
+    )
     trace: str | None = None
 
 
@@ -59,7 +63,9 @@ class Format(FileModel):
     """A kind of text argument: what it looks like, and what people paste instead."""
 
     pattern: str
-    extract: tuple[str, ...] = Field((), description="Regular expressions whose first group is the value, for pasted URLs")
+    extract: tuple[str, ...] = Field(
+        (), description="Regular expressions whose first group is the value, for pasted URLs"
+    )
     lower: bool = Field(False, description="Upper and lower case mean the same; the product shows lower case")
     hint: str = ""
 
@@ -71,7 +77,10 @@ class Paging(FileModel):
     items: str = Field(description="Path of the list in a response")
     next: str = Field(description="Path whose null says that this was the last page")
     into: str = Field(description="Argument that asks for the next page")
-    size: str = Field("limit", description="Argument that sets the page size; when a caller gives it, only that page is read")
+    size: str = Field(
+        "limit",
+        description="Argument that sets the page size; when a caller gives it, only that page is read",
+    )
     largest: int = Field(description="The largest page size that the product allows")
 
 
@@ -85,14 +94,16 @@ class Look(FileModel):
 
 
 class Expect(FileModel):
-    """One condition on what was seen. Exactly one form; it is skipped when a path in `is`, `where` or `entries` leads to an argument that was not given.
+    """One condition on what was seen. Exactly one form.
 
-    `at` + `is`: the value there equals this. `at` + `empty`: nothing there, or an empty list.
-    `at` + `one_of`: it is one of these.
+    It is skipped when a path in `is`, `where` or `entries` leads to an argument that was not given.
+
+    `at` + `is`: the value there equals this (and when this equals `gone`, nothing there does too).
+    `at` + `empty`: nothing there, or an empty list. `at` + `one_of`: it is one of these.
     `in` + `where` + `count`: this many entries of the list match.
-    `entries`: each wanted entry (whose subject is at `id`) is shown in the list at `shown` (whose subject is at
-    `name`) with the same `value`; a value equal to `gone` means that it must not be shown. `named` translates ids
-    into shown names through a list that was read.
+    `entries`: each wanted entry (whose subject is at `id`, or which is the subject where `id` is empty) is
+    shown in the list at `shown` (whose subject is at `name`) with the same `value`; a value equal to `gone`
+    means that it must not be shown. `named` translates ids into shown names through a list that was read.
     """
 
     at: str | None = None
@@ -124,9 +135,9 @@ class Named(FileModel):
 class Lost(FileModel):
     """What to do when an answer was lost.
 
-    `new`: look for an entry that matches and was not there before; one → `adopt` it; none after the settle time →
-    send again; several → a person. `state`: the `after` looks say whether it happened. `resend`: sending it twice
-    is harmless. `ask`: nobody can look; a person.
+    `new`: look for an entry that matches and was not there before; one → `adopt` it; none after the settle
+    time → send again; several → a person. `state`: the `after` looks say whether it happened. `resend`:
+    sending it twice is harmless. `ask`: nobody can look; a person.
     """
 
     how: Literal["new", "state", "resend", "ask"]
@@ -135,7 +146,9 @@ class Lost(FileModel):
     id: str | None = None
     where: dict[str, Any] = Field(default_factory=dict)
     adopt: Any = Field(None, description="The result, when the effect is found to have happened")
-    foreign: str = Field("", description="Others could have made the match: adopt only with an exclusive token; says why")
+    foreign: str = Field(
+        "", description="Others could have made the match: adopt only with an exclusive token; says why"
+    )
     warn: str = Field("", description="What a person should know of the resend")
 
 
@@ -184,13 +197,19 @@ class Tool(FileModel):
     operation: str = Field(description="The product's own name of the operation")
     request: str = Field(description="Method and path, such as GET /v1/cells/{cellId}")
     effect: Effect
-    arguments: dict[str, dict[str, Any]] = Field(default_factory=dict, description="JSON Schema of each argument, in the product's names")
+    arguments: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="JSON Schema of each argument, in the product's names"
+    )
     required: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
-    query: tuple[str, ...] = Field((), description="Arguments that go into the query though the method has a body")
+    query: tuple[str, ...] = Field(
+        (), description="Arguments that go into the query though the method has a body"
+    )
     optional_body: bool = False
     success: tuple[int, ...] = (200,)
-    response: dict[str, Any] | None = Field(None, description="JSON Schema of the response; none when there is no body")
+    response: dict[str, Any] | None = Field(
+        None, description="JSON Schema of the response; none when there is no body"
+    )
     rejects: tuple[int, ...] = Field((), description="5xx statuses that promise that nothing was done")
     quota: tuple[str, ...] = ()
     holds: str | None = Field(None, description="Semaphore held until the call has ended, such as kernels")
@@ -198,7 +217,9 @@ class Tool(FileModel):
     asks: bool = Field(False, description="A person is asked unless told otherwise")
     internal: bool = Field(False, description="Needed to verify others; not offered as a tool")
     targets: tuple[str, ...] = Field((), description="Arguments that say where an effect lands")
-    identity: tuple[str, ...] = Field((), description="Paths in the response that are ids and may become targets")
+    identity: tuple[str, ...] = Field(
+        (), description="Paths in the response that are ids and may become targets"
+    )
     paging: Paging | None = None
     before: dict[str, Look] = Field(default_factory=dict)
     rewrite: Rewrite | None = None
@@ -231,18 +252,26 @@ class Toolkit(FileModel):
     description: str = ""
     base_url: BaseUrl
     credentials: tuple[Source, ...] = Field(min_length=1)
-    exclusive_env: str | None = Field(None, description="Environment variable that declares that nobody else uses the token")
+    exclusive_env: str | None = Field(
+        None, description="Environment variable that declares that nobody else uses the token"
+    )
     arrays: Literal["repeat", "comma", "brackets"] = "repeat"
     timeout: Duration = 30.0
     max_response: int = Field(20_000_000, description="Bytes")
     who: str | None = Field(None, description="Tool that tells whose token it is")
-    secret_keys: tuple[str, ...] = Field((), description="Keys whose values are never kept, anywhere in a response")
+    secret_keys: tuple[str, ...] = Field(
+        (), description="Keys whose values are never kept, anywhere in a response"
+    )
     errors: tuple[ErrorEnvelope, ...] = ()
-    statuses: dict[int, str] = Field(default_factory=dict, description="What a status means here and what to do, for people")
+    statuses: dict[int, str] = Field(
+        default_factory=dict, description="What a status means here and what to do, for people"
+    )
     quotas: dict[str, tuple[Window, ...]] = Field(default_factory=dict)
     holds: dict[str, int] = Field(default_factory=dict, description="Semaphores and their size")
     formats: dict[str, Format] = Field(default_factory=dict)
-    shapes: dict[str, dict[str, Any]] = Field(default_factory=dict, description="JSON Schemas that tools refer to as #/$defs/NAME")
+    shapes: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="JSON Schemas that tools refer to as #/$defs/NAME"
+    )
     tools: dict[str, Tool] = Field(min_length=1)
 
 

@@ -69,7 +69,8 @@ def _at(c: Expect, scope: Mapping[str, Any]) -> list[str]:
     if c.one_of is not None:
         return [] if shown in c.one_of else [f"{c.says or c.at}: {shown!r} is none of {list(c.one_of)}"]
     wanted = render(c.is_, scope, missing="drop")
-    if wanted is MISSING or same(wanted, shown):
+    is_gone = c.gone is not None and wanted == c.gone and not shown
+    if wanted is MISSING or is_gone or same(wanted, shown):
         return []
     return [f"{c.says or c.at}: wanted {_short(wanted)}, found {_short(shown)}"]
 

@@ -16,6 +16,7 @@ from definable.spec.paths import parse, references, texts
 from definable.spec.toolkit import Look, Poll, Tool
 from definable.toolkits.arguments import schema
 from definable.verify.contracts import Contract
+from definable.verify.readback import unmet
 from tests.hexkit import ROOT, tool, toolkit, writes
 
 SLUGS = set(
@@ -195,6 +196,21 @@ def test_statuses_of_runs_are_not_guessed(slug: str) -> None:
     assert "enum" not in {place[-1] for place, _ in texts([response, toolkit().shapes])}
     if response is not None:
         assert Contract.of(toolkit(), response).valid([]) is False
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown", "holds"),
+    [("NONE", None, True), ("NONE", "NONE", True), ("NONE", "MEMBER", False), ("MEMBER", None, False)],
+)
+def test_an_access_that_was_taken_away_may_be_left_out(wanted: str, shown: str | None, holds: bool) -> None:
+    """Hex does not say whether it shows NONE or nothing, so both are taken for it, and only for it."""
+    conditions = tuple(c for c in tool("HEX_CREATE_COLLECTION").expect if c.at and c.at.endswith("members"))
+    scope = {
+        "arguments": {"sharing": {"workspace": {"members": wanted}}},
+        "collection": {"sharing": {"workspace": {"members": shown} if shown else {}}},
+    }
+    assert len(conditions) == 1
+    assert (unmet(conditions, scope) == []) is holds
 
 
 def test_every_shape_is_used() -> None:
