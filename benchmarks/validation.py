@@ -1,7 +1,7 @@
 """What it costs to know that a 10 KB response is what it should be: parsing, validation, a drift's errors.
 
-Run it with `python benchmarks/validation.py`. Each figure is the best of some repeats, in µs per response, and
-beside it the median. A contract is measured as the Verifier uses it, the others as their documents show.
+Run it with `python benchmarks/validation.py`. Each figure is the best of some repeats, in µs per response,
+and beside it the median. A contract is measured as the Verifier uses it, the others as their documents show.
 """
 
 from __future__ import annotations
