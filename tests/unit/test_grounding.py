@@ -104,8 +104,8 @@ def test_what_traces_to_nothing_comes_back_with_the_sentence(text: str, said: st
     ("wrong", "reason"),
     [
         (figure(3, "count", "runs[*].status", "research.1", equals="ERRORED"),
-         "Point 1: the figure 3 is not what the count of 'runs[*].status' equal to 'ERRORED' in research.1 comes "
-         "to, which is 1. Correct the value, or the path and the receipts."),
+         "Point 1: the figure 3 is not what the count of 'runs[*].status' equal to 'ERRORED' in research.1 "
+         "comes to, which is 1. Correct the value, or the path and the receipts."),
         (figure(1215, "sum", "values[*].views", "research.2"),
          "Point 1: the figure 1215 is not what the sum of 'values[*].views' in research.2 comes to, which is "
          "1214. Correct the value, or the path and the receipts."),
