@@ -116,6 +116,10 @@ class Ask(Fact):
 Order = Annotated[Send | Ask, Field(discriminator="kind")]
 
 
+Cause = Literal["", "connect", "dns", "tls", "timeout", "reset", "too_large", "crash", "no_credentials"]
+"""Why an attempt has no response."""
+
+
 class Outcome(Fact):
     """Reply to a `Send`: what one attempt produced, as it came, with secrets taken out."""
 
@@ -129,7 +133,7 @@ class Outcome(Fact):
     media: Literal["json", "text", "none"] = "none"
     error: str = ""
     """Why there is no response, for people: `connection refused`, `no answer within 30 s`."""
-    cause: Literal["", "connect", "dns", "tls", "timeout", "reset", "too_large", "crash", "no_credentials"] = ""
+    cause: Cause = ""
     seconds: float = 0.0
     credential: str = ""
     """Which source was used, by name, never by value."""

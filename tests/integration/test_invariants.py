@@ -1,0 +1,194 @@
+"""The six invariants of the graph, each held by a test."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from definable.calls import Outcome, Send
+from definable.engine import segment
+from definable.graph.build import build
+from definable.models import Request, ToolUse, Turn
+from definable.spec.workflow import Workflow
+from definable.toolkits.adapter import Adapter
+from tests.integration.conftest import Bench, Hex
+
+pytestmark = pytest.mark.anyio
+Hexes = Callable[..., AbstractAsyncContextManager[Hex]]
+ROOT = Path(__file__).parents[2] / "definable"
+FINDINGS = {"title": "Nothing", "points": [], "markdown": "Nothing was found."}
+
+
+class Script:
+    """A model that says what the test wants, and remembers what it was told."""
+
+    turns: ClassVar[list[list[ToolUse] | dict[str, Any]]] = []
+    requests: ClassVar[list[Request]] = []
+
+    def __init__(self, environ: Any, offline: Any) -> None:
+        """Take the place of Models."""
+
+    def serves(self, model: str) -> str:
+        """The name whose price counts."""
+        return f"offline/{model}"
+
+    async def turn(self, request: Request) -> Turn:
+        """Say the next line."""
+        self.requests.append(request)
+        line = self.turns.pop(0)
+        model = self.serves(request.model)
+        if isinstance(line, dict):
+            return Turn(artifact=line, model=model, offline=True)
+        return Turn(uses=tuple(line), model=model, offline=True)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> type[Script]:
+    """Let a script stand in for the models."""
+    monkeypatch.setattr(segment, "Models", Script)
+    Script.turns, Script.requests = [], []
+    return Script
+
+
+def workflow(tmp_path: Path, tools: str) -> str:
+    """Write a workflow of one researcher with these tools, and return its path."""
+    path = tmp_path / "probe.yaml"
+    path.write_text(
+        "name: probe\ndescription: d\ninputs:\n  note: { type: string, default: x }\n"
+        f"steps:\n  - id: look\n    agent: researcher\n    tools: [{tools}]\n    prompt: p\n"
+    )
+    return str(path)
+
+
+def test_one_door() -> None:
+    """Only the Distributor performs attempts: nothing else in the graph or the engine calls `attempt`."""
+    callers = {
+        path.name
+        for room in ("graph", "engine", "verify", "models", "cli")
+        for path in (ROOT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "attempt"
+    }
+    assert callers == {"distributor.py"}
+
+
+async def test_nothing_passes_unverified(
+    hexes: Hexes, bench: Bench, script: type[Script], tmp_path: Path
+) -> None:
+    """A result that does not fit its contract never reaches the model; it is told that the call failed."""
+    use = ToolUse(id="a", name="HEX_LIST_PROJECTS", arguments={"limit": 2})
+    script.turns = [[use], FINDINGS]
+    remove = {"fault": "drift_remove", "times": 99, "with": {"path": "values[*].title"}}
+    async with hexes({"tool": "HEX_LIST_PROJECTS", **remove}) as hex:
+        row = await bench.run(hex, workflow(tmp_path, "HEX_LIST_PROJECTS"), {})
+    assert row.status == "done", row.error
+    told = script.requests[1].history[0].results[0]
+    assert told.error
+    assert "title" in told.content["error"]
+    assert "creator" not in json.dumps(told.content["error"])
+
+
+async def test_one_owner_of_retries(hexes: Hexes, bench: Bench) -> None:
+    """No node of the compiled graph has a retry policy of LangGraph's own."""
+    flow = Workflow.model_validate_json(
+        json.dumps({"name": "w", "description": "d", "steps": [{"id": "a", "agent": "writer"}]})
+    )
+    context: Any = None
+    nodes = build(flow, context).compile().builder.nodes
+    assert set(nodes) == {"writer", "distributor", "approval", "verifier"}
+    assert all(node.retry_policy is None for node in nodes.values())
+
+
+async def test_the_model_has_no_authority(
+    hexes: Hexes, bench: Bench, script: type[Script], tmp_path: Path
+) -> None:
+    """What is not on the allowlist is not called; a target from free text waits for a person."""
+    async with hexes() as hex:
+        cell = hex.cells(hex.project())[0]["id"]
+        contents = {"markdownCell": {"source": "owned"}}
+        script.turns = [
+            [ToolUse(id="a", name="HEX_DELETE_CELL", arguments={"cellId": cell})],
+            [ToolUse(id="b", name="HEX_UPDATE_CELL", arguments={"cellId": cell, "contents": contents})],
+        ]
+        row = await bench.run(hex, workflow(tmp_path, "HEX_UPDATE_CELL"), {})
+        told = script.requests[1].history[0].results[0].content["error"]
+        assert "'HEX_DELETE_CELL' is not on the allowlist" in told
+        assert (row.status, row.reason) == ("waiting", "approval")
+        async with bench.open(hex) as runner:
+            question = runner.store.open_asks(row.id)[0].ask.question
+        assert f"cellId is {cell!r}, which is neither an input of this run" in question
+        assert hex.effects() == []
+
+
+async def test_a_target_from_a_verified_result_needs_nobody(
+    hexes: Hexes, bench: Bench, script: type[Script], tmp_path: Path
+) -> None:
+    """An id that a verified list showed is identity, and may be written to."""
+    async with hexes() as hex:
+        project = hex.project()
+        cell = next(c["id"] for c in hex.cells(project) if c["cellType"] == "MARKDOWN")
+        contents = {"markdownCell": {"source": "better"}}
+        script.turns = [
+            [ToolUse(id="a", name="HEX_LIST_CELLS", arguments={"projectId": project})],
+            [ToolUse(id="b", name="HEX_UPDATE_CELL", arguments={"cellId": cell, "contents": contents})],
+            FINDINGS,
+        ]
+        row = await bench.run(hex, workflow(tmp_path, "HEX_LIST_CELLS, HEX_UPDATE_CELL"), {})
+        assert row.status == "done", row.error
+        assert hex.effects() == ["HEX_UPDATE_CELL"]
+
+
+async def test_intent_before_effect(hexes: Hexes, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the adapter is asked to send a write, the ledger has had it as sent for this very attempt."""
+    seen: list[tuple[str, int]] = []
+    async with hexes({"tool": "HEX_CREATE_CELL", "fault": "rate_limit", "times": 2}) as hex:
+        arguments = {
+            "projectId": hex.project(),
+            "cellType": "MARKDOWN",
+            "contents": {"markdownCell": {"source": "a"}},
+        }
+        async with bench.open(hex) as runner:
+            attempt = Adapter.attempt
+
+            async def watched(self: Adapter, send: Send) -> Outcome:
+                if send.effect:
+                    row = runner.store.effect(send.effect)
+                    assert row is not None
+                    assert (row.state, row.attempt) == ("sent", send.attempt)
+                    seen.append((send.tool, send.attempt))
+                return await attempt(self, send)
+
+            monkeypatch.setattr(Adapter, "attempt", watched)
+            row, receipt = await runner.call("HEX_CREATE_CELL", arguments)
+            assert row.status == "done"
+            assert receipt is not None
+            closed = runner.store.effects(row.id)[0]
+            assert (closed.state, closed.evidence) == ("verified", "state")
+    assert seen == [("HEX_CREATE_CELL", n) for n in (1, 2, 3)]
+
+
+async def test_the_log_is_the_truth(hexes: Hexes, bench: Bench) -> None:
+    """Outputs, receipts and what is spent can all be told from the events alone."""
+    async with hexes() as hex:
+        row = await bench.run(hex, "weekly-brief", {"project": hex.project()})
+        async with bench.open(hex) as runner:
+            events = runner.store.events(row.id)
+            receipts = runner.store.receipts(row.id)
+            spent = runner.spent(row.id)
+        assert [e.seq for e in events] == list(range(1, len(events) + 1))
+        assert events == bench.events
+        assert [e.call for e in events if e.type == "receipt"] == [r.call for r in receipts]
+        assert events[-1].data["outputs"] == row.outputs
+        assert spent["calls"] == sum(e.type == "call.proposed" for e in events) == len(receipts)
+        assert {e.step: e.data["output"] for e in events if e.type == "step.done"}["deliver"] == receipts[
+            -1
+        ].result
