@@ -67,7 +67,7 @@ def test_text_that_is_no_path_is_refused(path: str) -> None:
 
 
 def test_a_quoted_key_is_a_json_text() -> None:
-    """Double quotes are read as JSON reads them, so a wrong escape is refused; single quotes take anything."""
+    """Double quotes are read as JSON reads them, so wrong escapes are refused; single ones take anything."""
     with pytest.raises(UsageError, match=r'"\\q" is not a JSON text'):
         lookup(SCOPE, r'["\q"]')
     assert parse(r"['\q']") == ("\\q",)
