@@ -32,7 +32,8 @@ BRIEF = """\
 # What ran, what failed, what nobody looked at: 2026-11-23
 
 10 runs of 4 projects are on record, older ones included: 7 completed, 2 errored and 1 killed. \
-“Churn Model” and “Sales, by funnel” had failed runs in the last 7 days.
+“Churn Model” and “Sales, by funnel” had failed runs in the last 7 days; \
+“Churn Model” has not completed since.
 
 ## What ran
 
@@ -130,18 +131,17 @@ async def test_a_read_that_failed_is_said() -> None:
     del workspace.runs[ident(6)]
     findings = await research(GPT, QUESTION, workspace, inputs=INPUTS)
     assert findings["points"][-1] == {
-        "text": "A read about “Finance Close” failed, so this may be incomplete.",
+        "text": "What there is on “Finance Close” could not all be read, so this may be incomplete.",
         "receipts": ["research.1"],
         "figures": [],
     }
 
 
 async def test_nothing_to_read_is_said() -> None:
-    """Without tools there are no findings, and no error either."""
+    """Without tools there are no points, since a point needs a receipt; the Markdown says so."""
     findings = await research(GPT, QUESTION, company(), tools=())
-    assert [p["text"] for p in findings["points"]] == [
-        "Nothing was read: no tool that reads could be called."
-    ]
+    assert findings["points"] == []
+    assert findings["markdown"] == "Nothing was read, so nothing was found."
 
 
 async def test_things_without_status_or_views_are_counted_and_named() -> None:
@@ -197,6 +197,14 @@ async def test_what_could_not_be_traced_is_left_out(reason: str) -> None:
     assert "“Draft Idea” has never been published." in draft["markdown"]
     again = await research(GPT, QUESTION, company(), inputs=INPUTS, reasons=[reason])
     assert "41" not in again["markdown"]
+
+
+async def test_points_that_came_back_are_left_out_by_their_number() -> None:
+    """Each round of reasons counts in what was handed in last: point 1 twice are the first two points."""
+    findings = await research(GPT, QUESTION, company(), inputs=INPUTS)
+    reasons = ["Point 1: the figure 10 is not what it comes to.", "Point 1 cites no call."]
+    again = await research(GPT, QUESTION, company(), inputs=INPUTS, reasons=reasons)
+    assert again["points"] == findings["points"][2:]
 
 
 async def test_findings_of_another_model_are_put_under_headings() -> None:

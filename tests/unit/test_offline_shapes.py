@@ -9,7 +9,7 @@ import pytest
 
 from definable.models import ToolUse
 from definable.spec.artifacts import Asset, Change
-from tests.unit.offline_world import COMPANY, ask, company, ident
+from tests.unit.offline_world import COMPANY, ask, company, ident, run
 
 pytestmark = pytest.mark.anyio
 
@@ -54,6 +54,23 @@ async def test_statuses_are_counted_by_the_chart_and_not_by_the_model() -> None:
     assert data(asset) == {"name": ["ERRORED", "ERRORED", "COMPLETED"]}
     assert 'alt.X("count():Q", title="Runs by status")' in asset["source"]
     assert asset["caption"].startswith("Runs by status. Source: history.")
+
+
+async def test_runs_are_drawn_in_time_and_told_apart_by_how_they_ended() -> None:
+    """Things without a name go by their moment, the oldest first; what has no value yet is left out."""
+    runs = [run(0, "2026-11-22"), run(0, "2026-11-21", "ERRORED"), run(0, "2026-11-20")]
+    waiting = {**run(0, "2026-11-23", "RUNNING"), "elapsedTime": None}
+    asset = await ask(CLAUDE, "Draw how long each took", Asset, **{"with": {"runs": [waiting, *runs]}})
+    assert data(asset) == {
+        "name": [f"2026-11-{day}T06:00:00Z" for day in (20, 21, 22)],
+        "value": [60000, 60000, 60000],
+        "status": ["COMPLETED", "ERRORED", "COMPLETED"],
+    }
+    assert "sort=None" in asset["source"]
+    assert 'alt.Color("status:N", title="Status")' in asset["source"]
+    assert asset["caption"] == (
+        "Elapsed time. What has no value yet is left out. Source: runs. Drawn by the offline model."
+    )
 
 
 async def test_names_are_data_and_never_code() -> None:

@@ -16,7 +16,7 @@ from definable.models.offline.question import terms
 from definable.models.offline.records import Record, leaves, records
 from definable.models.offline.seen import Result, Seen, Use
 
-MOST = 30
+MOST = 100
 """Bars at most; more cannot be read."""
 
 CELL = """import altair as alt
@@ -26,10 +26,12 @@ import pandas as pd
 data = pd.DataFrame({data})
 
 alt.Chart(data).mark_bar().encode(
-    x=alt.X({x}, title={x_title}),
-    y=alt.Y("name:N", sort="-x", title=None),
+{encoding}
 )
 """
+
+MEANS = {"long": "elapsed", "took": "elapsed", "take": "elapsed", "slow": "elapsed", "duration": "elapsed"}
+"""Words of a prompt that mean a word of a field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,28 @@ class Series:
     values: list[float] | None
     title: str
     source: str
+    statuses: list[str] | None = None
+    """One for each name, told apart by colour; None when not all have one."""
+    timed: bool = False
+    """The names are moments, in their order, and not to be sorted by value."""
+    missing: bool = False
+
+    @property
+    def data(self) -> dict[str, Json]:
+        """The columns of the chart's data."""
+        columns = {"name": self.names, "value": self.values, "status": self.statuses}
+        return {k: v for k, v in columns.items() if v is not None}
+
+    @property
+    def encoding(self) -> str:
+        """What the chart shows along which axis."""
+        title = json.dumps(self.title, ensure_ascii=False)
+        x = '"count():Q"' if self.values is None else '"value:Q"'
+        sort = "None" if self.timed else '"-x"'
+        lines = [f"    x=alt.X({x}, title={title}),", f'    y=alt.Y("name:N", sort={sort}, title=None),']
+        if self.statuses:
+            lines.append('    color=alt.Color("status:N", title="Status"),')
+        return "\n".join(lines)
 
 
 def asset(seen: Seen) -> dict[str, Json]:
@@ -48,16 +72,10 @@ def asset(seen: Seen) -> dict[str, Json]:
     if series is None:
         note = "There is nothing to draw: no numbers and no statuses were handed over."
         return {"kind": "markdown", "source": note, "caption": note}
-    data: dict[str, Json] = {"name": series.names}
-    if series.values is not None:
-        data["value"] = series.values
-    source = CELL.format(
-        source=series.source,
-        data=json.dumps(data, ensure_ascii=False),
-        x='"count():Q"' if series.values is None else '"value:Q"',
-        x_title=json.dumps(series.title, ensure_ascii=False),
-    )
-    caption = f"{series.title}. Source: {series.source}. Drawn by the offline model."
+    data = json.dumps(series.data, ensure_ascii=False)
+    source = CELL.format(source=series.source, data=data, encoding=series.encoding)
+    left_out = " What has no value yet is left out." if series.missing else ""
+    caption = f"{series.title}.{left_out} Source: {series.source}. Drawn by the offline model."
     return {"kind": "python", "source": source, "caption": caption}
 
 
@@ -78,18 +96,27 @@ def _handed(seen: Seen) -> Iterator[Result]:
     own = seen.context.get("with")
     named = own.items() if own else [("the step before", seen.context.get("previous"))]
     for name, value in named:
-        yield Result("", Use(str(name), {}), value)
-        for inner in value if isinstance(value, list) else ():
-            yield Result("", Use(str(name), {}), inner)
+        body = {str(name): value} if isinstance(value, list) else value
+        yield Result("", Use(str(name), {}), body)
 
 
 def _numbers(group: list[Record]) -> Iterator[Series]:
-    paths = dict.fromkeys(k for r in group for k, v in leaves(r.fields) if _number(v))
-    for path in paths:
-        pairs = [(r.title, dict(leaves(r.fields)).get(path)) for r in group]
-        told = [(name, value) for name, value in pairs if name and _number(value)][:MOST]
-        if len(told) > 1:
-            yield Series([n for n, _ in told], [v for _, v in told], _title(path), _source(group))
+    timed = all(r.moment and not r.name for r in group)
+    shown = sorted(group, key=lambda r: r.moment) if timed else group
+    for path in dict.fromkeys(k for r in shown for k, v in leaves(r.fields) if _number(v)):
+        told = [(r, value) for r in shown if _number(value := dict(leaves(r.fields)).get(path))][:MOST]
+        names = [r.moment if timed else r.title for r, _ in told]
+        statuses = [r.status for r, _ in told]
+        if len(told) > 1 and all(names):
+            yield Series(
+                names,
+                [v for _, v in told],
+                _title(path),
+                _source(group),
+                statuses if all(statuses) else None,
+                timed,
+                len(told) < len(group),
+            )
 
 
 def _statuses(group: list[Record]) -> Iterator[Series]:
@@ -110,7 +137,8 @@ def _points(value: Json) -> Iterator[Series]:
 
 def _score(series: Series, seen: Seen) -> tuple[int, int, int]:
     """Return how well a series fits: words it shares with the prompt, statuses, then size."""
-    wanted = terms(seen.prompt) | {singular(w) for w in words(seen.prompt)}
+    said = terms(seen.prompt) | {singular(w) for w in words(seen.prompt)}
+    wanted = said | {MEANS[w] for w in said & MEANS.keys()}
     shared = len({singular(w.lower()) for w in series.title.split()} & wanted)
     return shared, series.values is None, len(series.names)
 

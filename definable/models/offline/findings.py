@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from definable.calls import Json
-from definable.models.offline.prose import SECTIONS, Said, quote
+from definable.models.offline.prose import SECTIONS, Said, names, quote
 from definable.models.offline.question import known, question
-from definable.models.offline.reasons import without
+from definable.models.offline.reasons import kept
 from definable.models.offline.records import records
 from definable.models.offline.seen import Seen
 from definable.models.offline.workspace import seen_in
@@ -16,15 +16,13 @@ def findings(seen: Seen) -> dict[str, Json]:
     found = records(seen.results)
     asked = question(seen)
     said = [*(known(asked, found) if asked else seen_in(seen, found)), *_unread(seen)]
-    if not seen.results:
-        said.append(Said("other", "Nothing was read: no tool that reads could be called.", ()))
-    kept = [s for s in said if without(s.text, seen.reasons) == s.text]
+    said = [said[i] for i in kept([s.text for s in said], seen.reasons)]
     about = asked if asked.endswith("?") else f"What is known about {quote(asked)}"
-    title = about if asked else _title(kept, seen)
+    title = about if asked else _title(said, seen)
     return {
         "title": title,
-        "points": [{"text": s.text, "receipts": list(s.receipts), "figures": list(s.figures)} for s in kept],
-        "markdown": _markdown(kept),
+        "points": [{"text": s.text, "receipts": list(s.receipts), "figures": list(s.figures)} for s in said],
+        "markdown": _markdown(said),
     }
 
 
@@ -42,19 +40,21 @@ def _markdown(said: list[Said]) -> str:
         lines = [f"- {s.text}" for s in said if s.section == section]
         if lines:
             parts.append("\n".join([f"## {head}", "", *lines]))
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) or "Nothing was read, so nothing was found."
 
 
 def _unread(seen: Seen) -> list[Said]:
+    """Return what failed to be read. It rests on what names the thing, since a failed call proves nothing."""
     by_id = {r.id: r for r in records(seen.results) if r.id}
-    lost = []
-    for result in (r for r in seen.results if r.error):
-        whose = next(
-            (by_id[v] for v in result.use.arguments.values() if isinstance(v, str) and v in by_id), None
-        )
-        if whose:
-            text = f"A read about {quote(whose.title)} failed, so this may be incomplete."
-            lost.append(Said("other", text, (whose.receipt,)))
-        else:
-            lost.append(Said("other", "A read failed, so this may be incomplete.", ()))
-    return lost
+    lost = [r for r in seen.results if r.error]
+    whose = [by_id[v] for r in lost for v in r.use.arguments.values() if isinstance(v, str) and v in by_id]
+    read = [r.receipt for r in seen.results if not r.error]
+    if whose:
+        about = names(list(dict.fromkeys(r.title for r in whose)))
+        text = f"What there is on {about} could not all be read, so this may be incomplete."
+        return [Said("other", text, tuple(dict.fromkeys(r.receipt for r in whose)))]
+    return (
+        [Said("other", "Something could not be read, so this may be incomplete.", (read[0],))]
+        if lost and read
+        else []
+    )

@@ -76,6 +76,6 @@ def _told(record: Record, by_id: dict[str, Record], wanted: set[str]) -> Said:
 
 
 def _telling(text: str, wanted: set[str]) -> str:
-    """Return the line that has most of the wanted words; the first of them when several do."""
+    """Return the line that has most of the wanted words; a sentence rather than a heading."""
     said = lines(text) or [text]
-    return max(said, key=lambda line: len(terms(line) & wanted))
+    return max(said, key=lambda line: (len(terms(line) & wanted), not line.startswith("#")))

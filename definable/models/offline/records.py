@@ -33,10 +33,15 @@ class Record:
         return str(self.fields.get("id") or self.fields.get(f"{self.kind}Id") or "")
 
     @property
+    def name(self) -> str:
+        """What people call it; empty when it has no name."""
+        named = next((self.fields[k] for k in TITLES if isinstance(self.fields.get(k), str)), "")
+        return " ".join(named.split())
+
+    @property
     def title(self) -> str:
         """What people call it, or its id."""
-        named = next((self.fields[k] for k in TITLES if isinstance(self.fields.get(k), str)), "")
-        return " ".join(named.split()) or self.id
+        return self.name or self.id
 
     @property
     def status(self) -> str:

@@ -38,6 +38,12 @@ class History:
         return [r for r in self.recent if BAD.search(r.status)]
 
     @property
+    def recovered(self) -> Record | None:
+        """The first run that went well after the last one that failed; None while there is none."""
+        last = self.failed[-1].moment if self.failed else ""
+        return next((r for r in self.recent if r.moment > last and GOOD.search(r.status)), None)
+
+    @property
     def whole(self) -> bool:
         """Whether all that was read lies in the window, so that a count of it is a count of the window."""
         return len(self.recent) == len(self.runs)
@@ -88,11 +94,15 @@ def ran(told: list[History], window: Window) -> Iterator[Said]:
 
 def failed(told: list[History], window: Window) -> Iterator[Said]:
     """Yield what failed: whose runs, then for each how often, when last, and whether it has recovered."""
-    bad = [h for h in told if h.failed]
+    bad = sorted((h for h in told if h.failed), key=lambda h: h.recovered is not None)
     if told and not bad:
         yield Said("failed", f"No run failed{window.words}.", _receipts(told))
     if bad:
-        text = f"{names([h.title for h in bad])} had failed runs{window.words}."
+        broken = [h.title for h in bad if h.recovered is None]
+        still = (
+            f"; {names(broken)} {'has' if len(broken) == 1 else 'have'} not completed since" if broken else ""
+        )
+        text = f"{names([h.title for h in bad])} had failed runs{window.words}{still}."
         yield Said("failed", text, _receipts(bad))
     for history in bad:
         yield _failure(history)
@@ -140,7 +150,7 @@ def _owner_field(runs: list[Record]) -> str:
 
 
 def _failure(history: History) -> Said:
-    bad, after = history.failed, [r for r in history.recent if r.moment > history.failed[-1].moment]
+    bad, good = history.failed, history.recovered
     counts = Counter(r.status for r in bad)
     cited, path = _cited(bad), f"{bad[0].each}.status"
     figures: tuple[dict[str, Json], ...] = ()
@@ -152,7 +162,6 @@ def _failure(history: History) -> Said:
         days = list(dict.fromkeys(r.date for r in bad))[-5:]
         statuses = row([plain(s) for s in counts])
         text = f"{quote(history.title)} failed on {row(days)} ({statuses})."
-    good = next((r for r in after if GOOD.search(r.status)), None)
     text += f" It has completed since, on {good.date}." if good else " It has not completed since."
     return Said("failed", text, history.receipts, figures)
 
