@@ -92,27 +92,25 @@ def _figure(where: str, figure: Figure, results: Results) -> list[str]:
         values = list(_values(figure, results))
     except UsageError as error:
         return [f"{where}: the figure {_plain(figure.value)} cannot be computed: {error.message}."]
-    what = _recipe(figure)
-    if not values and figure.op != "count":
-        return [f"{where}: {what} leads to nothing. Correct the path."]
-    if not values and not any(
-        lookup(_result(results[r]), figure.path) is not MISSING for r in figure.receipts
-    ):
-        return [f"{where}: {what} leads to nothing, and nothing cannot be counted. Correct the path."]
+    if not values and not _may_be_empty(figure, results):
+        nothing = ", and nothing cannot be counted" if figure.op == "count" else ""
+        return [f"{where}: {_recipe(figure)} leads to nothing{nothing}. Correct the path."]
     if figure.op == "value":
-        return (
-            []
-            if any(_equals(each, figure.value) for each in values)
-            else [_differs(where, figure, values[:5])]
-        )
+        holds = any(_equals(each, figure.value) for each in values)
+        return [] if holds else [_differs(where, figure, values[:5])]
     came_to = _computed(figure, values)
     if came_to is None:
-        return [f"{where}: {what} meets something that is no number, and cannot be added up."]
-    return (
-        []
-        if isclose(came_to, figure.value, rel_tol=1e-9, abs_tol=1e-9)
-        else [_differs(where, figure, [came_to])]
-    )
+        return [f"{where}: {_recipe(figure)} meets something that is no number, and cannot be added up."]
+    return [] if _equals(came_to, figure.value) else [_differs(where, figure, [came_to])]
+
+
+def _may_be_empty(figure: Figure, results: Results) -> bool:
+    """Whether to count nothing is a finding: a list was there and empty. A misspelt name is none."""
+    if figure.op != "count":
+        return False
+    before = figure.path.rpartition("[*]")[0] or figure.path
+    lists = [lookup(_result(results[each]), before) for each in figure.receipts]
+    return all(isinstance(each, list) and all(inner == [] for inner in each) for each in lists)
 
 
 def _values(figure: Figure, results: Results) -> Iterable[Json]:

@@ -7,6 +7,7 @@ of lists and headings, footnote marks, and ids inside code; a plain number insid
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from calendar import month_abbr
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -121,15 +122,29 @@ def mentions(text: str) -> list[Mention]:
     """Return everything that `text`, as plain text, mentions; each digit of it belongs to one mention."""
     out: list[Mention] = []
     left = text
+    ends = [0, *(found.end() for found in re.finditer(r"\n|[.!?](?=\s)", text)), len(text)]
     for kind, pattern, read in _READERS:
-        if not any(map(str.isdigit, left)) and kind != "url":
+        taken = [
+            found for found in pattern.finditer(left) if kind == "url" or any(map(str.isdigit, found[0]))
+        ]
+        for found in taken:
+            said = found[0].strip(" ~≈")
+            sentence = _sentence(text, ends, found.start())
+            out.append(Mention(kind, said, sentence, **read(found)))  # type: ignore[arg-type]
+        left = _without(left, taken)
+        if not any(map(str.isdigit, left)):
             break
-        for found in list(pattern.finditer(left)):
-            if any(map(str.isdigit, found[0])) or kind == "url":
-                said = found[0].strip(" ~≈")
-                out.append(Mention(kind, said, _sentence(text, found.start()), **read(found)))  # type: ignore[arg-type]
-                left = left[: found.start()] + " " * len(found[0]) + left[found.end() :]
     return out
+
+
+def _without(text: str, taken: list[re.Match[str]]) -> str:
+    """Return `text` with spaces where something was read, so that every place stays where it is."""
+    parts: list[str] = []
+    at = 0
+    for found in taken:
+        parts += [text[at : found.start()], " " * len(found[0])]
+        at = found.end()
+    return "".join([*parts, text[at:]])
 
 
 def in_markdown(text: str) -> Iterator[Mention]:
@@ -149,9 +164,8 @@ def segments(url: str) -> list[str]:
     return [part for part in re.split(r"[/?&=#]", rest)[1:] if any(map(str.isdigit, part))]
 
 
-def _sentence(text: str, at: int) -> str:
-    ends = [found.end() for found in re.finditer(r"\n|[.!?](?=\s)", text)]
-    start = max((end for end in ends if end <= at), default=0)
-    end = min((end for end in ends if end > at), default=len(text))
-    said = " ".join(text[start:end].split()).strip("|#-> ")
+def _sentence(text: str, ends: list[int], at: int) -> str:
+    after = bisect_right(ends, at)
+    start, end = ends[after - 1], ends[min(after, len(ends) - 1)]
+    said = " ".join(text[start : min(end, start + 4000)].split()).strip("|#-> ")
     return said if len(said) <= 160 else said[:159] + "…"

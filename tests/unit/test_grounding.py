@@ -114,6 +114,9 @@ def test_what_traces_to_nothing_comes_back_with_the_sentence(text: str, said: st
         (figure(0, "count", "jobs", "research.1"),
          "Point 1: the count of 'jobs' in research.1 leads to nothing, and nothing cannot be counted. "
          "Correct the path."),
+        (figure(0, "count", "runs[*].statsu", "research.1", equals="ERRORED"),
+         "Point 1: the count of 'runs[*].statsu' equal to 'ERRORED' in research.1 leads to nothing, and nothing "
+         "cannot be counted. Correct the path."),
         (figure(2, "sum", "runs[*].status", "research.1"),
          "Point 1: the sum of 'runs[*].status' in research.1 meets something that is no number, and cannot "
          "be added up."),
@@ -141,9 +144,11 @@ def test_a_figure_may_join_several_results() -> None:
 
 
 def test_counting_nothing_in_a_list_that_is_there_is_zero() -> None:
-    """No match in a list that was read is a finding."""
+    """No match in a list that was read is a finding, and so is an empty list."""
     none = figure(0, "count", "runs[*].status", "research.1", equals="KILLED")
     assert ground(findings("0 were killed.", none), RESULTS, CONSTANTS) == []
+    empty = {"research.1": {"tool": "T", "result": {"runs": []}}}
+    assert ground(findings("0 were killed.", none), empty, CONSTANTS) == []
 
 
 def test_every_point_cites_calls_that_exist() -> None:
