@@ -115,8 +115,8 @@ def test_what_traces_to_nothing_comes_back_with_the_sentence(text: str, said: st
          "Point 1: the count of 'jobs' in research.1 leads to nothing, and nothing cannot be counted. "
          "Correct the path."),
         (figure(0, "count", "runs[*].statsu", "research.1", equals="ERRORED"),
-         "Point 1: the count of 'runs[*].statsu' equal to 'ERRORED' in research.1 leads to nothing, and nothing "
-         "cannot be counted. Correct the path."),
+         "Point 1: the count of 'runs[*].statsu' equal to 'ERRORED' in research.1 leads to nothing, and "
+         "nothing cannot be counted. Correct the path."),
         (figure(2, "sum", "runs[*].status", "research.1"),
          "Point 1: the sum of 'runs[*].status' in research.1 meets something that is no number, and cannot "
          "be added up."),
