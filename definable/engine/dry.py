@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from definable.spec.paths import MISSING, render
-from definable.spec.toolkit import Tool
+from definable.spec.paths import MISSING, has_template, render
+from definable.spec.toolkit import Tool, Toolkit
 from definable.spec.workflow import Step, Workflow
+from definable.toolkits.arguments import foreseen
 
 
 def rehearse(
@@ -41,6 +42,19 @@ def _step(
         "ensure": list(step.ensure),
         "asks": tool.asks if step.approve is None else step.approve,
     }
+
+
+def foresee(workflow: Workflow, toolkits: Mapping[str, Toolkit], scope: dict[str, Any]) -> list[str]:
+    """Return what is wrong with arguments that are known before anything is called: inputs, above all."""
+    problems: dict[str, str] = {}
+    for step in workflow.steps:
+        if step.call is None:
+            continue
+        kit = toolkits[step.call]
+        given = {name: v for name, raw in step.arguments.items() if not has_template(v := known(raw, scope))}
+        for problem in foreseen(kit, kit.tools[step.call], given):
+            problems.setdefault(problem, step.id)
+    return [f"step {step!r}: {problem}" for problem, step in problems.items()]
 
 
 def known(value: Any, scope: dict[str, Any]) -> Any:

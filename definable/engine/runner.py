@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from definable.calls import Decision, Fact, Receipt
-from definable.engine.dry import rehearse
+from definable.engine.dry import foresee, rehearse
 from definable.engine.history import spent
 from definable.engine.place import alone, sandboxed
 from definable.engine.segment import DATABASE, Segment
@@ -79,7 +79,19 @@ class Runner:
 
     async def start(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:
         """Create a run of a checked workflow and return its id. UsageError when the inputs do not fit."""
-        return self._create(workflow, complete(workflow, inputs))
+        return self._create(workflow, self._fitting(workflow, inputs)["inputs"])
+
+    def _fitting(self, workflow: Workflow, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what `${{ }}` can name before a run; refuse now what a call would refuse half-way."""
+        now = datetime.now(UTC)
+        year, week, _ = now.isocalendar()
+        run = {"id": "dry", "date": now.date().isoformat(), "week": f"{year}-W{week:02d}"}
+        scope = {"inputs": complete(workflow, inputs), "run": run}
+        kits = {slug: self.workspace.toolkit_of(slug) for slug in self.workspace.tools()}
+        if problems := foresee(workflow, kits, scope):
+            lines = "".join(f"\n  - {p}" for p in problems)
+            raise UsageError(f"workflow {workflow.name!r} cannot run with these inputs:{lines}")
+        return scope
 
     def _create(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:
         row = RunRow(
@@ -93,11 +105,9 @@ class Runner:
 
     def rehearse(self, workflow: Workflow, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return what a run would do, as far as it is known; nothing is sent. See `engine.dry`."""
-        now = datetime.now(UTC)
-        year, week, _ = now.isocalendar()
-        run = {"id": "dry", "date": now.date().isoformat(), "week": f"{year}-W{week:02d}"}
         agents = {s.agent: self.workspace.agent(s.agent).tools for s in workflow.steps if s.agent}
-        return rehearse(workflow, agents, self.workspace.tools(), {"inputs": dict(inputs), "run": run})
+        scope = self._fitting(workflow, inputs)
+        return rehearse(workflow, agents, self.workspace.tools(), scope)
 
     async def go(self, run: str, watch: Watch = lambda event: None) -> RunRow:
         """Work on a run until it ends or waits for a person; return where it stands then."""

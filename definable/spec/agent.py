@@ -17,7 +17,9 @@ class Agent(FileModel):
     description: str
     model: str = Field(pattern=r"^(openai|anthropic|offline)/.+$", description="provider/model")
     hands_in: Literal["Findings", "Draft", "Asset", "Change"]
-    tools: tuple[str, ...] = Field((), description="Tools it may ask for unless a step says otherwise; globs allowed")
+    tools: tuple[str, ...] = Field(
+        (), description="Tools it may ask for unless a step says otherwise; globs allowed"
+    )
     turns: int = Field(12, ge=1, le=100, description="How often it may ask for tools within one step")
     limits: Limits | None = None
     prompt: str = Field("", description="The text below the front matter")

@@ -16,7 +16,9 @@ class Limits(FileModel):
     """What may be spent; checked before the call that would break it."""
 
     tokens: int | None = Field(None, ge=1, description="Input and output tokens of all model calls")
-    usd: float | None = Field(None, gt=0, description="Dollars; a model whose price is not known stops the run")
+    usd: float | None = Field(
+        None, gt=0, description="Dollars; a model whose price is not known stops the run"
+    )
     calls: int | None = Field(None, ge=1, description="Tool calls, looks not counted")
     time: Duration | None = Field(None, description="Wall-clock time, waiting for people not counted")
 
@@ -44,10 +46,16 @@ class Step(FileModel):
     revisions: int = Field(1, ge=0, le=10, description="How often the Verifier may send the artifact back")
     call: str | None = None
     arguments: dict[str, Any] = Field(default_factory=dict)
-    ensure: tuple[str, ...] = Field((), description="Arguments that identify what must exist once: found → updated, else created")
-    approve: bool | None = Field(None, description="Ask a person (true) or not (false), whatever the tool says")
+    ensure: tuple[str, ...] = Field(
+        (), description="Arguments that identify what must exist once: found → updated, else created"
+    )
+    approve: bool | None = Field(
+        None, description="Ask a person (true) or not (false), whatever the tool says"
+    )
     when: str | None = None
-    with_: dict[str, Any] | None = Field(None, alias="with", description="What the agent gets instead of the step before it")
+    with_: dict[str, Any] | None = Field(
+        None, alias="with", description="What the agent gets instead of the step before it"
+    )
     model: str | None = Field(None, pattern=r"^(openai|anthropic|offline)/.+$")
     limits: Limits | None = None
 
@@ -55,7 +63,11 @@ class Step(FileModel):
     def _one_kind(self) -> Step:
         if (self.agent is None) == (self.call is None):
             raise ValueError("a step has either an agent or a call")
-        mine, other = (("agent", ("arguments", "ensure", "approve")) if self.agent else ("call", ("prompt", "tools", "revisions", "with_", "model")))
+        mine, other = (
+            ("agent", ("arguments", "ensure", "approve"))
+            if self.agent
+            else ("call", ("prompt", "tools", "revisions", "with_", "model"))
+        )
         if wrong := [f.removesuffix("_") for f in other if f in self.model_fields_set]:
             raise ValueError(f"{', '.join(wrong)} does not go with {mine!r}")
         return self

@@ -52,6 +52,15 @@ def normalise(toolkit: Toolkit, tool: Tool, slug: str, arguments: Mapping[str, J
     return exact  # type: ignore[no-any-return]
 
 
+def foreseen(toolkit: Toolkit, tool: Tool, arguments: Mapping[str, Json]) -> list[str]:
+    """Return what is wrong with those arguments that are known before a run; others may be still to come."""
+    whole = schema(toolkit, tool)
+    named, _ = renamed(arguments, whole, toolkit.shapes)
+    problems: list[str] = []
+    exact = _exact(named, list(options(whole, toolkit.shapes)), (), toolkit, problems)
+    return problems + broken({**whole, "required": []}, exact)
+
+
 def _exact(value: Json, kinds: list[Schema], at: Place, toolkit: Toolkit, problems: list[str]) -> Json:
     """Return `value`, which is of one of `kinds`, with every text that has a format in its exact form."""
     if isinstance(value, dict):
