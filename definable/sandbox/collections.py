@@ -29,9 +29,8 @@ def get_collection(ctx: Context) -> Answer:
 def create_collection(ctx: Context) -> Answer:
     """Make a collection; names need not be unique."""
     body = ctx.read(CollectionCreate)
-    key = ctx.world.new_id()
     collection: dict[str, Json] = {
-        "id": key,
+        "id": "",
         "name": body.name,
         "description": body.description,
         "creator": ctx.caller.user,
@@ -40,6 +39,7 @@ def create_collection(ctx: Context) -> Answer:
     if ctx.caller.user:
         collection["sharing"]["users"][ctx.caller.user] = "MANAGER"
     _share(ctx, collection, body.sharing)
+    key = collection["id"] = ctx.world.new_id()
     ctx.state["collections"][key] = collection
     ctx.changed(key)
     return Answer(201, show_collection(ctx.state, collection))

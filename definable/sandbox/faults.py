@@ -107,7 +107,7 @@ class Faults:
     @classmethod
     def parse(cls, data: str | Json) -> Faults:
         """Return the faults in YAML text or JSON data. Raises DefinitionError with every problem."""
-        text = data if isinstance(data, str) else json.dumps(data, indent=1)
+        text = data if isinstance(data, str) else json.dumps(data, indent=1, ensure_ascii=False)
         return cls._of(read_yaml(text, "faults"))
 
     @classmethod

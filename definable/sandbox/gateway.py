@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 from definable.sandbox.answers import Envelope, Refusal, refuse
 from definable.sandbox.auth import identify, unauthorized
@@ -24,7 +24,7 @@ Found = tuple[Operation, dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request under /api. `path` is without `/api`, header names are lower-case."""
+    """An HTTP request under /api. `path` is decoded and without `/api`, header names are lower-case."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Gateway:
         """Return what goes out for one request. What was put off until now is done first."""
         with self.world.lock, self.world.moment():
             settle(self.world)
-            found = match(request.method, unquote(request.path))
+            found = match(request.method, request.path)
             delivery = self._admit(request, found)
             answered = delivery.ending in (Ending.WHOLE, Ending.CUT)
             self.world.saw(

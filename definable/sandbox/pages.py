@@ -31,7 +31,7 @@ MARKS = (
     (re.compile(r"`([^`]+)`"), r"<code>\1</code>"),
     (re.compile(r"\*\*([^*]+)\*\*"), r"<strong>\1</strong>"),
     (re.compile(r"(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])"), r"<em>\1</em>"),
-    (re.compile(r"\[([^\]]+)\]\((https?://[^\s)&quot;]+)\)"), r'<a href="\2" rel="noreferrer">\1</a>'),
+    (re.compile(r"\[([^\]]+)\]\((https?://[^\s)\x22]+)\)"), r'<a href="\2" rel="noreferrer">\1</a>'),
 )
 ITEM = re.compile(r"^\s*[-*]\s")
 POLICY = {
@@ -93,23 +93,21 @@ def markdown(text: str) -> str:
 
 def _blocks(text: str) -> Iterator[list[str]]:
     block: list[str] = []
-    fenced = False
     for line in text.splitlines():
-        if line.startswith("```"):
+        if block and block[0].startswith("```"):
             block.append(line)
-            fenced = not fenced
-            if fenced:
-                continue
-        elif fenced or (line.strip() and not line.startswith("#")):
-            block.append(line)
-            continue
-        elif line.startswith("#"):
-            if block:
+            if line.startswith("```"):
                 yield block
-            block = [line]
-        if block:
+                block = []
+            continue
+        heading = line.startswith("#")
+        if block and (heading or not line.strip() or line.startswith("```")):
             yield block
-        block = []
+            block = []
+        if heading:
+            yield [line]
+        elif line.strip():
+            block.append(line)
     if block:
         yield block
 

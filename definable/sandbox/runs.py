@@ -12,10 +12,16 @@ from definable.sandbox.answers import Answer, Json, Refusal, bad, missing, unpro
 from definable.sandbox.bodies import Notification, RunStart
 from definable.sandbox.clock import iso, stamp
 from definable.sandbox.context import Context
-from definable.sandbox.params import choice, integer
+from definable.sandbox.params import Read, choice, integer
 
 KERNELS = 25
 STATUSES = ("PENDING", "RUNNING", "ERRORED", "COMPLETED", "KILLED", "UNABLE_TO_ALLOCATE_KERNEL")
+LIST: dict[str, tuple[Read, Json]] = {
+    "limit": (integer(1, 100), 25),
+    "offset": (integer(0), 0),
+    "statusFilter": (choice(*STATUSES), None),
+    "runTriggerFilter": (choice("SCHEDULED", "API", "APP_REFRESH", "ALL"), "ALL"),
+}
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """Run id of a dry run's dummy answer."""
 
@@ -53,14 +59,7 @@ def run_project(ctx: Context) -> Answer:
 
 def get_project_runs(ctx: Context) -> Answer:
     """Answer with a project's runs, newest first, one page by offset."""
-    params = ctx.params(
-        {
-            "limit": (integer(1, 100), 25),
-            "offset": (integer(0), 0),
-            "statusFilter": (choice(*STATUSES), None),
-            "runTriggerFilter": (choice("SCHEDULED", "API", "APP_REFRESH", "ALL"), "ALL"),
-        }
-    )
+    params = ctx.params(LIST)
     project = ctx.project(ctx.path["projectId"])
     runs = [
         r for r in runs_of(ctx.state, project["id"]) if params["runTriggerFilter"] in ("ALL", r["trigger"])

@@ -12,6 +12,7 @@ from definable.sandbox.ids import make_id
 from definable.spec.source import read_file
 
 DAY = 86_400.0
+VIEWS = ("allTime", "lastSevenDays", "lastFourteenDays", "lastThirtyDays")
 SPAN = 10
 """Days of run history."""
 
@@ -112,20 +113,8 @@ class _Planter:
             "status": given.get("status"),
             "categories": given.get("categories", []),
             "reviewsRequired": given.get("reviews", False),
-            "views": dict(
-                zip(
-                    ("allTime", "lastSevenDays", "lastFourteenDays", "lastThirtyDays"),
-                    given["views"],
-                    strict=True,
-                )
-            ),
-            "lastViewedAt": self.ago(given.get("viewed")),
-            "resultsUpdatedAt": self.ago(published.get("age")),
-            "lastEditedAt": self.ago(given["edited"]),
-            "lastPublishedAt": self.ago(published.get("age")),
-            "createdAt": self.ago(given["age"]),
-            "archivedAt": self.ago(given.get("archived")),
-            "trashedAt": self.ago(given.get("trashed")),
+            "views": dict(zip(VIEWS, given["views"], strict=True)),
+            **self.dates(given, published.get("age")),
             "version": published.get("version"),
             "schedules": [_schedule(s) for s in given.get("schedules", [])],
             "sharing": self.sharing(owner, given["sharing"]),
@@ -135,6 +124,17 @@ class _Planter:
                 "outcome": "COMPLETED",
                 **given.get("character", {}),
             },
+        }
+
+    def dates(self, given: dict[str, Json], published: float | None) -> dict[str, Json]:
+        return {
+            "lastViewedAt": self.ago(given.get("viewed")),
+            "resultsUpdatedAt": self.ago(published),
+            "lastEditedAt": self.ago(given["edited"]),
+            "lastPublishedAt": self.ago(published),
+            "createdAt": self.ago(given["age"]),
+            "archivedAt": self.ago(given.get("archived")),
+            "trashedAt": self.ago(given.get("trashed")),
         }
 
     def sharing(self, owner: str, given: dict[str, Json]) -> dict[str, Json]:
@@ -177,12 +177,8 @@ class _Planter:
         between: Callable[[float, float], float],
     ) -> dict[str, Json]:
         number, asked = which
-        errored = history.get("errored", {})
-        failed = number < errored.get("newest", 0) or number in errored.get("at", [])
-        outcome = "ERRORED" if failed else "COMPLETED"
-        if number in history.get("unallocated", []):
-            outcome = "UNABLE_TO_ALLOCATE_KERNEL"
-        seconds = round(between(*(errored if failed else history)["seconds"]), 3)
+        outcome = _outcome(history, number)
+        lasts = history["errored"]["seconds"] if outcome == "ERRORED" else history["seconds"]
         by = history.get("by")
         return {
             "id": self.key("run", name),
@@ -192,12 +188,20 @@ class _Planter:
             "by": self.key("user", by) if by else None,
             "asked": asked,
             "pending": round(between(2, 9), 3),
-            "seconds": seconds,
+            "seconds": round(between(*lasts), 3),
             "outcome": outcome,
             "killed": None,
             "trace": hashlib.sha256(f"{self.seed}/{name}".encode()).hexdigest()[:32],
             "notifications": [],
         }
+
+
+def _outcome(history: dict[str, Json], number: int) -> str:
+    errored = history.get("errored", {})
+    if number in history.get("unallocated", []):
+        return "UNABLE_TO_ALLOCATE_KERNEL"
+    failed = number < errored.get("newest", 0) or number in errored.get("at", [])
+    return "ERRORED" if failed else "COMPLETED"
 
 
 def _times(history: dict[str, Json], now: float) -> list[float]:

@@ -82,6 +82,7 @@ def _server(world: World, faults: Faults | None) -> _Server:
         access_log=False,
         date_header=False,
         server_header=False,
+        timeout_keep_alive=600,  # a client that waits out a quota must find its connection open
     )
     server = _Server(config)
     close = hang_up(server.open)

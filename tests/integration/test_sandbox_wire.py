@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from definable.errors import UsageError
-from definable.sandbox import Faults, Served, World, serve
+from definable.sandbox import Faults, Served, World, app, serve
+from definable.sandbox.wire import ConnectionCut
 
 
 @contextmanager
@@ -187,3 +188,18 @@ def test_a_taken_port_is_refused_in_words() -> None:
         ):
             pass
     assert caught.value.hint == "take another --port, or 0 for any free one"
+
+
+@pytest.mark.anyio
+async def test_the_application_works_in_process() -> None:
+    """Without a server the same application answers, and a broken connection is an exception of its own."""
+    world = World()
+    faults = Faults.parse([{"tool": "HEX_ME", "fault": "lost_answer"}])
+    transport = httpx.ASGITransport(app(world, faults))
+    headers = {"authorization": f"Bearer {world.token}"}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://sandbox/api", headers=headers
+    ) as client:
+        with pytest.raises(ConnectionCut):
+            await client.get("/v1/users/me")
+        assert (await client.get("/v1/users/me")).status_code == 200
