@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from definable.cli.app import root
+from definable.cli.logs import redactor
 from definable.cli.screen import Screen, prepare
 from definable.errors import DefinableError, DefinitionError
 
@@ -59,11 +60,12 @@ def _failed(screen: Screen, error: DefinableError) -> int:
 
 
 def _unexpected(screen: Screen, error: Exception) -> int:
+    clean = redactor(os.environ)
     if os.environ.get("DEFINABLE_LOG", "").lower() == "debug":
         import traceback
 
-        screen.say("".join(traceback.format_exception(error)).rstrip())
-    first = (str(error).strip().splitlines() or [""])[0]
+        screen.say(clean.text("".join(traceback.format_exception(error)).rstrip()))
+    first = (clean.text(str(error)).strip().splitlines() or [""])[0]
     screen.say(f"error: unexpected {type(error).__name__}{': ' if first else ''}{first}")
     if os.environ.get("DEFINABLE_LOG", "").lower() != "debug":
         screen.say("  this is a fault of definable; DEFINABLE_LOG=debug shows the traceback")

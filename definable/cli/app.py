@@ -13,6 +13,7 @@ import click
 
 from definable import __version__
 from definable.cli.screen import Screen
+from definable.errors import StoreError
 
 if TYPE_CHECKING:
     from definable.settings import Settings
@@ -48,6 +49,19 @@ class Session:
         from definable.settings import Settings
 
         return Settings.read(self.environ)
+
+    @cached_property
+    def home(self) -> Path:
+        """The folder for state, made when it is not there. StoreError when that cannot be."""
+        home = self.workspace.home
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot make the folder {str(home)!r} for state: {error.strerror}",
+                hint="DEFINABLE_HOME names another place",
+            ) from error
+        return home
 
     def screen(self, json: bool = False) -> Screen:
         """Return the streams for one command."""

@@ -36,6 +36,7 @@ async def _rehearse(
 ) -> list[dict[str, Any]]:
     from definable.engine.runner import Runner
 
+    _ = session.home
     opened = Runner.open(session.workspace, session.settings, session.environ, options)
     async with opened as runner:
         return runner.rehearse(workflow, inputs)

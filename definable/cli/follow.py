@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from definable.cli.app import Session
 from definable.cli.decide import prompt
+from definable.cli.logs import logging
 from definable.cli.report import Report
 from definable.cli.screen import Screen
 from definable.cli.watch import Watch, watch
@@ -65,11 +66,12 @@ class Follow:
 
         session = self.session
         opened = Runner.open(session.workspace, session.settings, session.environ, self.options)
-        async with opened as runner:
-            row = await self._watched(go, runner)
-            while row.status == "waiting" and self._answered(runner, row):
-                row = await self._watched(self._again, runner)
-            return reported(session, runner.store, row)
+        with logging(session):
+            async with opened as runner:
+                row = await self._watched(go, runner)
+                while row.status == "waiting" and self._answered(runner, row):
+                    row = await self._watched(self._again, runner)
+                return reported(session, runner.store, row)
 
     async def _again(self, runner: Runner, follow: Follow) -> RunRow:
         return await runner.resume(self.run_id, follow)

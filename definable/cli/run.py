@@ -52,6 +52,7 @@ def command(
     from definable.cli.follow import Follow, steps_of
     from definable.cli.keys import need_keys, tools_of
     from definable.engine.runner import Options
+    from definable.sandbox import Faults
 
     screen = session.screen(as_json)
     definition = session.workspace.workflow(workflow)
@@ -59,6 +60,8 @@ def command(
     options = Options(
         sandbox=sandbox or faults is not None, faults=faults, offline=offline, yes_to=yes_to, dry=dry
     )
+    if faults is not None:
+        Faults.load(faults)
     if dry:
         return rehearsal(session, screen, definition, given, options)
     if not options.sandbox:

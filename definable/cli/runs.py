@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from definable.cli.app import Group, Session
-from definable.errors import StoreError
 
 if TYPE_CHECKING:
     from definable.calls import Decision
@@ -200,9 +199,4 @@ def open_runs(session: Session) -> Store:
     """Open the store of the workspace's runs."""
     from definable.store import open_store
 
-    home = session.workspace.home
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make the folder {str(home)!r} for state: {error.strerror}") from error
-    return open_store(home / "definable.db")
+    return open_store(session.home / "definable.db")

@@ -117,6 +117,7 @@ def call(
     from definable.cli.keys import need_keys
     from definable.cli.pairs import read_object, split, typed
     from definable.engine.runner import Options
+    from definable.sandbox import Faults
 
     screen = session.screen(as_json)
     exact, toolkit, tool = _find(session, slug)
@@ -124,6 +125,8 @@ def call(
     for key, text in split(pairs).items():
         given[key] = typed(text, _schema(toolkit, tool, key))
     options = Options(sandbox=sandbox or faults is not None, faults=faults)
+    if faults is not None:
+        Faults.load(faults)
     if not options.sandbox:
         need_keys(session, [exact])
 

@@ -225,7 +225,7 @@ def test_a_reader_that_goes_away_is_no_failure(tmp_path: Path) -> None:
 
 
 def on_a_terminal(arguments: list[str], cwd: Path, answers: dict[bytes, bytes]) -> tuple[int, str]:
-    """Run a command on a pseudo-terminal, typing each answer once its prompt shows; return code and screen."""
+    """Run a command on a pseudo-terminal, answering its prompts; return its exit code and the screen."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(cwd)

@@ -210,10 +210,13 @@ def test_a_dry_run_names_the_calls_and_makes_none(
 ) -> None:
     """--dry needs no key, says which calls would be made with which arguments, and leaves no run."""
     stand_in.chdir(tmp_path)
-    assert main(["run", "weekly-brief", "--dry", "-i", "project=p-1", "--json"]) == 0
+    assert (
+        main(["run", "weekly-brief", "--dry", "-i", "project=00000000-0000-4000-8000-000000000001", "--json"])
+        == 0
+    )
     steps = json.loads(capsys.readouterr().out)["steps"]
     assert steps[-1]["tool"] == "HEX_CREATE_CELL"
-    assert steps[-1]["arguments"]["projectId"] == "p-1"
+    assert steps[-1]["arguments"]["projectId"] == "00000000-0000-4000-8000-000000000001"
 
 
 def test_inputs_come_from_a_file_and_single_ones_win(
@@ -221,9 +224,9 @@ def test_inputs_come_from_a_file_and_single_ones_win(
 ) -> None:
     """-i goes over --inputs, and both are read by the declared types."""
     stand_in.chdir(tmp_path)
-    (tmp_path / "in.json").write_text('{"project": "a", "days": 3}')
+    (tmp_path / "in.json").write_text('{"project": "00000000-0000-4000-8000-000000000001", "days": 3}')
     assert main(["run", "weekly-brief", "--dry", "--inputs", "in.json", "-i", "days=5", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["inputs"] == {"project": "a", "days": 5}
+    assert json.loads(capsys.readouterr().out)["inputs"]["days"] == 5
     assert main(["run", "weekly-brief", "--dry", "--inputs", "in.json", "-i", "days=x"]) == 2
     assert "days: a whole number is expected, not 'x'" in capsys.readouterr().err
 
