@@ -92,7 +92,7 @@ class Retype(At):
     """`drift_retype`."""
 
     to: Literal["string", "number", "boolean", "list", "object", "null"] = Field(
-        "string", description="new type"
+        "string", description="string, number, boolean, list, object or null"
     )
 
 
@@ -139,7 +139,7 @@ class Paging(FileModel):
 class Errors(FileModel):
     """`drift_errors`."""
 
-    form: Literal["nested", "list", "text"] = Field("nested", description="new form of error bodies")
+    form: Literal["nested", "list", "text"] = Field("nested", description="nested, list or text")
 
 
 class RequestRename(FileModel):
