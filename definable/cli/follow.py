@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -120,7 +122,9 @@ def _places(session: Session, slugs: set[str], sandbox: bool) -> dict[str, str]:
 
     kits = [session.workspace.toolkit_of(s) for s in sorted(slugs) if s in session.workspace.tools()]
     if sandbox:
-        return {kit.title: "the built-in sandbox, a simulator; nothing real was touched" for kit in kits}
+        state = shlex.quote(os.path.relpath(session.workspace.home / "sandbox.json"))
+        what = "the built-in sandbox, a simulator; nothing real was touched"
+        return {kit.title: f"{what} (look inside: definable sandbox --state {state})" for kit in kits}
     return {kit.title: base_url(kit, session.environ) for kit in kits}
 
 

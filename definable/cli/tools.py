@@ -234,6 +234,8 @@ def show_receipt(screen: Screen, receipt: Receipt, *, data: bool) -> None:
         screen.result(f"  known by  {receipt.evidence.value}: {words.EVIDENCE[receipt.evidence.value]}")
     if receipt.message:
         screen.result(f"  {'because' if receipt.status != 'verified' else 'note':<8}  {receipt.message}")
+    if receipt.decided_by:
+        screen.result(f"  decided   by {receipt.decided_by}")
     screen.result(f"  sent      {words.plural(receipt.attempts, 'time')}")
     for heal in words.heals(receipt.brief()):
         screen.result(f"  healed    {heal}")
