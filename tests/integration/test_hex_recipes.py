@@ -17,6 +17,7 @@ from definable.toolkits.credentials import KeyRing
 from definable.toolkits.where import web
 from definable.verify.case import Catalog
 from definable.verify.flow import advance, settle
+from tests.hexcalls import arguments, published
 from tests.hexkit import tool, toolkit, writes
 
 pytestmark = pytest.mark.anyio
@@ -71,124 +72,11 @@ async def _reply(served: Served, adapter: Adapter, order: Order) -> Reply:
     return outcome
 
 
-def _some(served: Served, table: str, **match: Any) -> str:
-    rows = served.world.state[table].items()
-    return next(str(key) for key, row in rows if all(row[name] == value for name, value in match.items()))
-
-
-def _published(served: Served) -> str:
-    rows = served.world.state["projects"].items()
-    return next(
-        str(key)
-        for key, p in rows
-        if p["version"] is not None
-        and p["type"] == "PROJECT"
-        and not p["archivedAt"]
-        and not p["trashedAt"]
-        and p["character"]["outcome"] == "COMPLETED"
-    )
-
-
-def _arguments(served: Served) -> dict[str, dict[str, Any]]:
-    """Return arguments for each tool that fit the seeded world."""
-    project = _published(served)
-    user = _some(served, "users", role="EDITOR")
-    group, collection = _some(served, "groups"), _some(served, "collections")
-    code = _some(served, "cells", cellType="CODE")
-    draft = next(key for key, g in served.world.state["guides"].items() if g["draft"] is not None)
-    running = {"projectId": project, "runId": _running(served, project)}
-    grant = {"access": "CAN_VIEW"}
-    return {
-        "HEX_CANCEL_RUN": running,
-        "HEX_CREATE_CELL": {
-            "project_id": project,
-            "cellType": "MARKDOWN",
-            "label": "Brief",
-            "contents": {"markdownCell": {"source": "# Brief"}},
-        },
-        "HEX_CREATE_COLLECTION": {
-            "name": "Board",
-            "description": "For the board",
-            "sharing": {"users": [{"id": user, "access": "MEMBER"}], "workspace": {"members": "MEMBER"}},
-        },
-        "HEX_CREATE_GROUP": {"name": "Auditors", "members": {"users": [{"id": user}]}},
-        "HEX_DEACTIVATE_USER": {"userId": user},
-        "HEX_DELETE_CELL": {"cellId": code},
-        "HEX_DELETE_GROUP": {"groupId": group},
-        "HEX_DELETE_GUIDE_DRAFT": {"orgGuideFileId": draft},
-        "HEX_EDIT_COLLECTION": {
-            "collectionId": collection,
-            "name": "Renamed",
-            "sharing": {"upsert": {"groups": [{"id": group, "access": "MANAGER"}]}},
-        },
-        "HEX_EDIT_GROUP": {
-            "groupId": group,
-            "name": "Renamed",
-            "members": {"add": {"users": [{"id": user}]}},
-        },
-        "HEX_EDIT_PROJECT_SHARING_COLLECTIONS": {
-            "projectId": project,
-            "sharing": {"upsert": {"collections": [{"collection": {"id": collection}, **grant}]}},
-        },
-        "HEX_EDIT_PROJECT_SHARING_GROUPS": {
-            "projectId": project,
-            "sharing": {"upsert": {"groups": [{"group": {"id": group}, **grant}]}},
-        },
-        "HEX_EDIT_PROJECT_SHARING_ORG_AND_PUBLIC": {
-            "projectId": project,
-            "sharing": {"workspace": "APP_ONLY", "publicWeb": "NONE"},
-        },
-        "HEX_EDIT_PROJECT_SHARING_USERS": {
-            "projectId": project,
-            "sharing": {"upsert": {"users": [{"user": {"id": user}, **grant}]}},
-        },
-        "HEX_GET_CELL": {"cellId": code},
-        "HEX_GET_COLLECTION": {"collectionId": collection},
-        "HEX_GET_GROUP": {"groupId": group},
-        "HEX_GET_PROJECT": {
-            "projectId": f"https://app.hex.tech/x/hex/{project}/draft",
-            "includeSharing": True,
-        },
-        "HEX_GET_PROJECT_RUNS": {"projectId": project},
-        "HEX_GET_RUN_STATUS": running,
-        "HEX_LIST_CELLS": {"projectId": project},
-        "HEX_LIST_COLLECTIONS": {},
-        "HEX_LIST_DATA_CONNECTIONS": {},
-        "HEX_LIST_GROUPS": {},
-        "HEX_LIST_PROJECTS": {"statuses": ["Production", "Approved"], "includeSharing": True},
-        "HEX_LIST_USERS": {},
-        "HEX_PUBLISH_GUIDE_DRAFTS": {"publishAllDraftGuides": True},
-        "HEX_RUN_PROJECT": {"projectId": project},
-        "HEX_UPDATE_CELL": {"cellId": code, "contents": {"codeCell": {"source": "print(2)"}}},
-        "HEX_UPDATE_PROJECT": {"projectId": project, "status": None},
-        "HEX_UPSERT_GUIDE_DRAFT": {"files": [{"filePath": "guides/new.md", "contents": "# New"}]},
-        "HEX_ME": {},
-        "HEX_LIST_DRAFT_GUIDES": {},
-    }
-
-
-def _running(served: Served, project: str) -> str:
-    """Plant a run that is under way."""
-    key = served.world.new_id()
-    served.world.state["runs"][key] = {
-        **next(iter(served.world.state["runs"].values())),
-        "id": key,
-        "projectId": project,
-        "trigger": "API",
-        "asked": served.world.now() - 1,
-        "pending": 0.0,
-        "seconds": 3600.0,
-        "outcome": "COMPLETED",
-        "killed": None,
-    }
-    return key
-
-
 @pytest.mark.parametrize("slug", sorted(toolkit().tools))
 async def test_each_tool_is_verified_and_has_its_effect_once(hex_: Served, slug: str) -> None:
     """Its contract fits what the product says, its read-back confirms it, and one write is one effect."""
     before = len(hex_.world.effects)
-    receipt = await _settle(hex_, slug, **_arguments(hex_)[slug])
+    receipt = await _settle(hex_, slug, **arguments(hex_.world)[slug])
     assert (receipt.status, receipt.message if receipt.status != "verified" else "") == ("verified", "")
     assert receipt.evidence == tool(slug).evidence
     assert not receipt.heals
@@ -211,7 +99,7 @@ async def test_a_lost_answer_is_settled_by_looking(slug: str, fault: str) -> Non
     Only guide drafts are sent twice: nobody can read them, and writing the same twice leaves the same.
     """
     with _serve({"tool": slug, "fault": fault, "times": 1}) as served:
-        receipt = await _settle(served, slug, **_arguments(served)[slug])
+        receipt = await _settle(served, slug, **arguments(served.world)[slug])
         assert (receipt.status, receipt.message if receipt.status != "verified" else "") == ("verified", "")
         twice = slug == "HEX_UPSERT_GUIDE_DRAFT" and fault == "lost_answer"
         assert [e["tool"] for e in served.world.effects] == [slug] * (2 if twice else 1)
@@ -221,7 +109,7 @@ async def test_a_lost_answer_is_settled_by_looking(slug: str, fault: str) -> Non
 async def test_an_effect_that_comes_after_the_first_look_is_not_made_twice(slug: str) -> None:
     """The settle time is longer than an effect is late, so that it is adopted and not repeated."""
     with _serve({"tool": slug, "fault": "late_commit", "times": 1, "with": {"seconds": 5.0}}) as served:
-        receipt = await _settle(served, slug, **_arguments(served)[slug])
+        receipt = await _settle(served, slug, **arguments(served.world)[slug])
         assert receipt.status == "verified"
         assert [e["tool"] for e in served.world.effects] == [slug]
         assert [h.rule for h in receipt.heals] == ["adopted"]
@@ -231,7 +119,7 @@ async def test_an_effect_that_comes_after_the_first_look_is_not_made_twice(slug:
 async def test_where_nobody_can_tell_a_person_decides(slug: str) -> None:
     """A run could be anybody's and a deactivation cannot be seen: neither is adopted nor sent again."""
     with _serve({"tool": slug, "fault": "lost_answer", "times": 1}) as served:
-        receipt = await _settle(served, slug, **_arguments(served)[slug])
+        receipt = await _settle(served, slug, **arguments(served.world)[slug])
         assert receipt.status == "needs_review"
         assert [e["tool"] for e in served.world.effects] == [slug]
 
@@ -243,7 +131,7 @@ SHARING = [slug for slug in writes() if "SHARING" in slug]
 async def test_a_success_that_refused_a_part_is_no_success(slug: str) -> None:
     """A 200 with `errors` fails, with the server's reason in the receipt."""
     with _serve({"tool": slug, "fault": "partial"}) as served:
-        receipt = await _settle(served, slug, **_arguments(served)[slug])
+        receipt = await _settle(served, slug, **arguments(served.world)[slug])
         assert receipt.status == "failed"
         assert "refused part of it" in receipt.message
 
@@ -252,7 +140,7 @@ async def test_guide_warnings_are_a_failure() -> None:
     """A draft that was not written is told in `warnings`, under a 200."""
     with _serve({"tool": "HEX_UPSERT_GUIDE_DRAFT", "fault": "partial"}) as served:
         receipt = await _settle(
-            served, "HEX_UPSERT_GUIDE_DRAFT", **_arguments(served)["HEX_UPSERT_GUIDE_DRAFT"]
+            served, "HEX_UPSERT_GUIDE_DRAFT", **arguments(served.world)["HEX_UPSERT_GUIDE_DRAFT"]
         )
         assert (receipt.status, receipt.failure) == ("failed", "false_success")
         assert "Hex accepted the request but warns" in receipt.message
@@ -260,7 +148,7 @@ async def test_guide_warnings_are_a_failure() -> None:
 
 async def test_access_is_taken_away(hex_: Served) -> None:
     """NONE is verified by the user's absence from what is shown."""
-    given = _arguments(hex_)["HEX_EDIT_PROJECT_SHARING_USERS"]
+    given = arguments(hex_.world)["HEX_EDIT_PROJECT_SHARING_USERS"]
     await _settle(hex_, "HEX_EDIT_PROJECT_SHARING_USERS", **given)
     entry = given["sharing"]["upsert"]["users"][0]
     given["sharing"] = {"upsert": {"users": [{**entry, "access": "NONE"}]}}
@@ -273,7 +161,7 @@ async def test_a_group_whose_name_is_not_unique_goes_to_a_person(hex_: Served) -
     twins = [key for key, g in hex_.world.state["groups"].items() if g["name"] == "Analysts"]
     assert len(twins) == 2
     sharing = {"upsert": {"groups": [{"group": {"id": twins[0]}, "access": "CAN_VIEW"}]}}
-    project = _published(hex_)
+    project = published(hex_.world)
     receipt = await _settle(hex_, "HEX_EDIT_PROJECT_SHARING_GROUPS", projectId=project, sharing=sharing)
     assert receipt.status == "needs_review"
     assert "'Analysts' is the name of more than one" in receipt.message
@@ -289,14 +177,14 @@ async def test_members_are_removed_from_a_group(hex_: Served) -> None:
 
 async def test_a_dry_run_starts_nothing_and_is_not_waited_for(hex_: Served) -> None:
     """The dummy answer of a dry run is not polled, and its run does not exist."""
-    receipt = await _settle(hex_, "HEX_RUN_PROJECT", projectId=_published(hex_), dryRun=True)
+    receipt = await _settle(hex_, "HEX_RUN_PROJECT", projectId=published(hex_.world), dryRun=True)
     assert receipt.status == "verified"
     assert hex_.world.effects == []
 
 
 async def test_a_finished_run_is_the_result(hex_: Served) -> None:
     """What comes of a run is how it ended, not the answer to its start; the link is the run's page."""
-    receipt = await _settle(hex_, "HEX_RUN_PROJECT", projectId=_published(hex_))
+    receipt = await _settle(hex_, "HEX_RUN_PROJECT", projectId=published(hex_.world))
     assert receipt.result["status"] == "COMPLETED"
     assert receipt.link == receipt.result["runUrl"]
 
@@ -312,7 +200,7 @@ CELLS: dict[str, dict[str, Any]] = {
 async def test_ensuring_a_cell_twice_leaves_one(hex_: Served, kind: str) -> None:
     """The second time, the cell with this label is brought up to date; the third time nothing is sent."""
     field, contents = next(iter(CELLS[kind].items()))
-    given = {"projectId": _published(hex_), "cellType": kind, "label": "Weekly"}
+    given = {"projectId": published(hex_.world), "cellType": kind, "label": "Weekly"}
     first = await _settle(hex_, "HEX_CREATE_CELL", ("label",), **given, contents={field: contents})
     newer = {field: {**contents, "source": "-- two"}}
     second = await _settle(hex_, "HEX_CREATE_CELL", ("label",), **given, contents=newer)
@@ -326,7 +214,7 @@ async def test_ensuring_a_cell_twice_leaves_one(hex_: Served, kind: str) -> None
 @pytest.mark.parametrize("slug", ["HEX_CREATE_GROUP", "HEX_CREATE_COLLECTION"])
 async def test_ensuring_by_name_leaves_one(hex_: Served, slug: str) -> None:
     """What has this name already is brought up to date instead of made again."""
-    given = _arguments(hex_)[slug]
+    given = arguments(hex_.world)[slug]
     first = await _settle(hex_, slug, ("name",), **given)
     second = await _settle(hex_, slug, ("name",), **given)
     assert (first.status, second.status) == ("verified", "verified")
@@ -335,6 +223,6 @@ async def test_ensuring_by_name_leaves_one(hex_: Served, slug: str) -> None:
 
 async def test_a_cell_links_to_its_notebook(hex_: Served) -> None:
     """A receipt's link is a page that a person can open."""
-    given = _arguments(hex_)["HEX_CREATE_CELL"]
+    given = arguments(hex_.world)["HEX_CREATE_CELL"]
     receipt = await _settle(hex_, "HEX_CREATE_CELL", **given)
     assert receipt.link == f"{hex_.url}/hex/{given['project_id']}"
