@@ -97,7 +97,7 @@ def test_durations_read_like_speech(seconds: float, text: str) -> None:
 
 def test_every_failure_class_has_words() -> None:
     """No class of failure is shown by its code name only because its words were forgotten."""
-    assert {failure.value for failure in Failure} == set(words.FAILURES)
+    assert {failure.value for failure in Failure} <= set(words.FAILURES)
 
 
 def test_equal_heals_are_counted() -> None:
