@@ -168,8 +168,8 @@ async def test_a_question_is_answered_with_quotations() -> None:
     assert findings["title"] == question
     assert [p["text"] for p in findings["points"]] == [
         "The project “Churn Model” is described as “Shows churn model by region. For the board.”",
-        "The last run of “Churn Model”, on 2026-11-22, is errored.",
-        "In “Churn Model”, the cell “Base table” says: “-- churn base”.",
+        "The last run of “Churn Model” was on 2026-11-22: errored.",
+        "In “Churn Model”, the cell “Base table” says: “-- churn base select churn_date from accounts”.",
     ]
 
 

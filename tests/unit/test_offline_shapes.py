@@ -60,7 +60,9 @@ async def test_runs_are_drawn_in_time_and_told_apart_by_how_they_ended() -> None
     """Things without a name go by their moment, the oldest first; what has no value yet is left out."""
     runs = [run(0, "2026-11-22"), run(0, "2026-11-21", "ERRORED"), run(0, "2026-11-20")]
     waiting = {**run(0, "2026-11-23", "RUNNING"), "elapsedTime": None}
-    asset = await ask(CLAUDE, "Draw how long each took", Asset, **{"with": {"runs": [waiting, *runs]}})
+    asset = await ask(
+        CLAUDE, "Draw how long each of these runs took", Asset, **{"with": {"runs": [waiting, *runs]}}
+    )
     assert data(asset) == {
         "name": [f"2026-11-{day}T06:00:00Z" for day in (20, 21, 22)],
         "value": [60000, 60000, 60000],

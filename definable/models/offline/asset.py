@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from definable.calls import Json
-from definable.models.offline.names import singular, words
+from definable.models.offline.names import words
 from definable.models.offline.question import terms
 from definable.models.offline.records import Record, leaves, records
 from definable.models.offline.seen import Result, Seen, Use
@@ -137,9 +137,9 @@ def _points(value: Json) -> Iterator[Series]:
 
 def _score(series: Series, seen: Seen) -> tuple[int, int, int]:
     """Return how well a series fits: words it shares with the prompt, statuses, then size."""
-    said = terms(seen.prompt) | {singular(w) for w in words(seen.prompt)}
+    said = terms(seen.prompt)
     wanted = said | {MEANS[w] for w in said & MEANS.keys()}
-    shared = len({singular(w.lower()) for w in series.title.split()} & wanted)
+    shared = len(terms(series.title) & wanted)
     return shared, series.values is None, len(series.names)
 
 

@@ -40,7 +40,7 @@ def change(seen: Seen) -> dict[str, Json]:
             "source": "",
             "explanation": "No cell was handed over or read, so there is nothing to change.",
         }
-    wanted = [(_one(m[:4]), _one(m[4:])) for m in REPLACE.findall(asked)]
+    wanted = list(dict.fromkeys((_one(m[:4]), _one(m[4:])) for m in REPLACE.findall(asked)))
     if wanted:
         return _replaced(found, wanted)
     comment = _comment(asked, found.language)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from definable.models.offline.names import singular
-from definable.models.offline.prose import Said, lines, plain, quote, stop
+from definable.models.offline.prose import LONGEST, Said, lines, plain, quote, stop
 from definable.models.offline.records import Record, leaves, owner
 from definable.models.offline.runs import histories
 from definable.models.offline.seen import Seen
@@ -53,7 +53,7 @@ def known(asked: str, found: list[Record]) -> Iterator[Said]:
         yield _told(record, by_id, wanted)
         if record.title in lately and not record.status:
             last = lately[record.title].runs[-1]
-            text = f"The last run of {quote(record.title)}, on {last.date}, is {plain(last.status)}."
+            text = f"The last run of {quote(record.title)} was on {last.date}: {plain(last.status)}."
             yield Said("found", text, lately[record.title].receipts)
     if not hits:
         receipts = tuple(dict.fromkeys(r.receipt for r in found))
@@ -76,6 +76,8 @@ def _told(record: Record, by_id: dict[str, Record], wanted: set[str]) -> Said:
 
 
 def _telling(text: str, wanted: set[str]) -> str:
-    """Return the line that has most of the wanted words; a sentence rather than a heading."""
+    """Return a short text whole, of a longer one the line with most of the wanted words."""
+    if len(text) <= LONGEST:
+        return text
     said = lines(text) or [text]
     return max(said, key=lambda line: (len(terms(line) & wanted), not line.startswith("#")))

@@ -84,7 +84,7 @@ def ran(told: list[History], window: Window) -> Iterator[Said]:
         if h.recent and not GOOD.search(h.runs[-1].status) and not BAD.search(h.runs[-1].status)
     ]
     for history in busy:
-        text = f"The last run of {quote(history.title)} is {plain(history.runs[-1].status)}."
+        text = f"The last run of {quote(history.title)} is not over: {plain(history.runs[-1].status)}."
         yield Said("ran", text, history.receipts)
     idle = [h for h in told if not h.recent]
     if idle:
