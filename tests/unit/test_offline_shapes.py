@@ -142,11 +142,11 @@ async def test_what_it_cannot_do_is_left_as_a_comment(cell: Any, first: str) -> 
 
 
 async def test_the_cell_is_found_beside_the_request() -> None:
-    """`with` holds both; the request is not taken for a source."""
-    change = await ask(
-        GPT, "Go.", Change, **{"with": {"request": 'replace "churn" with "loss"', "cell": SQL}}
-    )
+    """`with` holds both; the request is not taken for a source, and asked for twice it is done once."""
+    wanted = 'replace "churn" with "loss"'
+    change = await ask(GPT, wanted, Change, **{"with": {"request": wanted, "cell": SQL}})
     assert change["source"] == "-- loss base\nselect loss_date from accounts"
+    assert change["explanation"] == "Replaced `churn` with `loss`. Done by the offline model, word for word."
 
 
 async def test_without_a_cell_nothing_is_changed() -> None:

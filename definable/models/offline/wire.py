@@ -50,27 +50,10 @@ def read_anthropic(body: Body) -> Seen:
 
 def write_openai(body: Body, answer: Answer) -> Body:
     """Return the answer as `/v1/responses` gives it."""
-    mark = _mark(body)
-    output: list[Json]
-    if isinstance(answer, list):
-        output = [
-            {
-                "type": "function_call",
-                "id": f"fc_{mark}_{n}",
-                "call_id": f"call_{mark}_{n}",
-                "name": use.tool,
-                "arguments": json.dumps(use.arguments),
-                "status": "completed",
-            }
-            for n, use in enumerate(answer)
-        ]
-    else:
-        text = {"type": "output_text", "text": json.dumps(answer, ensure_ascii=False), "annotations": []}
-        message = {"type": "message", "id": f"msg_{mark}", "role": "assistant", "status": "completed"}
-        output = [{**message, "content": [text]}]
+    output = _items(_mark(body), answer)
     tokens_in, tokens_out = _tokens(body), _tokens(output)
     return {
-        "id": f"resp_{mark}",
+        "id": f"resp_{_mark(body)}",
         "object": "response",
         "created_at": 0,
         "status": "completed",
@@ -111,6 +94,24 @@ def write_anthropic(body: Body, answer: Answer) -> Body:
         "stop_sequence": None,
         "usage": {"input_tokens": _tokens(body), "output_tokens": _tokens(content)},
     }
+
+
+def _items(mark: str, answer: Answer) -> list[Json]:
+    if isinstance(answer, list):
+        return [
+            {
+                "type": "function_call",
+                "id": f"fc_{mark}_{n}",
+                "call_id": f"call_{mark}_{n}",
+                "name": use.tool,
+                "arguments": json.dumps(use.arguments),
+                "status": "completed",
+            }
+            for n, use in enumerate(answer)
+        ]
+    text = {"type": "output_text", "text": json.dumps(answer, ensure_ascii=False), "annotations": []}
+    message = {"type": "message", "id": f"msg_{mark}", "role": "assistant", "status": "completed"}
+    return [{**message, "content": [text]}]
 
 
 def _seen(
