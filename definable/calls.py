@@ -53,6 +53,7 @@ class Failure(StrEnum):
     UPSTREAM_5XX = "upstream_5xx"
     NETWORK = "network"
     NO_CREDENTIALS = "no_credentials"
+    TOO_LARGE = "too_large"
 
 
 class ToolCall(Fact):

@@ -123,9 +123,14 @@ class Report:
             seen = ((c.get("id"), words.compact(c.get("seen"), 200)) for c in row.ask.candidates)
             lines += [f"    candidate {name}: {what}" for name, what in seen]
             lines += [f"    {command}" for command in answers(row)]
-        if run.status in ("waiting", "running", "queued", "failed", "limited") and not self.asks:
+        settled = bool((run.error or {}).get("facts", {}).get("receipt"))  # going on would end the same
+        if (
+            run.status in ("waiting", "running", "queued", "failed", "limited")
+            and not self.asks
+            and not settled
+        ):
             lines.append(f"  go on: definable runs resume {run.id}")
-        if run.status in ("done", "cancelled"):
+        if run.status in ("done", "cancelled") or settled:
             lines.append(f"  look again: definable runs show {run.id}")
         return lines
 

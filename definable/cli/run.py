@@ -53,9 +53,10 @@ def command(
     from definable.cli.keys import need_keys, tools_of
     from definable.engine.runner import Options
     from definable.sandbox import Faults
+    from definable.workspace import checked
 
     screen = session.screen(as_json)
-    definition = session.workspace.workflow(workflow)
+    definition = checked(session.workspace, workflow)
     given = _inputs(definition, pairs, inputs)
     options = Options(
         sandbox=sandbox or faults is not None, faults=faults, offline=offline, yes_to=yes_to, dry=dry

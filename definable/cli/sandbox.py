@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ def command(
     Its first lines on stdout point a shell at it: eval them, or copy them.
     GET /_sandbox/effects tells what really happened in it.
     """
+    from definable.engine.place import BUSY, alone
     from definable.sandbox import Faults, describe, serve
 
     screen = session.screen()
@@ -38,16 +40,19 @@ def command(
             screen.result(f"{name:<18} {what}" + (f"\n{'':<18}   with: {takes}" if takes else ""))
         return 0
     planned = Faults.load(Path(faults)) if faults else None
-    world = _world(state, seed, speed)
-    with serve(world, planned, port=port) as server:
+    with ExitStack() as stack:
+        if state is not None:
+            stack.enter_context(alone(state.with_suffix(".lock"), BUSY))
+        world = _world(state, seed, speed)
+        server = stack.enter_context(serve(world, planned, port=port))
         screen.result(f"export HEX_BASE_URL={server.base_url}")
         screen.result(f"export HEX_API_TOKEN={server.token}")
         origin = server.base_url.removesuffix("/api")
         screen.say(f"sandbox at {origin}; effects at {origin}/_sandbox/effects; ctrl-C ends it")
         _until_told()
-    if state is not None:
-        _keep(state, world.snapshot())
-        screen.say(f"state kept in {state}")
+        if state is not None:
+            _keep(state, world.snapshot())
+            screen.say(f"state kept in {state}")
     return 0
 
 

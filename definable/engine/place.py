@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from definable.errors import StoreError, UsageError
-from definable.sandbox import Faults, World, serve
+from definable.sandbox import PORT, Faults, World, serve
 
 BUSY = (
-    "the built-in sandbox is in use by another run; "
-    "wait for it, or start `definable sandbox` and set HEX_BASE_URL"
+    "the built-in sandbox is in use by another process; "
+    "end that one, or work against it: set HEX_BASE_URL and HEX_API_TOKEN as `definable sandbox` prints them"
 )
 
 
@@ -41,7 +42,7 @@ def sandboxed(home: Path, environ: Mapping[str, str], faults: Path | None) -> It
     with alone(home / "sandbox.lock", BUSY):
         world = _restored(state)
         planned = Faults.load(faults) if faults else None
-        with serve(world, planned) as server:
+        with serve(world, planned, port=_port()) as server:
             try:
                 yield {
                     **{k: v for k, v in environ.items() if not k.startswith("HEX_")},
@@ -51,6 +52,16 @@ def sandboxed(home: Path, environ: Mapping[str, str], faults: Path | None) -> It
                 }
             finally:
                 _keep(state, world.snapshot())
+
+
+def _port() -> int:
+    """The port of `definable sandbox`, so that links lead somewhere later; any other when it is taken."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", PORT))
+        except OSError:
+            return 0
+    return PORT
 
 
 def _restored(state: Path) -> World:

@@ -17,7 +17,7 @@ from definable.engine.dry import foresee, rehearse
 from definable.engine.history import spent
 from definable.engine.place import alone, sandboxed
 from definable.engine.segment import DATABASE, Segment
-from definable.errors import DefinableError, LimitReached, RunCancelled, UsageError
+from definable.errors import DefinableError, LimitReached, RunCancelled, StoreError, UsageError
 from definable.settings import Settings
 from definable.spec.inputs import complete
 from definable.spec.workflow import Limits, Step, Workflow
@@ -73,7 +73,13 @@ class Runner:
         sleep: Sleep = asyncio.sleep,
     ) -> AsyncIterator[Runner]:
         """Open the workspace's store, and close it at the end. `sleep` is how a wait passes, in seconds."""
-        workspace.home.mkdir(parents=True, exist_ok=True)
+        try:
+            workspace.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"there is no place for the state of runs in {workspace.home}: {error.strerror}",
+                hint="set DEFINABLE_HOME to a folder that can be written to",
+            ) from error
         with open_store(workspace.home / DATABASE) as store:
             yield cls(workspace, settings, environ, options or Options(), store, sleep)
 

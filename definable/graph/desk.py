@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from definable.calls import Exchange, Order, Receipt, Send, ToolCall
+from definable.calls import Exchange, Order, Outcome, Receipt, Send, ToolCall
 from definable.graph.context import Context
 from definable.verify.case import Flow
+from definable.verify.classify import classify
 from definable.verify.flow import advance, replay
 
 
@@ -74,5 +76,8 @@ class Desk:
             what = "ask" if not isinstance(step, Receipt) else step.status
             following = step.question if not isinstance(step, Receipt) else step.message
         why = step.why if isinstance(step, Send) else ""
-        data = {"n": exchange.n, "move": what, "next": following, "why": why}
+        data: dict[str, Any] = {"n": exchange.n, "move": what, "next": following, "why": why}
+        if isinstance(exchange.reply, Outcome):
+            toolkit, tool = self.context.catalog[exchange.order.tool]
+            data["verdict"] = classify(toolkit, tool, exchange.reply).model_dump(mode="json")
         self.context.log("verdict", data, step=call.step, call=call.id)

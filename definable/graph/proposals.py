@@ -77,16 +77,16 @@ def declared(context: Context, step: Step) -> ToolCall:
 
 
 def _approval(context: Context, step: Step, slug: str, tool: Tool, concern: str) -> Any:
+    """Whether a person is asked. An answer given ahead never covers a target of doubtful origin."""
     if not tool.effect.writes:
         return "none"
-    if any(fnmatchcase(slug, glob) for glob in context.yes_to):
-        return "given"
     if concern:
         return "needed"
-    if step.approve is not None:
-        return "needed" if step.approve else "given"
     ruled = any(fnmatchcase(slug, glob) for rule in context.workflow.approvals for glob in rule.tools)
-    return "needed" if tool.asks or ruled else "none"
+    if not (tool.asks or ruled or step.approve):
+        return "none"
+    ahead = step.approve is False or any(fnmatchcase(slug, glob) for glob in context.yes_to)
+    return "given" if ahead else "needed"
 
 
 def _concern(context: Context, tool: Tool, arguments: Mapping[str, Any], trusted: set[str]) -> str:

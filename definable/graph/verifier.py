@@ -10,7 +10,7 @@ from langgraph.types import Command
 from langgraph.types import Send as Branch
 
 from definable.calls import Ask, Failure, Phase, Receipt, Send, Verdict
-from definable.errors import DefinableError, ModelError, UsageError
+from definable.errors import CredentialsError, DefinableError, ModelError, UpstreamError, UsageError
 from definable.graph.context import Context
 from definable.graph.desk import Desk
 from definable.graph.proposals import allowed, declared, propose
@@ -25,6 +25,9 @@ from definable.verify.grounding import ground
 from definable.verify.plan import TRIES, Move, backoff, plan
 
 Next = Command[Any]
+
+ENDINGS = {Failure.NETWORK: UpstreamError, Failure.AUTH_EXPIRED: CredentialsError}
+"""Failures of a declared call that are nobody's mistake in the workflow."""
 
 
 def verifier(context: Context) -> Callable[[State], Next]:
@@ -168,7 +171,8 @@ def _turn_over(context: Context, desk: Desk, work: State) -> Next:
         receipt = context.store.receipt(context.run.id, f"{step.id}.1")
         assert receipt is not None  # noqa: S101
         if receipt.status != "verified":
-            raise DefinableError(
+            kind = ENDINGS.get(receipt.failure, DefinableError)
+            raise kind(
                 f"step {step.id!r}: {receipt.tool} {_ending(receipt)}: {receipt.message}",
                 hint=f"what was tried: definable runs show {context.run.id}",
                 receipt=receipt.status,

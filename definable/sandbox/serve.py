@@ -18,6 +18,9 @@ from definable.sandbox.faults import Faults
 from definable.sandbox.wire import hang_up
 from definable.sandbox.world import World
 
+PORT = 8808
+"""Where a sandbox is served unless something else is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Served:

@@ -105,7 +105,8 @@ class Builder:
             return Node(self._scalar(event, spot), spot)
         if isinstance(event, events.SequenceStartEvent):
             return self._list(spot, source, depth)
-        return self._object(spot, source, depth)
+        flow = isinstance(event, events.MappingStartEvent) and bool(event.flow_style)
+        return self._object(spot, source, depth, flow)
 
     def _alias(self, event: events.AliasEvent, spot: Spot) -> Node:
         if event.anchor not in self._anchors:
@@ -132,16 +133,19 @@ class Builder:
             node.size += entry.size
         return node
 
-    def _object(self, spot: Spot, source: Iterator[events.Event], depth: int) -> Node:
+    def _object(self, spot: Spot, source: Iterator[events.Event], depth: int, flow: bool) -> Node:
         node = Node({}, spot)
         for event in source:
             if isinstance(event, events.MappingEndEvent):
                 break
             where = self._spot(event)
             key = self._key(event, where, source, depth)
-            entry = self._node(next(source), source, depth + 1)
+            value = next(source)
+            entry = self._node(value, source, depth + 1)
             if key is None:
                 continue
+            if flow and _cut_short(event, value):
+                self.found.append((where, f"{key!r} has no value; text with a comma in it needs quotes here"))
             if key in node.keys:
                 first = node.keys[key].line
                 self.found.append((where, f"the key {key!r} stands here twice, first on line {first}"))
@@ -171,6 +175,12 @@ class Builder:
         except ValueError as error:
             self.found.append((spot, str(error)))
             return None
+
+
+def _cut_short(key: events.Event, value: events.Event) -> bool:
+    """Whether a bare key with spaces has no value, as when a comma in `{ }` ended the text before it."""
+    bare = isinstance(key, events.ScalarEvent) and key.implicit[0] and " " in key.value
+    return bare and isinstance(value, events.ScalarEvent) and value.value == "" and value.implicit[0]
 
 
 def plain(text: str) -> Json:

@@ -52,7 +52,9 @@ def classify(toolkit: Toolkit, tool: Tool, outcome: Outcome) -> Verdict:
 def _without_answer(tool: Tool, outcome: Outcome) -> Verdict:
     if outcome.cause == "no_credentials":
         return Verdict(failure=Failure.NO_CREDENTIALS, phase=Phase.NOT_SENT, message=outcome.error)
-    if outcome.phase is Phase.NOT_SENT or not tool.effect.writes:
+    if outcome.cause == "too_large" and not tool.effect.writes:
+        failure = Failure.TOO_LARGE
+    elif outcome.phase is Phase.NOT_SENT or not tool.effect.writes:
         failure = Failure.NETWORK
     else:
         failure = Failure.UNKNOWN_OUTCOME
@@ -71,16 +73,14 @@ def _said(toolkit: Toolkit, body: Any) -> str:
     if isinstance(body, str):
         return body.strip()[:300]
     for envelope in toolkit.errors:
-        message = lookup(body, envelope.message)
-        if not isinstance(message, str):
-            continue
-        parts = [message]
-        for path in (envelope.details, envelope.issues):
-            more = lookup(body, path) if path else MISSING
-            if more is not MISSING and more:
-                parts.append(", ".join(map(str, more)) if isinstance(more, list) else str(more))
-        return ": ".join(parts)
+        found = [lookup(body, path) for path in (envelope.message, envelope.details, envelope.issues) if path]
+        if found[0] is not MISSING and found[0]:
+            return ": ".join(_joined(part) for part in found if part is not MISSING and part)
     return ""
+
+
+def _joined(part: Any) -> str:
+    return ", ".join(map(str, part)) if isinstance(part, list) else str(part)
 
 
 def retry_after(headers: dict[str, str]) -> float | None:

@@ -120,11 +120,11 @@ def examine(case: Case, slug: str, outcome: Outcome) -> tuple[Verdict, Any]:
     verdict = classify(toolkit, tool, outcome)
     if verdict.failure is not Failure.OK:
         return verdict, None
-    if tool.response is None:
+    contract = Contract.of_response(toolkit, tool)
+    if contract is None:
         _note_status(case, tool, outcome)
         return verdict, None
-    contract = Contract.of(toolkit, tool.response)
-    if outcome.media == "json" and contract.valid(outcome.body):
+    if outcome.media == "json" and contract.settled(outcome.body):
         _note_status(case, tool, outcome)
         return verdict, outcome.body
     return _mend(case, tool, contract, outcome, verdict)
@@ -142,8 +142,7 @@ def _mend(
         case.heals.extend(mended.heals)
         _note_status(case, tool, outcome)
         return verdict, mended.body
-    found = "; ".join(v.message for v in contract.violations(outcome.body)[:5])
-    words = f"{outcome.status}, but the response is not what it was: {found}"
+    words = f"{outcome.status}, but the response is not what it was: {mended.message}"
     return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message=words), None
 
 

@@ -110,6 +110,7 @@ def _reason(sent: Delivered) -> Failure:
 def _permit(case: Case) -> Flow[None]:
     """Ask a person where one is needed; what they approve is these exact arguments, once."""
     if case.call.approval != "needed":
+        case.decided_by = "answered ahead" if case.call.approval == "given" else ""
         return
     question = case.call.concern or f"{case.slug} {case.tool.effect.value}s something and waits for a yes"
     reply = yield Ask(
@@ -132,11 +133,15 @@ def _prepare(case: Case) -> Flow[Scope]:
             scope = yield from see(case, case.tool.before, case.scope(), "before")
             _rewrite(case, scope)
         yield from _permit(case)
-        return (yield from see(case, case.tool.before, case.scope(), "before"))
+        scope = yield from see(case, case.tool.before, case.scope(), "before")
     except Unseen as blind:
         raise case.ended(
             "failed", Failure.PERMISSION, f"not sent: what is there cannot be read: {blind}"
         ) from None
+    for name, look in case.tool.before.items():
+        if name in scope and scope[name] is None:
+            raise case.ended("failed", Failure.NOT_FOUND, f"not sent: {look.call} found nothing there")
+    return scope
 
 
 def _rewrite(case: Case, scope: Scope) -> None:
@@ -262,6 +267,8 @@ def _confirm(case: Case, before: Scope, result: Any) -> Flow[Receipt | Absent]:
 def _read_back(case: Case, before: Scope, result: Any) -> Flow[Receipt | list[str]]:
     """The receipt when what is seen is what was wanted, else what is wrong even after the settle time."""
     scope = {**before, "result": result}
+    if case.tool.poll and case.tool.poll.when and not truth(case.tool.poll.when, scope):
+        return case.verified(result, Evidence.RESPONSE, "nothing was started, so there is nothing to look at")
     if not case.tool.after:
         return case.verified(result, case.tool.evidence or Evidence.RESPONSE, case.tool.basis, scope)
     conditions = tuple(c for c in case.tool.expect if not about_result_only(c))

@@ -46,6 +46,7 @@ TABLE: tuple[Row, ...] = (
     Row(Failure.UNKNOWN_OUTCOME, None, None, Move.LOOK, "it may have happened: look before sending again"),
     Row(Failure.DRIFT, None, False, Move.RETRY, "read again: it may have been one bad answer"),
     Row(Failure.DRIFT, None, True, Move.LOOK, "accepted, but the answer cannot be read: look instead"),
+    Row(Failure.TOO_LARGE, None, None, Move.FAIL, "it would be as large again: ask for less at a time"),
     Row(Failure.PERMISSION, None, None, Move.FAIL, "waiting does not help"),
     Row(Failure.NOT_FOUND, None, None, Move.FAIL, "waiting does not help"),
     Row(Failure.INVALID_INPUT, None, None, Move.FAIL, "the same request would be refused again"),

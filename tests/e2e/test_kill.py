@@ -36,7 +36,7 @@ def where(served: Served) -> dict[str, str]:
 def weekly(served: Served) -> str:
     """Return the id of the project that gets the brief."""
     projects = served.world.state["projects"]
-    return next(i for i, p in projects.items() if p["title"] == "Data Team Weekly")
+    return next(str(i) for i, p in projects.items() if p["title"] == "Data Team Weekly")
 
 
 def killed_when(ready: Callable[[], bool], served: Served, cwd: Path) -> str:

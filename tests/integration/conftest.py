@@ -46,7 +46,7 @@ class Hex:
 
     def project(self, title: str = WEEKLY) -> str:
         """Return the id of a seeded project."""
-        return next(i for i, p in self.world.state["projects"].items() if p["title"] == title)
+        return next(str(i) for i, p in self.world.state["projects"].items() if p["title"] == title)
 
     def cells(self, project: str) -> list[dict[str, Any]]:
         """Return the cells of a project."""

@@ -216,12 +216,12 @@ class Acme:
         self.effects: list[str] = []
         self.faults = faults
         self.waited = 0.0
-        self.late: list[Callable[[], None]] = []
+        self.late: list[Callable[[], object]] = []
 
     def add(self, title: str, text: str) -> dict[str, Any]:
         """Put a note there, as the tool or somebody else would."""
         note = {"id": f"n{len(self.notes) + 1}", "title": title, "text": text, "size": len(text)}
-        self.notes[note["id"]] = note
+        self.notes[str(note["id"])] = note
         return note
 
     def perform(self, send: Send) -> Outcome:
@@ -245,7 +245,7 @@ class Acme:
             case "ACME_LIST":
                 return self._page(given)
             case "ACME_GET":
-                note = self.notes.get(given["id"])
+                note = self.notes.get(str(given["id"]))
                 return answer(200, note) if note else answer(404, {"message": "no such note"})
             case "ACME_CREATE":
                 self.effects.append(send.tool)

@@ -13,6 +13,8 @@ import pytest
 from definable.cli import app, main
 from definable.errors import DefinitionError, Problem, UpstreamError
 
+PROJECT = "85451515-12ab-55f4-85f5-d73048b59eae"
+
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:

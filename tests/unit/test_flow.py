@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from definable.calls import Decision, Outcome, Receipt, Send
+from definable.calls import Ask, Decision, Outcome, Receipt, Send
 from definable.errors import ReplayError
 from definable.verify.case import Catalog
 from definable.verify.flow import advance, replay
@@ -116,7 +116,7 @@ def test_an_effect_that_shows_up_late_is_not_sent_again() -> None:
     """It commits after the first look and before the settle time is over."""
 
     def late(acme: Acme, send: Send) -> Outcome:
-        acme.late.append(lambda: acme.serve(send) and None)
+        acme.late.append(lambda: acme.serve(send))
         return LOST
 
     acme = Acme(ACME_CREATE=[late])
@@ -292,7 +292,9 @@ def test_where_nobody_can_look_a_person_decides() -> None:
     acme = Acme(ACME_BAN=[LOST])
     receipt, history = run(call("ACME_BAN"), acme, NO)
     assert (receipt.status, len(acme.effects)) == ("needs_review", 0)
-    assert "nobody can look" in history[-1].order.question
+    asked = history[-1].order
+    assert isinstance(asked, Ask)
+    assert "nobody can look" in asked.question
     receipt, _ = run(call("ACME_BAN"), Acme(ACME_BAN=[LOST]), YES)
     assert (receipt.status, receipt.evidence) == ("verified", "response")
 

@@ -172,3 +172,14 @@ def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
     """Whatever the bytes, decoding and reading them raises nothing but DefinitionError."""
     with suppress(DefinitionError):
         assert read_markdown(decode(data, "f"), "f").data
+
+
+def test_text_that_a_comma_cuts_short_is_refused() -> None:
+    """In `{ }` a comma ends unquoted text; what stands behind it would be a key without a value."""
+    text = "limit: { type: integer, description: Cells per page; when given, only one page is read }\n"
+    with pytest.raises(DefinitionError, match="1:66: 'only one page is read' has no value"):
+        read_yaml(text, "t.yaml")
+    assert read_yaml("a: { 'b c': , d: 1 }\nempty key:\n", "t.yaml").data == {
+        "a": {"b c": None, "d": 1},
+        "empty key": None,
+    }
