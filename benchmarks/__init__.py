@@ -1,0 +1,1 @@
+"""What Definable costs, measured beside what one would use without it."""

@@ -1,0 +1,108 @@
+"""What it costs to keep a call on disk: the run log of a read, the run log and the ledger of an effect.
+
+Each row is what the graph writes for one call whose tool answers with about 10 KB at its first attempt. A
+commit that waits for the disk is shown beside it, since it is most of what an effect costs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.canned import projects
+from benchmarks.timing import Samples, show
+from definable.calls import Exchange, Outcome, Phase, Receipt, Send, ToolCall
+from definable.spec.model import Evidence
+from definable.store import RunRow, Store, open_store
+
+CALLS = 200
+RUN = "run"
+
+
+class Keeper:
+    """Writes to the store what the graph writes for one call after another."""
+
+    def __init__(self, store: Store) -> None:
+        """Make the run that the calls belong to."""
+        self.store = store
+        self.outcome = Outcome(phase=Phase.COMMITTED, status=200, body=projects(), media="json")
+        store.create_run(RunRow(id=RUN, workflow="w", definition={}, inputs={}))
+
+    def read(self, n: int) -> None:
+        """Keep a read: proposed, its exchange, the verdict, the receipt."""
+        self._keep(n, None)
+
+    def effect(self, n: int) -> None:
+        """Keep an effect: the same, with its intent, its sending and its verification in the ledger."""
+        self._keep(n, self._call(n).effect_id)
+
+    def ledger(self, n: int) -> None:
+        """Write the ledger of an effect alone."""
+        self._intend(n, f"alone-{n}")
+        self.store.outcome(f"alone-{n}", Phase.COMMITTED)
+        self.store.verified(f"alone-{n}", Evidence.STATE)
+
+    def _keep(self, n: int, effect: str | None) -> None:
+        call, store = self._call(n), self.store
+        store.append(RUN, "call.proposed", call.model_dump(mode="json"), step="s", call=call.id)
+        if effect:
+            self._intend(n, effect)
+        order = Send(tool=call.tool, arguments=call.arguments, effect=effect)
+        store.record(RUN, Exchange(call=call.id, n=0, order=order, reply=self.outcome))
+        verdict = {"n": 0, "move": "verified", "next": "", "why": ""}
+        store.append(RUN, "verdict", verdict, step="s", call=call.id)
+        receipt = Receipt(call=call.id, tool=call.tool, arguments=call.arguments, status="verified")
+        if effect:
+            store.verified(effect, Evidence.STATE)
+        store.settle(RUN, receipt.model_copy(update={"result": self.outcome.body, "effect": effect}))
+
+    def _intend(self, n: int, effect: str) -> None:
+        call = self._call(n)
+        self.store.intend(effect, RUN, call.id, call.tool, call.arguments, attempt=1)
+        self.store.sent(effect, 1)
+
+    def _call(self, n: int) -> ToolCall:
+        return ToolCall(id=f"s.{n}", tool="HEX_CREATE_CELL", arguments={"label": f"n{n}"}, step="s", run=RUN)
+
+
+def sample(work: Callable[[int], Any], first: int, count: int = CALLS) -> Samples:
+    """Return the seconds of each of `count` calls of `work`."""
+    taken = Samples()
+    for n in range(first, first + count):
+        start = time.perf_counter()
+        work(n)
+        taken.append(time.perf_counter() - start)
+    return taken
+
+
+def commits(path: Path) -> Samples:
+    """Return the seconds of the smallest commit that waits for the disk."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("CREATE TABLE t (n INTEGER)")
+        return sample(lambda n: db.execute("INSERT INTO t VALUES (?)", (n,)), 0)
+
+
+def main() -> None:
+    """Print the table."""
+    with TemporaryDirectory() as folder, open_store(Path(folder) / "definable.db") as store:
+        keeper = Keeper(store)
+        sample(keeper.read, 0, 20)
+        found = [
+            ("an effect: run log and ledger", sample(keeper.effect, 1_000)),
+            ("of this, the ledger alone", sample(keeper.ledger, 2_000)),
+            ("a read: run log", sample(keeper.read, 3_000)),
+            ("one commit of one row that waits for the disk", commits(Path(folder) / "bare.db")),
+        ]
+    rows = [[name, *taken.cells(digits=3)] for name, taken in found]
+    show("Keeping a call on disk", [f"ms ({CALLS} each)", "median", "least", "most"], rows)
+
+
+if __name__ == "__main__":
+    main()
