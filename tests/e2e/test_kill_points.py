@@ -1,0 +1,149 @@
+"""A process that dies at every point at which anything is written or sent: one effect, and nothing lost."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from definable.engine.checkpoints import Checkpoints
+from definable.engine.runner import Options, Runner
+from definable.sandbox import World, serve
+from definable.settings import Settings
+from definable.store.sqlite import SqliteStore
+from definable.toolkits.adapter import Adapter
+from definable.workspace import find
+
+STEP = 3
+"""Every third point is tried, from another start on each pass."""
+
+
+async def at_once(seconds: float) -> None:
+    """Let no time pass."""
+
+
+class Points:
+    """Counts the points at which this process could die, and dies at the one that was chosen."""
+
+    def __init__(self, chosen: int) -> None:
+        self.chosen = chosen
+        self.passed = 0
+
+    def here(self) -> None:
+        """Pass a point, or not."""
+        self.passed += 1
+        if self.passed == self.chosen:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def install(self) -> None:
+        """Stand before and after every transaction, every checkpoint and every attempt."""
+        for owner, name in ((Checkpoints, "put"), (Checkpoints, "put_writes")):
+            setattr(owner, name, self._around(getattr(owner, name)))
+        writing, attempt = SqliteStore._writing, Adapter.attempt
+
+        @contextmanager
+        def counted(store: SqliteStore, *how: Any) -> Iterator[Any]:
+            self.here()
+            with writing(store, *how) as db:
+                yield db
+            self.here()
+
+        async def tried(adapter: Adapter, send: Any) -> Any:
+            self.here()
+            outcome = await attempt(adapter, send)
+            self.here()
+            return outcome
+
+        SqliteStore._writing = counted  # type: ignore[method-assign]
+        Adapter.attempt = tried  # type: ignore[method-assign]
+
+    def _around(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.here()
+            result = method(*args, **kwargs)
+            self.here()
+            return result
+
+        return call
+
+
+def opened(home: str, environ: dict[str, str]) -> Any:
+    """Open a runner on a home."""
+    space = find(Path(__file__).parent, {"DEFINABLE_HOME": home})
+    return Runner.open(space, Settings(), environ, Options(), at_once)
+
+
+async def work(home: str, environ: dict[str, str], arguments: dict[str, Any]) -> str:
+    """Start the call, or go on with it; return where its run stands."""
+    async with opened(home, environ) as runner:
+        runs = runner.store.runs()
+        if not runs:
+            row, _ = await runner.call("HEX_CREATE_CELL", arguments)
+        elif runs[0].status == "done":
+            row = runs[0]
+        else:
+            row = await runner.resume(runs[0].id)
+        return str(row.status.value)
+
+
+def child(home: str, environ: dict[str, str], arguments: dict[str, Any], chosen: int, told: Any) -> None:
+    """Work until the chosen point, in a process of its own; tell how many points there were."""
+    points = Points(chosen)
+    points.install()
+    asyncio.run(work(home, environ, arguments))
+    told.send(points.passed)
+
+
+@pytest.fixture(scope="module")
+def fork() -> ForkServerContext:
+    """Start processes from one that has everything imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def spend(fork: ForkServerContext, *given: Any) -> int | None:
+    """Run a child; return how many points it passed, None when it was killed."""
+    ours, theirs = fork.Pipe(duplex=False)
+    process = fork.Process(target=child, args=(*given, theirs))
+    process.start()
+    theirs.close()
+    process.join(20)
+    assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
+    return int(ours.recv()) if process.exitcode == 0 else None
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("second", [False, True], ids=["killed once", "killed again while recovering"])
+def test_every_point_is_a_good_one_to_die_at(tmp_path: Path, fork: ForkServerContext, second: bool) -> None:
+    """Whatever the last thing was that got done, in the end the cell is there exactly once."""
+    with serve(World(quotas=False)) as served:
+        project = next(iter(served.world.state["projects"]))
+        environ = {"HEX_BASE_URL": served.base_url, "HEX_API_TOKEN": served.token}
+        tried = 0
+        for chosen in range(1 + second, 10_000, STEP):
+            tried += 1
+            home = str(tmp_path / f"{chosen}")
+            arguments = {
+                "projectId": project,
+                "cellType": "MARKDOWN",
+                "label": f"{second} {chosen}",
+                "contents": {"markdownCell": {"source": "text"}},
+            }
+            before = len(served.world.effects)
+            over = spend(fork, home, environ, arguments, chosen)
+            if second:
+                spend(fork, home, environ, arguments, chosen // 2 + 1)
+            assert asyncio.run(work(home, environ, arguments)) == "done", chosen
+            assert len(served.world.effects) == before + 1, chosen
+            if over is not None:
+                break
+        assert tried > 15, "there were points to die at"
