@@ -160,6 +160,11 @@ def _by_dollars(budget: Budget, model: str, prompt_tokens: int, wanted: int) -> 
 
 
 def _most_for(model: str, prompt_tokens: int, low: int, high: int, dollars: Decimal) -> int:
+    """The most output tokens between `low`, which `dollars` pay for, and `high`."""
+    all_of_it = price(model, prompt_tokens, high)
+    if all_of_it is not None and all_of_it <= dollars:
+        return high
+    high -= 1
     while low < high:
         middle = (low + high + 1) // 2
         cost = price(model, prompt_tokens, middle)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cache
 
 from definable.calls import Fact, Json
 from definable.limits import Usage
@@ -74,7 +75,12 @@ class Request:
     @property
     def estimate(self) -> int:
         """Prompt tokens that this will take, guessed high: a token for every three characters sent."""
-        tools = [asdict(t) for t in self.tools]
+        tools = [[t.name, t.description, t.schema] for t in self.tools]
         past = [[r.turn.items, [x.content for x in r.results], r.say] for r in self.history]
-        sent = json.dumps([self.system, self.prompt, tools, past, self.hands_in.model_json_schema()])
-        return len(sent) // 3 + 50
+        sent = json.dumps([self.system, self.prompt, tools, past])
+        return (len(sent) + _length(self.hands_in)) // 3 + 50
+
+
+@cache
+def _length(shape: type[Artifact]) -> int:
+    return len(json.dumps(shape.model_json_schema()))
