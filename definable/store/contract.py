@@ -1,7 +1,13 @@
 """The contract of a store: what the engine may rely on, whichever database is behind it.
 
-Every method is one transaction that is on disk when it returns. Methods are synchronous, take a
-millisecond or two, and may be called from one event loop; other processes may have the same database open.
+Every method is one transaction, and a killed process loses none of them. A power failure may cut off the
+end of what was written, but nothing that the outside may know of already: runs and where they stand, that
+an attempt leaves, its answer, questions and answers are on the disk when the method returns. All that came
+before them is on the disk then, too. What can be had again (notes, intents, answers to reads, receipts)
+waits for the next of those. So a power failure is a crash at an earlier moment, and is resumed like one.
+
+Methods are synchronous, take a millisecond or less, and may be called from one event loop; other processes
+may have the same database open.
 What has a table of its own (exchanges, receipts, questions, answers) is written to the run log in the same
 transaction, so callers append only the other event types. Repeating a write that a crash interrupted changes
 nothing and logs nothing. All methods raise StoreError when the database refuses.

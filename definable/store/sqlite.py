@@ -1,4 +1,4 @@
-"""The store in one SQLite file: write-ahead log, every commit flushed, several processes at once."""
+"""The store in one SQLite file: write-ahead log, flushed where the outside will know, several processes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal
 
 from definable.calls import Ask, Decision, Exchange, Json, Outcome, Phase, Receipt, Send, digest
 from definable.errors import LedgerError, ReplayError, UsageError
@@ -36,6 +37,7 @@ class SqliteStore:
         self._clock = clock
         self._lock = threading.RLock()
         self._db = connect(path, patience)
+        self._level = ""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -114,7 +116,7 @@ class SqliteStore:
         self, run: str, type: str, data: dict[str, Json], step: str | None = None, call: str | None = None
     ) -> int:
         """Add an event and return its number."""
-        with self._writing():
+        with self._writing("NORMAL"):
             return self._log(run, type, data, step, call)
 
     def events(self, run: str, after: int = 0) -> list[Event]:
@@ -124,7 +126,7 @@ class SqliteStore:
 
     def record(self, run: str, exchange: Exchange) -> Exchange:
         """Add an exchange, and with it the outcome to the ledger."""
-        with self._writing() as db:
+        with self._writing("FULL" if _effective(exchange) else "NORMAL") as db:
             if kept := self._exchanges(run, exchange.call, exchange.n):
                 return kept[0]
             seq = self._log(run, "exchange", exchange.model_dump(mode="json"), None, exchange.call)
@@ -142,7 +144,7 @@ class SqliteStore:
 
     def settle(self, run: str, receipt: Receipt) -> Receipt:
         """Keep a receipt."""
-        with self._writing() as db:
+        with self._writing("NORMAL") as db:
             if kept := self.receipt(run, receipt.call):
                 return kept
             whole = dump(receipt.model_dump(mode="json", by_alias=True))
@@ -175,7 +177,7 @@ class SqliteStore:
     ) -> EffectRow:
         """Put the intent to send on disk."""
         at, sending = self._now(), dump(arguments)
-        with self._writing() as db:
+        with self._writing("NORMAL") as db:
             if (row := self.effect(effect)) is None:
                 db.execute(
                     "INSERT INTO effects VALUES (?, ?, ?, ?, ?, ?, ?, 0, NULL, 'null', '', ?, ?)",
@@ -211,7 +213,7 @@ class SqliteStore:
 
     def verified(self, effect: str, evidence: Evidence, note: str = "") -> EffectRow:
         """Close the effect."""
-        with self._writing():
+        with self._writing("NORMAL"):
             return self._step(effect, Verb.VERIFY, evidence=evidence, note=note)
 
     def effect(self, effect: str) -> EffectRow | None:
@@ -274,8 +276,12 @@ class SqliteStore:
     # Inside a transaction
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, level: Literal["FULL", "NORMAL"] = "FULL") -> Iterator[sqlite3.Connection]:
+        """One transaction. FULL waits until it and all before it are on the disk: see contract.py."""
         with self._lock, explained(self.path):
+            if level != self._level:
+                self._db.execute(f"PRAGMA synchronous = {level}")
+                self._level = level
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
@@ -340,6 +346,11 @@ class SqliteStore:
 
     def _now(self) -> str:
         return _stamp(self._clock())
+
+
+def _effective(exchange: Exchange) -> bool:
+    """Whether it cannot be had again: the answer to a send with an effect, or a person's."""
+    return not isinstance(exchange.order, Send) or exchange.order.effect is not None
 
 
 def _stamp(moment: datetime) -> str:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from definable.errors import StoreError
-from definable.store import Store, open_store, schema
+from definable.spec.model import Evidence
+from definable.store import RunStatus, Store, open_store, schema
 from definable.store.connection import explain
 from definable.store.schema import MIGRATIONS
 from definable.store.sqlite import SqliteStore
-from tests.integration.store_contract import StoreContract, a_run
+from tests.integration.store_contract import StoreContract, a_run, an_exchange
 
 
 class TestSqliteStore(StoreContract):
@@ -28,7 +29,7 @@ class TestSqliteStore(StoreContract):
         self.make = make
 
 
-def test_the_file_is_made_with_its_folder_and_flushes_every_commit(tmp_path: Path) -> None:
+def test_the_file_is_made_with_its_folder(tmp_path: Path) -> None:
     """Write-ahead log, version of the schema and the mark that the file is ours."""
     path = tmp_path / "a" / "b" / "state.db"
     open_store(path).close()
@@ -36,6 +37,34 @@ def test_the_file_is_made_with_its_folder_and_flushes_every_commit(tmp_path: Pat
     pragmas = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "user_version")]
     db.close()
     assert pragmas == ["wal", len(MIGRATIONS)]
+
+
+def test_only_what_the_outside_may_know_of_waits_for_the_disk(tmp_path: Path) -> None:
+    """A run, an attempt that leaves and its answer are flushed, and with them all that was written before."""
+    with SqliteStore(tmp_path / "state.db") as store:
+
+        def waited() -> bool:
+            return bool(store._db.execute("PRAGMA synchronous").fetchone()[0] == 2)
+
+        seen = {}
+        store.create_run(a_run())
+        seen["run"] = waited()
+        store.append("r1", "step.started", {})
+        seen["note"] = waited()
+        store.record("r1", an_exchange(call="research.1"))
+        seen["read"] = waited()
+        store.intend("e1", "r1", "deliver.1", "HEX_CREATE_CELL", {}, attempt=1)
+        seen["intent"] = waited()
+        store.sent("e1", 1)
+        seen["sent"] = waited()
+        store.append("r1", "verdict", {})
+        store.record("r1", an_exchange(effect="e1"))
+        seen["answer"] = waited()
+        store.verified("e1", Evidence.STATE)
+        seen["proof"] = waited()
+        store.set_status("r1", RunStatus.DONE)
+        seen["status"] = waited()
+    assert {what for what, flushed in seen.items() if flushed} == {"run", "sent", "answer", "status"}
 
 
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
