@@ -36,7 +36,7 @@ def row(receipt: Receipt) -> tuple[str, ...]:
 def _known_by(receipt: Receipt) -> str:
     if receipt.status != "verified" and not receipt.evidence:
         return ""
-    return KNOWN_BY[receipt.evidence.value if receipt.evidence else ""]
+    return KNOWN_BY[receipt.evidence.value if receipt.evidence and receipt.effect else ""]
 
 
 def notes(receipts: Iterable[Receipt]) -> list[str]:

@@ -18,6 +18,7 @@ from definable.engine.history import spent
 from definable.engine.place import alone, sandboxed
 from definable.engine.segment import DATABASE, Segment
 from definable.errors import DefinableError, LimitReached, RunCancelled, StoreError, UsageError
+from definable.graph.context import run_names
 from definable.settings import Settings
 from definable.spec.inputs import complete
 from definable.spec.workflow import Limits, Step, Workflow
@@ -89,10 +90,7 @@ class Runner:
 
     def _fitting(self, workflow: Workflow, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return what `${{ }}` can name before a run; refuse now what a call would refuse half-way."""
-        now = datetime.now(UTC)
-        year, week, _ = now.isocalendar()
-        run = {"id": "dry", "date": now.date().isoformat(), "week": f"{year}-W{week:02d}"}
-        scope = {"inputs": complete(workflow, inputs), "run": run}
+        scope = {"inputs": complete(workflow, inputs), "run": run_names("dry", datetime.now(UTC))}
         kits = {slug: self.workspace.toolkit_of(slug) for slug in self.workspace.tools()}
         if problems := foresee(workflow, kits, scope):
             lines = "".join(f"\n  - {p}" for p in problems)

@@ -17,6 +17,7 @@ from definable.models import Request, Round, ToolResult, ToolSpec, Turn
 from definable.spec.artifacts import SHAPES
 from definable.spec.paths import render
 from definable.spec.workflow import Step
+from definable.toolkits.arguments import schema
 
 
 def agent(context: Context) -> Callable[[State], Awaitable[dict[str, Any]]]:
@@ -99,15 +100,7 @@ def _previous(context: Context, state: State) -> Any:
 
 def _tool(context: Context, slug: str) -> ToolSpec:
     toolkit, tool = context.catalog[slug]
-    schema = {
-        "type": "object",
-        "properties": tool.arguments,
-        "required": list(tool.required),
-        "additionalProperties": False,
-    }
-    if "#/$defs/" in json.dumps(schema):
-        schema["$defs"] = toolkit.shapes
-    return ToolSpec(name=slug, description=tool.description, schema=schema)
+    return ToolSpec(name=slug, description=tool.description, schema=schema(toolkit, tool))
 
 
 def _round(context: Context, step: Step, past: Any) -> Round:

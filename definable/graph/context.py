@@ -151,13 +151,17 @@ class Context:
 
     def scope(self) -> dict[str, Any]:
         """Return what `${{ }}` may name in this run."""
-        started = datetime.fromisoformat(self.run.created_at)
-        year, week, _ = started.isocalendar()
         return {
             "inputs": self.run.inputs,
             "steps": {step: {"output": output} for step, output in self.outputs.items()},
-            "run": {"id": self.run.id, "date": started.date().isoformat(), "week": f"{year}-W{week:02d}"},
+            "run": run_names(self.run.id, datetime.fromisoformat(self.run.created_at)),
         }
+
+
+def run_names(run: str, started: datetime) -> dict[str, str]:
+    """Return what `${{ run }}` leads to: `id`, `date`, and the ISO `week` as 2026-W48; all in UTC."""
+    year, week, _ = started.isocalendar()
+    return {"id": run, "date": started.date().isoformat(), "week": f"{year}-W{week:02d}"}
 
 
 def strings(value: Any) -> Iterator[str]:

@@ -75,7 +75,7 @@ def _read(case: Case) -> Flow[Receipt]:
     got = yield from read(case, case.slug, case.arguments, "call")
     if got.move is not Move.ACCEPT:
         raise case.ended("failed", got.verdict.failure, got.verdict.message)
-    return case.verified(got.body, None)
+    return case.verified(got.body, Evidence.RESPONSE)
 
 
 def _write(case: Case) -> Flow[Receipt]:

@@ -196,7 +196,9 @@ def made(status: Any = "verified", **facts: Any) -> Receipt:
 
 def test_the_table_shows_evidence_attempts_and_healing() -> None:
     """Each receipt is one line; columns in which nothing stands are left out."""
-    healed = made(evidence=Evidence.STATE, heals=(Heal(failure=Failure.RATE_LIMITED, rule="backoff"),))
+    healed = made(
+        effect="e", evidence=Evidence.STATE, heals=(Heal(failure=Failure.RATE_LIMITED, rule="backoff"),)
+    )
     assert receipts.plain([healed]) == [
         "call  tool      status    known by   sent  healed",
         "a.1   X_CREATE  verified  read back  2x    rate limited",
