@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -122,8 +122,8 @@ class Bare:
         return graph
 
 
-def _router(visits: list[str]) -> Callable[[State], Command[Any]]:
-    def route(state: State) -> Command[Any]:
+def _router(visits: list[str]) -> Callable[[State], Awaitable[Command[Any]]]:
+    async def route(state: State) -> Command[Any]:
         done = state.get("step", 0)
         update = {"step": done + 1, "came": None}
         if done == len(visits):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from langgraph.graph import END
@@ -30,11 +30,11 @@ ENDINGS = {Failure.NETWORK: UpstreamError, Failure.AUTH_EXPIRED: CredentialsErro
 """Failures of a declared call that are nobody's mistake in the workflow."""
 
 
-def verifier(context: Context) -> Callable[[State], Next]:
+def verifier(context: Context) -> Callable[[State], Awaitable[Next]]:
     """Return the node: reads what came in, and routes."""
     desk = Desk(context)
 
-    def route(state: State) -> Next:
+    async def route(state: State) -> Next:
         work: State = {**state}
         for item in state.get("came", []):
             if item["from"] == "agent":

@@ -1,4 +1,4 @@
-"""What Hex answers, by the sandbox, fits the contracts of its tools: nothing to repair where nothing drifted."""
+"""What Hex answers, by the sandbox, fits the contracts of its tools, with nothing to repair."""
 
 from __future__ import annotations
 
