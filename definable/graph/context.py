@@ -149,11 +149,16 @@ class Context:
             self.outputs[step.id] = None
             self.log("step.skipped", {"when": step.when}, step=step.id)
 
+    def _link(self, step: str) -> str | None:
+        """Where a person can look at what a declared call did; None for an agent's step."""
+        receipt = None if self.is_agent(step) else self.store.receipt(self.run.id, f"{step}.1")
+        return receipt.link or None if receipt else None
+
     def scope(self) -> dict[str, Any]:
         """Return what `${{ }}` may name in this run."""
         return {
             "inputs": self.run.inputs,
-            "steps": {step: {"output": output} for step, output in self.outputs.items()},
+            "steps": {step: {"output": o, "link": self._link(step)} for step, o in self.outputs.items()},
             "run": run_names(self.run.id, datetime.fromisoformat(self.run.created_at)),
         }
 

@@ -127,6 +127,8 @@ def _lost_step(rest: list[str], workflow: Workflow, here: int | None) -> str:
         return f"the step {name!r} refers to its own output (cyclic)"
     if here is not None and places[name] > here:
         return f"the step {name!r} comes later; a step can use only those before it"
+    if rest[1:] == ["link"] and workflow.steps[places[name]].call:
+        return ""
     if len(rest) < 2 or rest[1] != "output":
-        return f"a step has only its output: steps.{name}.output"
+        return f"a step gives steps.{name}.output, and a call steps.{name}.link too"
     return ""

@@ -81,7 +81,7 @@ def test_agents_and_tools_that_do_not_exist(tmp_path: Path, step: str, token: st
         ("steps.zz.output", "there is no step 'zz'; known: a, b, c"),
         ("steps.b.output", "the step 'b' refers to its own output (cyclic)"),
         ("steps.c.output", "the step 'c' comes later; a step can use only those before it"),
-        ("steps.a.outptu", "a step has only its output: steps.a.output"),
+        ("steps.a.outptu", "a step gives steps.a.output, and a call steps.a.link too"),
         (
             "steps.a.output.markdwn",
             f"{GIVES} there is no 'markdwn'; did you mean 'markdown'?",
