@@ -105,6 +105,7 @@ class Segment:
             context.store.set_status(context.run.id, RunStatus.RUNNING)
             return {"came": []}
         context.log("run.resumed", {"reason": context.run.reason})
+        context.second_chance = context.run.status is RunStatus.FAILED
         context.store.set_status(context.run.id, RunStatus.RUNNING)
         if not state.interrupts:
             return None

@@ -50,6 +50,8 @@ class Context:
     by_step: dict[str, Spent] = field(default_factory=dict)
     began: datetime | None = None
     """When this segment began; the time of segments before it is in `spent`."""
+    second_chance: bool = False
+    """The run had failed and was told to go on: what its model failed at is tried again from the start."""
     shown: int = 0
     outputs: dict[str, Any] = field(default_factory=dict)
     """Step id → what it brought, as the log has it; None for a step that was skipped."""

@@ -123,6 +123,9 @@ def _model_failed(context: Context, work: State, step: Step, failure: dict[str, 
     verdict = Verdict(failure=Failure(error.failure), phase=Phase.REJECTED, message=error.message)
     move = plan(verdict, Effect.READ)
     wait = error.retry_after
+    if context.second_chance:
+        context.second_chance, work["tries"], work["pause"] = False, 0, 0.0
+        return step.agent or ""
     if move in (Move.REFRESH, Move.PARK):
         ask = Ask(reason="auth", question=str(error), tool="", arguments={}, arguments_hash="")
         n = len(context.store.events(context.run.id))

@@ -13,6 +13,7 @@ import pytest
 
 from definable.calls import Outcome, Send
 from definable.engine import segment
+from definable.errors import ModelError
 from definable.graph.build import build
 from definable.models import Request, ToolUse, Turn
 from definable.spec.workflow import Workflow
@@ -28,7 +29,7 @@ FINDINGS = {"title": "Nothing", "points": [], "markdown": "Nothing was found."}
 class Script:
     """A model that says what the test wants, and remembers what it was told."""
 
-    turns: ClassVar[list[list[ToolUse] | dict[str, Any]]] = []
+    turns: ClassVar[list[list[ToolUse] | dict[str, Any] | ModelError]] = []
     requests: ClassVar[list[Request]] = []
 
     def __init__(self, environ: Any, offline: Any) -> None:
@@ -42,6 +43,8 @@ class Script:
         """Say the next line."""
         self.requests.append(request)
         line = self.turns.pop(0)
+        if isinstance(line, ModelError):
+            raise line
         model = self.serves(request.model)
         if isinstance(line, dict):
             return Turn(artifact=line, model=model, offline=True)
@@ -106,6 +109,27 @@ async def test_one_owner_of_retries(hexes: Hexes, bench: Bench) -> None:
     nodes = build(flow, context).compile().builder.nodes
     assert set(nodes) == {"writer", "distributor", "approval", "verifier"}
     assert all(node.retry_policy is None for node in nodes.values())
+
+
+async def test_a_models_failures_go_through_the_same_classes(
+    hexes: Hexes, bench: Bench, script: type[Script], tmp_path: Path
+) -> None:
+    """A 429 and a 5xx are waited out, a refused key parks the run, a refusal ends it until told to go on."""
+    slow = ModelError("slow down", failure="rate_limited", retry_after=2)
+    down = ModelError("it is down", failure="upstream_5xx")
+    key = ModelError("the key was refused", failure="auth_expired")
+    odd = ModelError("it refuses to answer", failure="permission")
+    script.turns = [slow, down, key, odd, FINDINGS]
+    async with hexes() as hex:
+        row = await bench.run(hex, workflow(tmp_path, "HEX_LIST_PROJECTS"), {})
+        assert (row.status, row.reason) == ("waiting", "auth")
+        async with bench.open(hex) as runner:
+            row = await runner.resume(row.id)
+            assert row.status == "failed"
+            assert "refuses to answer" in (row.error or {})["message"]
+            row = await runner.resume(row.id)
+        assert row.status == "done"
+    assert len(script.requests) == 5
 
 
 async def test_the_model_has_no_authority(
