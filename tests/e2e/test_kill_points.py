@@ -62,8 +62,8 @@ class Points:
             self.here()
             return outcome
 
-        SqliteStore._writing = counted  # type: ignore[method-assign]
-        Adapter.attempt = tried  # type: ignore[method-assign]
+        for owner, name, method in ((SqliteStore, "_writing", counted), (Adapter, "attempt", tried)):
+            setattr(owner, name, method)
 
     def _around(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
