@@ -62,8 +62,12 @@ class Points:
             self.here()
             return outcome
 
-        for owner, name, method in ((SqliteStore, "_writing", counted), (Adapter, "attempt", tried)):
-            setattr(owner, name, method)
+        others: list[tuple[type, str, Any]] = [
+            (SqliteStore, "_writing", counted),
+            (Adapter, "attempt", tried),
+        ]
+        for kind, what, method in others:
+            setattr(kind, what, method)
 
     def _around(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
