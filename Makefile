@@ -15,7 +15,7 @@ CLEAN := env \
 DEMO_PROJECT := 85451515-12ab-55f4-85f5-d73048b59eae
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format typecheck bench clean
+.PHONY: help setup demo test lint format typecheck docs bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,8 +36,10 @@ setup: .venv/.stamp ## Make .venv with the locked dependencies
 	@touch $@
 
 demo: setup ## Run a workflow in the sandbox: no keys, no network
+	@rm -rf build/demo
 	@$(CLEAN) DEFINABLE_HOME=build/demo $(BIN)/definable run weekly-brief -i project=$(DEMO_PROJECT) \
 		--sandbox --faults docs/demo/faults.yaml
+	@echo "  (here: DEFINABLE_HOME=build/demo $(BIN)/definable runs show ID)"
 
 test: lint typecheck ## Check everything: style, types, tests
 	@$(CLEAN) $(BIN)/python -m pytest -q
@@ -52,6 +54,9 @@ format: setup ## Format the code
 
 typecheck: setup ## Check types, strictly
 	@$(BIN)/mypy
+
+docs: setup ## Write the tables in docs/ anew, from the code and the data
+	@$(BIN)/python docs/generate.py
 
 bench: setup ## Measure the overhead of a run and of validation
 	@$(CLEAN) $(BIN)/python -m benchmarks
