@@ -19,6 +19,7 @@ def recall(context: Context) -> None:
     events = context.store.events(context.run.id)
     for event in events:
         _note(context, event)
+    context.receipts.update((receipt.call, receipt) for receipt in context.store.receipts(context.run.id))
     context.spent = context.spent.at(seconds_at_work(events))
     context.shown = events[-1].seq if events else 0
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
-from definable.calls import Ask, Outcome, Send, ToolCall
+from definable.calls import Ask, Outcome, Receipt, Send, ToolCall
 from definable.limits import Budget, Spent, Usage
 from definable.models import Models
 from definable.spec.agent import Agent
@@ -60,6 +60,8 @@ class Context:
     """Every call of this run by its id, as the log has it."""
     turns: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Every model turn of this run by its key, as the log has it."""
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    """Every receipt of this run by its call, in the order in which they were settled."""
 
     def log(self, type: str, data: dict[str, Any], step: str | None = None, call: str | None = None) -> None:
         """Append an event to the run log and show it to whoever watches."""
@@ -105,7 +107,7 @@ class Context:
     def identities(self) -> set[str]:
         """Return the texts that may be targets: the run's inputs, and ids in verified results."""
         known = set(strings(self.run.inputs))
-        for receipt in self.store.receipts(self.run.id):
+        for receipt in self.receipts.values():
             if receipt.status == "verified":
                 for path in self.catalog[receipt.tool][1].identity:
                     known.update(strings(lookup(receipt.result, path)))
@@ -153,7 +155,7 @@ class Context:
 
     def _link(self, step: str) -> str | None:
         """Where a person can look at what a declared call did; None for an agent's step."""
-        receipt = None if self.is_agent(step) else self.store.receipt(self.run.id, f"{step}.1")
+        receipt = None if self.is_agent(step) else self.receipts.get(f"{step}.1")
         return receipt.link or None if receipt else None
 
     def scope(self) -> dict[str, Any]:

@@ -31,14 +31,14 @@ class Desk:
 
         Raises ReplayError when the log does not fit today's rules.
         """
-        if (known := self.context.store.receipt(call.run, call.id)) is not None:
+        if (known := self.context.receipts.get(call.id)) is not None:
             return -1, known
-        history = self.context.store.exchanges(call.run, call.id)
-        live = self.live.get(call.id)
-        if live is None or live.played > len(history):
+        store = self.context.store
+        if (live := self.live.get(call.id)) is None:
+            history = store.exchanges(call.run, call.id)
             flow, step = replay(call, self.context.catalog, history)
             live = self.live[call.id] = _Live(flow, len(history), step)
-        for exchange in history[live.played :]:
+        while (exchange := store.exchange(call.run, call.id, live.played)) is not None:
             live.step = advance(live.flow, exchange.reply)
             live.played += 1
             self._tell(call, exchange, live.step)
@@ -51,7 +51,7 @@ class Desk:
         effect = store.effect(call.effect_id) if receipt.effect else None
         if effect is not None and effect.attempt:
             self._ledger(effect.effect, receipt)
-        kept = store.settle(call.run, receipt)
+        kept = self.context.receipts[call.id] = store.settle(call.run, receipt)
         self.context.tell()
         return kept
 

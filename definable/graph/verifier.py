@@ -91,7 +91,7 @@ def _judge(context: Context, work: State, step: Step, key: str, artifact: dict[s
     context.log("artifact", data, step=step.id)
     results = {
         r.call: {"tool": r.tool, "result": r.result}
-        for r in context.store.receipts(context.run.id)
+        for r in context.receipts.values()
         if r.status == "verified"
     }
     scope = context.scope()
@@ -171,8 +171,7 @@ def _go_on(context: Context, desk: Desk, work: State) -> Next:
 def _turn_over(context: Context, desk: Desk, work: State) -> Next:
     step = context.step(work["step"])
     if step.call is not None:
-        receipt = context.store.receipt(context.run.id, f"{step.id}.1")
-        assert receipt is not None  # noqa: S101
+        receipt = context.receipts[f"{step.id}.1"]
         if receipt.status != "verified":
             kind = ENDINGS.get(receipt.failure, DefinableError)
             raise kind(
