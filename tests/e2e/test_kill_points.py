@@ -16,6 +16,7 @@ import pytest
 
 from definable.engine.checkpoints import Checkpoints
 from definable.engine.runner import Options, Runner
+from definable.engine.segment import DATABASE
 from definable.sandbox import World, serve
 from definable.settings import Settings
 from definable.store.sqlite import SqliteStore
@@ -33,14 +34,20 @@ async def at_once(seconds: float) -> None:
 class Points:
     """Counts the points at which this process could die, and dies at the one that was chosen."""
 
-    def __init__(self, chosen: int) -> None:
+    def __init__(self, chosen: int, wal: Path, power: bool) -> None:
         self.chosen = chosen
         self.passed = 0
+        self.wal = wal
+        self.power = power
+        """Whether the machine dies, and with it what was written since the disk was last waited for."""
+        self.flushed: int | None = None
 
     def here(self) -> None:
         """Pass a point, or not."""
         self.passed += 1
         if self.passed == self.chosen:
+            if self.power and self.flushed is not None:
+                os.truncate(self.wal, self.flushed)
             os.kill(os.getpid(), signal.SIGKILL)
 
     def install(self) -> None:
@@ -51,9 +58,13 @@ class Points:
 
         @contextmanager
         def counted(store: SqliteStore, *how: Any) -> Iterator[Any]:
+            if self.flushed is None:
+                self.flushed = self.wal.stat().st_size
             self.here()
             with writing(store, *how) as db:
                 yield db
+            if how in ((), ("FULL",)):
+                self.flushed = self.wal.stat().st_size
             self.here()
 
         async def tried(adapter: Adapter, send: Any) -> Any:
@@ -98,9 +109,11 @@ async def work(home: str, environ: dict[str, str], arguments: dict[str, Any]) ->
         return str(row.status.value)
 
 
-def child(home: str, environ: dict[str, str], arguments: dict[str, Any], chosen: int, told: Any) -> None:
+def child(
+    home: str, environ: dict[str, str], arguments: dict[str, Any], chosen: int, power: bool, told: Any
+) -> None:
     """Work until the chosen point, in a process of its own; tell how many points there were."""
-    points = Points(chosen)
+    points = Points(chosen, Path(home, f"{DATABASE}-wal"), power)
     points.install()
     asyncio.run(work(home, environ, arguments))
     told.send(points.passed)
@@ -126,8 +139,14 @@ def spend(fork: ForkServerContext, *given: Any) -> int | None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("second", [False, True], ids=["killed once", "killed again while recovering"])
-def test_every_point_is_a_good_one_to_die_at(tmp_path: Path, fork: ForkServerContext, second: bool) -> None:
+@pytest.mark.parametrize(
+    ("second", "power"),
+    [(False, False), (True, False), (False, True)],
+    ids=["killed once", "killed again while recovering", "power failure"],
+)
+def test_every_point_is_a_good_one_to_die_at(
+    tmp_path: Path, fork: ForkServerContext, second: bool, power: bool
+) -> None:
     """Whatever the last thing was that got done, in the end the cell is there exactly once."""
     with serve(World(quotas=False)) as served:
         project = next(iter(served.world.state["projects"]))
@@ -139,13 +158,13 @@ def test_every_point_is_a_good_one_to_die_at(tmp_path: Path, fork: ForkServerCon
             arguments = {
                 "projectId": project,
                 "cellType": "MARKDOWN",
-                "label": f"{second} {chosen}",
+                "label": f"{second} {power} {chosen}",
                 "contents": {"markdownCell": {"source": "text"}},
             }
             before = len(served.world.effects)
-            over = spend(fork, home, environ, arguments, chosen)
+            over = spend(fork, home, environ, arguments, chosen, power)
             if second:
-                spend(fork, home, environ, arguments, chosen // 2 + 1)
+                spend(fork, home, environ, arguments, chosen // 2 + 1, power)
             assert asyncio.run(work(home, environ, arguments)) == "done", chosen
             assert len(served.world.effects) == before + 1, chosen
             if over is not None:
