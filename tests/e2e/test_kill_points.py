@@ -1,4 +1,4 @@
-"""A process that dies at every point at which anything is written or sent: one effect, and nothing lost."""
+"""A process, or its machine, dies wherever anything is written or sent: nothing twice, nothing lost."""
 
 from __future__ import annotations
 
