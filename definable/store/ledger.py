@@ -7,7 +7,7 @@
        └── rejected, unknown, committed, needs_review: the next attempt
 
 An attempt that never left goes from `sent` back to `intended`. `committed` becomes `unknown` when a read-back
-cannot find it. `rejected` becomes `reconciled` when a look finds that an earlier attempt did it after all.
+cannot find it, and `needs_review` when a read-back cannot tell. `rejected` becomes `reconciled` when a look finds that an earlier attempt did it after all.
 Nothing leads back from `sent` to the next attempt, so nothing goes out twice while an answer is owed.
 """
 
@@ -74,7 +74,7 @@ MOVES: Mapping[Verb, Move] = MappingProxyType(
         Verb.RECONCILE: _move(
             State.RECONCILED, State.UNKNOWN, State.REJECTED, State.NEEDS_REVIEW, State.RECONCILED
         ),
-        Verb.REVIEW: _move(State.NEEDS_REVIEW, State.UNKNOWN, State.NEEDS_REVIEW),
+        Verb.REVIEW: _move(State.NEEDS_REVIEW, State.UNKNOWN, State.COMMITTED, State.NEEDS_REVIEW),
         Verb.VERIFY: _move(State.VERIFIED, State.COMMITTED, State.RECONCILED, State.VERIFIED),
     }
 )

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from definable.calls import Attempt, Failure, Heal, Order, Outcome, Receipt, Reply, Send, ToolCall, Verdict
 from definable.spec.model import Evidence
-from definable.spec.paths import MISSING, render
-from definable.spec.toolkit import Tool, Toolkit
+from definable.spec.paths import MISSING, render, truth
+from definable.spec.toolkit import Expect, Tool, Toolkit
+from definable.verify.readback import about_result_only
 
 T = TypeVar("T")
 Flow = Generator[Order, Reply, T]
@@ -69,6 +70,21 @@ class Case:
     def toolkit(self) -> Toolkit:
         """The product it belongs to."""
         return self.catalog[self.slug][0]
+
+    @property
+    def arguments_hash(self) -> str:
+        """What an approval binds to: the tool and the exact arguments, also where a look made them exact."""
+        return self.call.model_copy(update={"tool": self.slug, "arguments": self.arguments}).arguments_hash
+
+    @property
+    def conditions(self) -> tuple[Expect, ...]:
+        """What a look must show; what the response itself must say is judged apart."""
+        return tuple(c for c in self.tool.expect if not about_result_only(c))
+
+    def starts(self, scope: Scope) -> bool:
+        """Whether it does anything: a rehearsal that the product offers, such as a dry run, does not."""
+        when = self.tool.poll.when if self.tool.poll else None
+        return when is None or truth(when, scope)
 
     def scope(self, **names: Any) -> Scope:
         """Return the names that the tool's recipes may use."""

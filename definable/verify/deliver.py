@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from definable.calls import Ask, Decision, Failure, Outcome, Phase, Send, Verdict
+from definable.calls import Ask, Decision, Failure, Heal, Outcome, Phase, Send, Verdict
 from definable.spec.toolkit import Tool
 from definable.verify.case import Case, Flow
 from definable.verify.classify import classify
@@ -32,7 +32,8 @@ def deliver(
     """
     tool = case.catalog[slug][1]
     fresh = False
-    waits = tries = 0
+    waits = 0
+    retries: list[Heal] = []
     while True:
         outcome = yield from _attempt(case, slug, arguments, role, delay, fresh, why)
         verdict, body = examine(case, slug, outcome)
@@ -40,12 +41,11 @@ def deliver(
         case.saw(_order(case, slug, arguments, role, 0.0, False, ""), outcome, verdict)
         delay, fresh, why = 0.0, False, verdict.message
         if move is Move.RETRY:
-            tries += 1
-            if tries >= TRIES:
-                del case.heals[-(tries - 1) :]  # what was tried in vain healed nothing
+            if len(retries) + 1 >= TRIES:
                 return Delivered(Move.FAIL, verdict)
-            delay = backoff(f"{case.call.id}/{slug}", tries - 1, base=1.0, cap=30.0)
-            case.heal(verdict.failure, "retry", f"sent again after {delay:g} s")
+            delay = backoff(f"{case.call.id}/{slug}", len(retries), base=1.0, cap=30.0)
+            again = f"sent again after {delay:g} s"
+            retries.append(Heal(failure=verdict.failure, rule="retry", detail=again))
         elif move is Move.WAIT:
             delay = _pause(case, verdict, waits)
             waits += 1
@@ -55,6 +55,7 @@ def deliver(
         elif move is Move.PARK:
             yield from _park(case, slug, verdict)
         else:
+            case.heals += retries if move is Move.ACCEPT else []
             return Delivered(move, verdict, body)
 
 
@@ -106,7 +107,7 @@ def _park(case: Case, slug: str, verdict: Verdict) -> Flow[None]:
         question=f"{toolkit.title} accepts none of the keys that are set: {verdict.message}",
         tool=slug,
         arguments=case.arguments,
-        arguments_hash=case.call.arguments_hash,
+        arguments_hash=case.arguments_hash,
     )
     assert isinstance(reply, Decision), "an Ask is answered by a Decision"  # noqa: S101
     if not reply.approve:

@@ -93,7 +93,7 @@ def _write(case: Case) -> Flow[Receipt]:
         if not isinstance(result, Absent):
             receipt = yield from _confirm(case, before, result)
             if not isinstance(receipt, Absent):
-                yield from _no_double(case, before, resends)
+                yield from _no_double(case, before, receipt.result, resends)
                 return receipt
         resends += 1
         if resends > RESENDS:
@@ -118,7 +118,7 @@ def _permit(case: Case) -> Flow[None]:
         question=question,
         tool=case.slug,
         arguments=case.arguments,
-        arguments_hash=case.call.arguments_hash,
+        arguments_hash=case.arguments_hash,
     )
     assert isinstance(reply, Decision), "an Ask is answered by a Decision"  # noqa: S101
     case.decided_by = reply.by
@@ -135,12 +135,7 @@ def _prepare(case: Case) -> Flow[Scope]:
         yield from _permit(case)
         scope = yield from see(case, case.tool.before, case.scope(), "before")
     except Unseen as blind:
-        raise case.ended(
-            "failed", Failure.PERMISSION, f"not sent: what is there cannot be read: {blind}"
-        ) from None
-    for name, look in case.tool.before.items():
-        if name in scope and scope[name] is None:
-            raise case.ended("failed", Failure.NOT_FOUND, f"not sent: {look.call} found nothing there")
+        raise _unsent(case, blind) from None
     return scope
 
 
@@ -163,9 +158,7 @@ def _ensure(case: Case) -> Flow[Receipt | None]:
     try:
         scope = yield from see(case, {"there": rule.look}, case.scope(), "before")
     except Unseen as blind:
-        raise case.ended(
-            "failed", Failure.PERMISSION, f"not sent: what is there cannot be read: {blind}"
-        ) from None
+        raise _unsent(case, blind) from None
     where = {
         path: f"${{{{ arguments.{name} }}}}" for name, path in rule.match.items() if name in case.call.ensure
     }
@@ -181,11 +174,15 @@ def _ensure(case: Case) -> Flow[Receipt | None]:
     return (yield from _already(case))
 
 
+def _unsent(case: Case, blind: Unseen) -> Ended:
+    return case.ended("failed", blind.failure, f"not sent: what is there cannot be read: {blind}")
+
+
 def _already(case: Case) -> Flow[Receipt | None]:
     """The receipt when everything is as wanted before anything is sent."""
     try:
         scope = yield from see(case, case.tool.after, case.scope(), "before")
-        if unmet(tuple(c for c in case.tool.expect if not about_result_only(c)), scope):
+        if unmet(case.conditions, scope):
             return None
     except (Unseen, Ambiguous):
         return None
@@ -198,7 +195,7 @@ def _taken(case: Case, before: Scope, sent: Delivered, resends: int) -> Flow[Any
     """The accepted response; after a lost answer what a look finds, or Absent."""
     if sent.move is Move.ACCEPT:
         return sent.body
-    if sent.move is Move.LOOK or (resends and sent.verdict.failure in (Failure.NOT_FOUND, Failure.CONFLICT)):
+    if sent.move is Move.LOOK or resends:
         where = yield from recover(case, before, sent.verdict.message)
         if isinstance(where, Found):
             case.heal(sent.verdict.failure, "adopted", "a look showed that it had happened")
@@ -211,10 +208,9 @@ def _taken(case: Case, before: Scope, sent: Delivered, resends: int) -> Flow[Any
 def _finish(case: Case, before: Scope, result: Any) -> Flow[Any]:
     """Where the call only started something: look until that has ended. Absent when it never was."""
     poll = case.tool.poll
-    scope = {**before, "result": result}
-    if poll is None or (poll.when is not None and not truth(poll.when, scope)):
+    if poll is None or not case.starts(before):
         return result
-    arguments = render(poll.arguments, scope)
+    arguments = render(poll.arguments, {**before, "result": result})
     unseen = 0
     delay = 0.0
     while True:
@@ -252,7 +248,7 @@ def _confirm(case: Case, before: Scope, result: Any) -> Flow[Receipt | Absent]:
     how = case.tool.lost.how if case.tool.lost else "ask"
     if case.tool.effect is not Effect.RUN and how != "ask":
         if how != "new":
-            case.notes.append(f"accepted at first, but {words}")
+            case.notes = [*(n for n in case.notes if n != words), words]
             return Absent()
         where = yield from recover(case, before, words)
         if isinstance(where, Absent):
@@ -267,37 +263,53 @@ def _confirm(case: Case, before: Scope, result: Any) -> Flow[Receipt | Absent]:
 def _read_back(case: Case, before: Scope, result: Any) -> Flow[Receipt | list[str]]:
     """The receipt when what is seen is what was wanted, else what is wrong even after the settle time."""
     scope = {**before, "result": result}
-    if case.tool.poll and case.tool.poll.when and not truth(case.tool.poll.when, scope):
+    if not case.starts(before):
         return case.verified(result, Evidence.RESPONSE, "nothing was started, so there is nothing to look at")
     if not case.tool.after:
         return case.verified(result, case.tool.evidence or Evidence.RESPONSE, case.tool.basis, scope)
-    conditions = tuple(c for c in case.tool.expect if not about_result_only(c))
     wrong: list[str] = []
-    try:
-        for delay in (0.0, case.tool.settle):
+    for delay in (0.0, case.tool.settle):
+        try:
             seen = yield from see(
                 case, case.tool.after, scope, delay=delay, why="reading back what was written"
             )
-            wrong = unmet(conditions, seen)
-            if not wrong:
-                return case.verified(result, case.tool.evidence, case.tool.basis, seen)
-    except Unseen as blind:
-        return case.verified(result, Evidence.RESPONSE, f"could not be read back: {blind}")
-    except Ambiguous as twins:
-        raise case.ended("needs_review", Failure.UNKNOWN_OUTCOME, str(twins), result) from None
+            wrong = unmet(case.conditions, seen)
+        except Unseen as blind:
+            if blind.failure is not Failure.NOT_FOUND or (delay and not _listed(case)):
+                raise _unread(case, result, blind) from None
+            wrong = [str(blind)]
+        except Ambiguous as twins:
+            raise case.ended(
+                "needs_review", Failure.UNKNOWN_OUTCOME, f"accepted, but {twins}", result
+            ) from None
+        if not wrong:
+            return case.verified(result, case.tool.evidence, case.tool.basis, seen)
     return wrong
 
 
-def _no_double(case: Case, before: Scope, resends: int) -> Flow[None]:
+def _listed(case: Case) -> bool:
+    """Whether a list can say that it is not there, so that a 404 is not the last word."""
+    return case.tool.effect is Effect.CREATE and case.tool.lost is not None and case.tool.lost.how == "new"
+
+
+def _unread(case: Case, result: Any, blind: Unseen) -> Ended:
+    words = f"accepted, but it cannot be read back: {blind}"
+    return case.ended("needs_review", blind.failure, words, result)
+
+
+def _no_double(case: Case, before: Scope, result: Any, resends: int) -> Flow[None]:
     """After a resend: an earlier attempt may have come through late; then a person has to know."""
     lost = case.tool.lost
-    if not resends or lost is None or lost.how != "new":
+    if not resends or lost is None or lost.how != "new" or not case.starts(before):
         return
     try:
         twins = yield from new_ones(case, lost, before, 0.0)
-    except Unseen:
-        return
+    except Unseen as blind:
+        message = f"done, but whether an earlier attempt came through late cannot be read: {blind}"
+        raise case.ended("needs_review", blind.failure, message, result) from None
     if len(twins) > 1:
         ids = ", ".join(str(lookup(t, lost.id or "id")) for t in twins)
         message = f"an earlier attempt came through late, so it is there {len(twins)} times: {ids}"
-        raise case.ended("needs_review", Failure.UNKNOWN_OUTCOME, message)
+        if lost.foreign:
+            message = f"{len(twins)} that match are new, and {lost.foreign}: {ids}"
+        raise case.ended("needs_review", Failure.UNKNOWN_OUTCOME, message, result)

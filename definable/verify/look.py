@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from definable.calls import Failure
+from definable.calls import Failure, Phase, Verdict
 from definable.spec.paths import MISSING, lookup, render, truth
 from definable.spec.toolkit import Look, Paging
 from definable.verify.case import Case, Flow, Scope
@@ -17,7 +17,12 @@ MOST_PAGES = 1000
 
 
 class Unseen(Exception):
-    """A look was refused, so that what was to be confirmed cannot be."""
+    """A look was refused, so that what was to be confirmed cannot be; `failure` is its class."""
+
+    def __init__(self, call: str, verdict: Verdict) -> None:
+        """Say which look it was, and why."""
+        super().__init__(f"{call}: {verdict.message}")
+        self.failure = verdict.failure
 
 
 def read(
@@ -34,33 +39,51 @@ def read(
     paging = case.catalog[slug][1].paging
     if paging is None or one_page or paging.size in arguments or paging.into in arguments:
         return (yield from deliver(case, slug, arguments, role, delay=delay, why=why))
-    arguments = {**arguments, paging.size: paging.largest}
-    first = yield from deliver(case, slug, arguments, role, delay=delay, why=why)
-    if first.move is not Move.ACCEPT:
-        return first
-    return (yield from _rest(case, slug, arguments, paging, first))
+    return (yield from _pages(case, slug, arguments, paging, role, delay, why))
 
 
-def _rest(
-    case: Case, slug: str, arguments: dict[str, Any], paging: Paging, page: Delivered
+def _pages(
+    case: Case, slug: str, given: dict[str, Any], paging: Paging, role: Any, delay: float, why: str
 ) -> Flow[Delivered]:
-    whole = page.body
-    items = list(lookup(whole, paging.items))
+    size, at = paging.largest, dict[str, Any]()
+    items: list[Any] = []
     seen: set[str] = set()
-    while (following := lookup(page.body, paging.next)) not in (None, MISSING):
-        into = len(items) if paging.kind == "offset" else following
-        if str(into) in seen or len(seen) >= MOST_PAGES:
-            words = f"the list does not end: {paging.next} came back as {following!r} again"
-            raise case.ended("failed", Failure.DRIFT, words)
-        seen.add(str(into))
-        page = yield from deliver(case, slug, {**arguments, paging.into: into}, "page")
+    while True:
+        arguments = {**given, paging.size: size, **at}
+        page = yield from deliver(case, slug, arguments, role, delay=delay, why=why)
         if page.move is not Move.ACCEPT:
             return page
-        items += lookup(page.body, paging.items)
-    if not seen:
-        return page
-    whole = _with(_with(whole, paging.items, items), paging.next, None)
-    return Delivered(Move.ACCEPT, page.verdict, whole)
+        role, delay, why = "page", 0.0, ""
+        found, following = lookup(page.body, paging.items), lookup(page.body, paging.next)
+        if following not in (None, MISSING):
+            items += _new(found, items, paging)
+            into = len(items) if paging.kind == "offset" else following
+            if str(into) in seen or len(seen) >= MOST_PAGES:
+                return _refused(f"the list does not end: {paging.next} is {following!r} once more")
+            seen.add(str(into))
+            at = {paging.into: into}
+        elif len(found) != size:
+            return _whole(page, paging, [*items, *_new(found, items, paging)] if seen else found)
+        elif size < paging.largest:
+            return _refused(f"{len(found)} entries and no {paging.next}, however many were asked for")
+        else:
+            # A full last page may be one whose way on was lost: asked for one less, the rest must show.
+            size -= 1
+
+
+def _new(found: list[Any], items: list[Any], paging: Paging) -> list[Any]:
+    """Leave out what the page before had: what was added meanwhile moves a list that goes by offset."""
+    return [each for each in found if each not in items] if paging.kind == "offset" else found
+
+
+def _refused(words: str) -> Delivered:
+    verdict = Verdict(failure=Failure.DRIFT, phase=Phase.COMMITTED, message=words)
+    return Delivered(Move.FAIL, verdict)
+
+
+def _whole(page: Delivered, paging: Paging, items: list[Any]) -> Delivered:
+    body = _with(_with(page.body, paging.items, items), paging.next, None)
+    return Delivered(Move.ACCEPT, page.verdict, body)
 
 
 def _with(body: Any, path: str, value: Any) -> Any:
@@ -84,9 +107,10 @@ def see(
     delay: float = 0.0,
     why: str = "",
 ) -> Flow[Scope]:
-    """Make the looks one after the other and return `scope` with what each saw; what is not there is None.
+    """Make the looks one after the other and return `scope` with what each saw.
 
-    The first is made after `delay` seconds. Raises Unseen when the product refuses to show it.
+    The first is made after `delay` seconds. Raises Unseen when the product refuses to show it. A 404 is
+    such a refusal, for it proves nothing: what is looked at may be there and hidden.
     """
     scope = dict(scope)
     for name, look in looks.items():
@@ -95,10 +119,7 @@ def see(
         arguments = render(look.arguments, scope, missing="drop")
         seen = yield from read(case, look.call, arguments, role, one_page=look.one_page, delay=delay, why=why)
         delay = 0.0
-        if seen.move is Move.ACCEPT:
-            scope[name] = seen.body
-        elif seen.verdict.failure is Failure.NOT_FOUND:
-            scope[name] = None
-        else:
-            raise Unseen(f"{look.call}: {seen.verdict.message}")
+        if seen.move is not Move.ACCEPT:
+            raise Unseen(look.call, seen.verdict)
+        scope[name] = seen.body
     return scope

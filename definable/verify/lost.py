@@ -10,7 +10,7 @@ from definable.spec.paths import MISSING, lookup, render
 from definable.spec.toolkit import Lost
 from definable.verify.case import Case, Flow, Scope
 from definable.verify.look import Unseen, see
-from definable.verify.readback import Ambiguous, about_result_only, matching, unmet
+from definable.verify.readback import Ambiguous, matching, unmet
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Absent:
 def recover(case: Case, before: Scope, why: str) -> Flow[Found | Absent]:
     """Return whether the effect is there, by the tool's recipe; asks a person when nobody can tell."""
     lost = case.tool.lost or Lost(how="ask")
+    if not case.starts(before):
+        return Absent()
     try:
         if lost.how == "new":
             return (yield from _look_for_new(case, lost, before, why))
@@ -66,12 +68,11 @@ def new_ones(case: Case, lost: Lost, before: Scope, delay: float) -> Flow[list[A
 
 
 def _look_at_state(case: Case, lost: Lost, before: Scope, why: str) -> Flow[Found | Absent]:
-    conditions = tuple(c for c in case.tool.expect if not about_result_only(c))
     for delay in _twice(case.tool.settle):
         scope = yield from see(
             case, case.tool.after, before, delay=delay, why="looking whether it is so already"
         )
-        if not unmet(conditions, scope):
+        if not unmet(case.conditions, scope):
             return Found(_adopted(case, lost, scope, None))
     return Absent()
 
@@ -94,7 +95,7 @@ def _ask(case: Case, question: str, candidates: list[Any]) -> Flow[Found | Absen
         question=question,
         tool=case.slug,
         arguments=case.arguments,
-        arguments_hash=case.call.arguments_hash,
+        arguments_hash=case.arguments_hash,
         candidates=named,
     )
     assert isinstance(reply, Decision), "an Ask is answered by a Decision"  # noqa: S101

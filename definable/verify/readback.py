@@ -14,7 +14,7 @@ PLAIN = Redactor()
 
 
 class Ambiguous(Exception):
-    """Two subjects are shown under one name, so nobody can tell by looking which one it is."""
+    """What is shown does not say which subject it is: its name is shared, or not known."""
 
 
 def unmet(conditions: tuple[Expect, ...], scope: Mapping[str, Any]) -> list[str]:
@@ -117,7 +117,7 @@ def _entry(c: Expect, entry: Any, subject: Any, hits: list[Any]) -> list[str]:
 
 
 def _subject(identifier: Any, named: Named | None, scope: Mapping[str, Any]) -> Any:
-    """Translate an id into the name it is shown under. Raises Ambiguous when that name is not its alone."""
+    """Translate an id into the name it is shown under. Raises Ambiguous unless that name is its alone."""
     if named is None:
         return identifier
     rows = _none(lookup(scope, named.in_)) or []
@@ -125,7 +125,7 @@ def _subject(identifier: Any, named: Named | None, scope: Mapping[str, Any]) -> 
     names = {lookup(row, named.id): lookup(row, named.name) for row in rows}
     name = names.get(identifier, MISSING)
     if name is MISSING:
-        return identifier
+        raise Ambiguous(f"{identifier!r} is not in {named.in_}, so under which name it is shown is not known")
     if Counter(names.values())[name] > 1:
         raise Ambiguous(
             f"{name!r} is the name of more than one, so what is shown does not say which one it is"
