@@ -58,6 +58,16 @@ class Spent(BaseModel):
             }
         )
 
+    def plus(self, other: Spent) -> Spent:
+        """Return what is spent after both; the models without a price are named once."""
+        return Spent(
+            tokens=self.tokens + other.tokens,
+            usd=self.usd + other.usd,
+            unpriced=tuple(dict.fromkeys(self.unpriced + other.unpriced)),
+            calls=self.calls + other.calls,
+            seconds=self.seconds + other.seconds,
+        )
+
     def after_calls(self, calls: int = 1) -> Spent:
         """Return what is spent after that many tool calls."""
         return self.model_copy(update={"calls": self.calls + calls})

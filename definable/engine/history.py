@@ -35,8 +35,8 @@ def _note(context: Context, event: Event) -> None:
     elif event.type == "model.called":
         context.turns[data["key"]] = data
         usage = Usage(input_tokens=data["input_tokens"], output_tokens=data["output_tokens"])
-        context.spent = context.spent.after_model(data["model"], usage)
-        context.by_step[step] = mine.after_model(data["model"], usage)
+        took = Spent().after_model(data["model"], usage)
+        context.spent, context.by_step[step] = context.spent.plus(took), mine.plus(took)
     elif event.type == "step.started":
         context.begun.add(step)
     elif event.type in ("step.done", "step.skipped"):

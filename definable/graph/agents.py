@@ -12,7 +12,7 @@ from definable.errors import ModelError
 from definable.graph.context import Context
 from definable.graph.proposals import allowed
 from definable.graph.state import State
-from definable.limits import check_model_call, price
+from definable.limits import check_model_call
 from definable.models import Request, Round, ToolResult, ToolSpec, Turn
 from definable.spec.artifacts import SHAPES
 from definable.spec.paths import render
@@ -48,15 +48,14 @@ async def _ask(context: Context, step: Step, state: State, key: str) -> None:
     )
     started = time.monotonic()
     turn = await context.models.turn(replace(request, max_output_tokens=most))
-    cost = price(turn.model, turn.usage.input_tokens, turn.usage.output_tokens)
-    context.paid(step, turn.model, turn.usage)
+    took = context.paid(step, turn.model, turn.usage)
     data = {
         "key": key,
         "model": turn.model,
         "offline": turn.offline,
         "input_tokens": turn.usage.input_tokens,
         "output_tokens": turn.usage.output_tokens,
-        "usd": None if cost is None else float(cost),
+        "usd": None if took.unpriced else float(took.usd),
         "seconds": round(time.monotonic() - started, 3),
         "turn": turn.model_dump(mode="json"),
     }

@@ -131,10 +131,12 @@ class Context:
             found.append(Budget(name=f"step {step.id}", limits=step.limits, spent=mine))
         return found
 
-    def paid(self, step: Step, model: str, usage: Usage) -> None:
-        """Count a model call."""
-        self.spent = self.spent.after_model(model, usage)
-        self.by_step[step.id] = self.by_step.get(step.id, Spent()).after_model(model, usage)
+    def paid(self, step: Step, model: str, usage: Usage) -> Spent:
+        """Count a model call, and return what it took."""
+        call = Spent().after_model(model, usage)
+        self.spent = self.spent.plus(call)
+        self.by_step[step.id] = self.by_step.get(step.id, Spent()).plus(call)
+        return call
 
     def elapsed(self) -> float:
         """Return the seconds this run has been at work, waiting for people not counted."""

@@ -58,6 +58,14 @@ def test_spending_adds_up_and_remembers_what_has_no_price() -> None:
     )
 
 
+def test_what_two_calls_took_is_what_is_spent() -> None:
+    """Calls counted by themselves add up to the same, each model without a price named once."""
+    used = Usage(input_tokens=1000, output_tokens=1000)
+    known, new = Spent().after_model(GPT, used), Spent().after_model("openai/new", used)
+    together = Spent().after_model(GPT, used).after_model("openai/new", used).after_model("openai/new", used)
+    assert known.plus(new).plus(new) == together
+
+
 def test_spending_survives_json() -> None:
     """What is spent can be kept in a checkpoint: dollars come back exact."""
     spent = Spent().after_model(GPT, Usage(input_tokens=7, output_tokens=1)).at(2.5)
