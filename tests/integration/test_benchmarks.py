@@ -1,0 +1,30 @@
+"""The benchmarks measure what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.overhead import measure
+from benchmarks.records import RUN, Keeper
+from definable.store import State, open_store
+
+
+@pytest.mark.anyio
+async def test_a_run_is_measured_beside_a_bare_graph_of_the_same_shape(tmp_path: Path) -> None:
+    """Both make as many visits and checkpoints, and the run's receipts are verified, or nothing is measured."""
+    ours, bare, notes = await measure(tmp_path, runs=1)
+    assert (len(ours), len(bare)) == (1, 1)
+    assert "checkpoints in both" in notes
+
+
+def test_a_call_is_kept_as_the_graph_keeps_it(tmp_path: Path) -> None:
+    """A read leaves four events; an effect leaves the same and a verified line in the ledger."""
+    with open_store(tmp_path / "state.db") as store:
+        keeper = Keeper(store)
+        keeper.read(1)
+        keeper.effect(2)
+        kinds = [event.type for event in store.events(RUN)]
+        assert kinds == ["call.proposed", "exchange", "verdict", "receipt"] * 2
+        assert [effect.state for effect in store.effects(RUN)] == [State.VERIFIED]
