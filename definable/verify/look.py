@@ -61,7 +61,7 @@ def _pages(
             if str(into) in seen or len(seen) >= MOST_PAGES:
                 return _refused(f"the list does not end: {paging.next} is {following!r} once more")
             seen.add(str(into))
-            at = {paging.into: into}
+            size, at = paging.largest, {paging.into: into}
         elif len(found) != size:
             return _whole(page, paging, [*items, *_new(found, items, paging)] if seen else found)
         elif size < paging.largest:
