@@ -20,7 +20,7 @@ def projects() -> dict[str, Any]:
     """Return the sandbox's list of projects, as Hex would send it."""
     world = World(quotas=False)
     headers = {"authorization": f"Bearer {world.token}"}
-    answer = Gateway(world).handle(HttpRequest("GET", "/v1/projects", "limit=8", headers, b""))
+    answer = Gateway(world).handle(HttpRequest("GET", "/v1/projects", "limit=10", headers, b""))
     page: dict[str, Any] = json.loads(answer.body)
     return {**page, "pagination": {"after": None, "before": None}}
 

@@ -13,7 +13,7 @@ from definable.store import State, open_store
 
 @pytest.mark.anyio
 async def test_a_run_is_measured_beside_a_bare_graph_of_the_same_shape(tmp_path: Path) -> None:
-    """Both make as many visits and checkpoints, and the run's receipts are verified, or nothing is measured."""
+    """Both make as many visits and checkpoints, and the receipts are verified, or nothing is measured."""
     ours, bare, notes = await measure(tmp_path, runs=1)
     assert (len(ours), len(bare)) == (1, 1)
     assert "checkpoints in both" in notes
