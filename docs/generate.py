@@ -48,7 +48,7 @@ def tools() -> str:
 
 def _tool(slug: str, tool: Tool) -> tuple[str, ...]:
     if not tool.effect.writes:
-        return f"`{slug}`", "read", "contract", "", "", "read again", "the answer keeps to its contract"
+        return f"`{slug}`", "read", "response", "", "", "read again", "the answer keeps to its contract"
     evidence = tool.evidence or Evidence.RESPONSE
     lost = LOST[tool.lost.how if tool.lost else "ask"]
     if tool.lost and tool.lost.foreign:
