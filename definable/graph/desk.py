@@ -44,6 +44,10 @@ class Desk:
             self._tell(call, exchange, live.step)
         return live.played, live.step
 
+    def begun(self, call: ToolCall) -> bool:
+        """Whether anything was sent for a call; a question that was answered does not count."""
+        return any(isinstance(e.order, Send) for e in self.context.store.exchanges(call.run, call.id))
+
     def close(self, call: ToolCall, receipt: Receipt) -> Receipt:
         """Keep the receipt, and bring the ledger to its end."""
         self.live.pop(call.id, None)

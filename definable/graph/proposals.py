@@ -59,7 +59,7 @@ def propose(
             c.step == step.id and c.tool == slug and c.arguments == exact for c in context.calls.values()
         ),
         ensure=step.ensure,
-        approval=_approval(context, step, slug, tool, concern),
+        approval=_approval(context, step, slug, concern),
         concern=concern,
     )
     context.propose(call)
@@ -76,17 +76,31 @@ def declared(context: Context, step: Step) -> ToolCall:
         raise UsageError(f"step {step.id!r}: {error.message}", hint=error.hint, **error.facts) from None
 
 
-def _approval(context: Context, step: Step, slug: str, tool: Tool, concern: str) -> Any:
-    """Whether a person is asked. An answer given ahead never covers a target of doubtful origin."""
+def _approval(context: Context, step: Step, slug: str, concern: str) -> Any:
+    """Whether a person is asked. An answer given ahead never covers a target of doubtful origin.
+
+    A call that may be made by another tool, where it has to ensure something, asks where either tool does.
+    """
+    tool = context.catalog[slug][1]
     if not tool.effect.writes:
         return "none"
     if concern:
         return "needed"
-    ruled = any(fnmatchcase(slug, glob) for rule in context.workflow.approvals for glob in rule.tools)
-    if not (tool.asks or ruled or step.approve):
+    either = [slug, tool.ensure.update.call] if step.ensure and tool.ensure else [slug]
+    asking = [s for s in either if step.approve or _asks(context, s)]
+    if not asking:
         return "none"
-    ahead = step.approve is False or any(fnmatchcase(slug, glob) for glob in context.yes_to)
+    ahead = step.approve is False or all(_matches(s, context.yes_to) for s in asking)
     return "given" if ahead else "needed"
+
+
+def _asks(context: Context, slug: str) -> bool:
+    ruled = any(_matches(slug, rule.tools) for rule in context.workflow.approvals)
+    return ruled or context.catalog[slug][1].asks
+
+
+def _matches(slug: str, globs: Iterable[str]) -> bool:
+    return any(fnmatchcase(slug, glob) for glob in globs)
 
 
 def _concern(context: Context, tool: Tool, arguments: Mapping[str, Any], trusted: set[str]) -> str:

@@ -25,6 +25,8 @@ from definable.verify.grounding import ground
 from definable.verify.plan import TRIES, Move, backoff, plan
 
 Next = Command[Any]
+Sending = tuple[str, int, Send]
+"""A call, its number of exchanges, and what is to be sent for it."""
 
 ENDINGS = {Failure.NETWORK: UpstreamError, Failure.AUTH_EXPIRED: CredentialsError}
 """Failures of a declared call that are nobody's mistake in the workflow."""
@@ -146,7 +148,7 @@ def _model_failed(context: Context, work: State, step: Step, failure: dict[str, 
 
 def _go_on(context: Context, desk: Desk, work: State) -> Next:
     """Move every open call as far as it goes; route when something has to come in, else close the turn."""
-    branches, asks, left = [], [], []
+    sends, asks, left = [], [], []
     for call_id in work["open"]:
         call = context.calls[call_id]
         n, move = desk.next(call)
@@ -155,12 +157,11 @@ def _go_on(context: Context, desk: Desk, work: State) -> Next:
             continue
         left.append(call_id)
         if isinstance(move, Send):
-            order = move.model_dump(mode="json")
-            branches.append(Branch("distributor", {"call": call_id, "n": n, "order": order}))
+            sends.append((call_id, n, move))
         else:
             asks.append((call_id, n, move))
     work["open"] = left
-    if branches:
+    if branches := [_branch(*each) for each in _in_turn(context, desk, left, sends)]:
         return _go(work, branches)
     if asks:
         work["asks"] = [context.ask(c, n, ask, context.step(work["step"])) for c, n, ask in asks]
@@ -168,25 +169,44 @@ def _go_on(context: Context, desk: Desk, work: State) -> Next:
     return _turn_over(context, desk, work)
 
 
+def _in_turn(context: Context, desk: Desk, left: list[str], sends: list[Sending]) -> list[Sending]:
+    """Let reads go out side by side, but the writes of a turn one after the other.
+
+    A write is looked for among what is new since it began; of two that are alike and under way together, one
+    would be taken for the other.
+    """
+    writes = [c for c in left if context.catalog[context.calls[c].tool][1].effect.writes]
+    begun = [c for c in writes if desk.begun(context.calls[c])]
+    turn = next(iter(begun or [c for c, _, _ in sends if c in writes]), None)
+    return [each for each in sends if each[0] == turn or each[0] not in writes]
+
+
+def _branch(call: str, n: int, order: Send) -> Branch:
+    return Branch("distributor", {"call": call, "n": n, "order": order.model_dump(mode="json")})
+
+
 def _turn_over(context: Context, desk: Desk, work: State) -> Next:
     step = context.step(work["step"])
+    for receipt in context.receipts.values():
+        # A model hears of a failure and may try something else; what is in doubt it must not try again.
+        blocks = receipt.status == "needs_review" or (step.call and receipt.status != "verified")
+        if blocks and context.calls[receipt.call].step == step.id:
+            raise _ended(context, step, receipt)
     if step.call is not None:
-        receipt = context.receipts[f"{step.id}.1"]
-        if receipt.status != "verified":
-            kind = ENDINGS.get(receipt.failure, DefinableError)
-            raise kind(
-                f"step {step.id!r}: {receipt.tool} {_ending(receipt)}: {receipt.message}",
-                hint=f"what was tried: definable runs show {context.run.id}",
-                receipt=receipt.status,
-            )
-        context.finish(step, receipt.result)
+        context.finish(step, context.receipts[f"{step.id}.1"].result)
     elif step.id not in context.outputs:
         return _go(work, step.agent or "")
     return _open_step(context, desk, work, work["step"] + 1)
 
 
-def _ending(receipt: Receipt) -> str:
-    return {"denied": "was denied", "needs_review": "needs a person to look"}.get(receipt.status, "failed")
+def _ended(context: Context, step: Step, receipt: Receipt) -> DefinableError:
+    ways = {"denied": "was denied", "needs_review": "needs a person to look"}
+    kind = ENDINGS.get(receipt.failure, DefinableError)
+    return kind(
+        f"step {step.id!r}: {receipt.tool} {ways.get(receipt.status, 'failed')}: {receipt.message}",
+        hint=f"what was tried: definable runs show {context.run.id}",
+        receipt=receipt.status,
+    )
 
 
 def _open_step(context: Context, desk: Desk, work: State, index: int) -> Next:

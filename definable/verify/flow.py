@@ -83,7 +83,11 @@ def _write(case: Case) -> Flow[Receipt]:
         already = yield from _ensure(case)
         if already is not None:
             return already
-    before = yield from _prepare(case)
+    yield from _exact(case)
+    yield from _permit(case)
+    if case.call.ensure and case.call.approval == "needed":
+        yield from _unchanged(case)
+    before = yield from _before(case)
     resends = 0
     while True:
         sent = yield from deliver(case, case.slug, case.arguments, "call")
@@ -126,17 +130,30 @@ def _permit(case: Case) -> Flow[None]:
         raise case.ended("denied", Failure.PERMISSION, reply.reason or f"denied by {reply.by}")
 
 
-def _prepare(case: Case) -> Flow[Scope]:
-    """Make too wide arguments exact, ask, and record what is there before the first send."""
+def _before(case: Case) -> Flow[Scope]:
+    """Record what is there before the first send."""
     try:
-        if case.tool.rewrite and truth(case.tool.rewrite.when, case.scope()):
-            scope = yield from see(case, case.tool.before, case.scope(), "before")
-            _rewrite(case, scope)
-        yield from _permit(case)
-        scope = yield from see(case, case.tool.before, case.scope(), "before")
+        return (yield from see(case, case.tool.before, case.scope(), "before"))
     except Unseen as blind:
         raise _unsent(case, blind) from None
-    return scope
+
+
+def _exact(case: Case) -> Flow[None]:
+    """Make arguments that are too wide exact, so that what is asked about is what is sent."""
+    if case.tool.rewrite and truth(case.tool.rewrite.when, case.scope()):
+        _rewrite(case, (yield from _before(case)))
+
+
+def _unchanged(case: Case) -> Flow[None]:
+    """While a person took their time, what was found may have changed, and the yes was to what was found."""
+    approved = case.slug, case.arguments
+    case.slug, case.arguments = case.call.tool, dict(case.call.arguments)
+    done = yield from _ensure(case)
+    if done is not None:
+        raise Ended(done)
+    if (case.slug, case.arguments) != approved:
+        words = f"not sent: {approved[0]} was approved, and what is there has changed since"
+        raise case.ended("failed", Failure.CONFLICT, words)
 
 
 def _rewrite(case: Case, scope: Scope) -> None:
