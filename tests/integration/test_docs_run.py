@@ -130,8 +130,9 @@ def test_commands_do_what_is_shown(page: Path, tmp_path: Path, environ: dict[str
         assert program == "definable"
         code, lines = run(words, tmp_path, environ)
         ending = re.search(r"^Run .*?: (\w+)", shown, re.MULTILINE)
-        assert code == (ENDS[ending[1]] if ending else 0), (command, lines)
-        assert missing(shown, lines) == [], (command, lines)
+        whole = "\n".join([command, *lines])
+        assert code == (ENDS[ending[1]] if ending else 0), whole
+        assert missing(shown, lines) == [], whole
 
 
 def test_the_demo_says_what_the_readme_shows(tmp_path: Path, environ: dict[str, str]) -> None:
@@ -146,8 +147,8 @@ def test_the_demo_says_what_the_readme_shows(tmp_path: Path, environ: dict[str, 
     assert command
     assert shown
     code, lines = run(command[1].split(), tmp_path, environ)
-    assert code == 0
-    assert missing(shown[1], lines) == [], lines
+    assert code == 0, lines
+    assert missing(shown[1], lines) == [], "\n".join(lines)
 
 
 @pytest.mark.parametrize("page", having("python"), ids=lambda page: page.stem)
