@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
 from definable.calls import Ask, Outcome, Receipt, Send, ToolCall
@@ -55,7 +54,8 @@ class Context:
     shown: int = 0
     outputs: dict[str, Any] = field(default_factory=dict)
     """Step id → what it brought, as the log has it; None for a step that was skipped."""
-    begun: set[str] = field(default_factory=set)
+    begun: dict[str, float] = field(default_factory=dict)
+    """Step id → seconds that the run had been at work when the step began."""
     calls: dict[str, ToolCall] = field(default_factory=dict)
     """Every call of this run by its id, as the log has it."""
     turns: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -85,16 +85,14 @@ class Context:
         """Say in the log that a step begins; once, however often its node is run."""
         if step.id in self.begun:
             return
-        self.begun.add(step.id)
+        self.begun[step.id] = self.elapsed()
         what = {"kind": "agent", "agent": step.agent} if step.agent else {"kind": "call", "tool": step.call}
         self.log("step.started", what, step=step.id)
 
     def ask(self, call: str, n: int, ask: Ask, step: Step) -> dict[str, Any]:
         """Keep a question for a person, and return it as the approval node wants it."""
-        timeout = next(
-            (r.timeout for r in self.workflow.approvals if any(fnmatchcase(ask.tool, g) for g in r.tools)),
-            DECIDE_WITHIN,
-        )
+        rule = self.workflow.rule_for(ask.tool)
+        timeout = rule.timeout if rule else DECIDE_WITHIN
         until = self.clock() + timedelta(seconds=timeout) if ask.reason == "approval" else None
         identifier = self.store.ask(self.run.id, call, n, ask, until)
         self.tell()
@@ -123,8 +121,9 @@ class Context:
 
     def budgets(self, step: Step) -> list[Budget]:
         """Return every limit that applies to a step, with what is spent of it."""
-        mine = self.by_step.get(step.id, Spent())
-        found = [Budget(name="run", limits=self.workflow.limits, spent=self.spent.at(self.elapsed()))]
+        now = self.elapsed()
+        mine = self.by_step.get(step.id, Spent()).at(now - self.begun.get(step.id, now))
+        found = [Budget(name="run", limits=self.workflow.limits, spent=self.spent.at(now))]
         if step.agent and (own := self.agent(step).limits):
             found.append(Budget(name=f"agent {step.agent}", limits=own, spent=mine))
         if step.limits:

@@ -23,7 +23,7 @@ def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, An
         order = ORDER.validate_python(dispatch["order"])
         assert isinstance(order, Send)  # noqa: S101
         if context.store.exchange(context.run.id, dispatch["call"], dispatch["n"]) is None:
-            await _wait(context, order)
+            await _wait(context, context.calls[dispatch["call"]].step, order)
             outcome = await _attempt(context, dispatch, order)
             exchange = Exchange(call=dispatch["call"], n=dispatch["n"], order=order, reply=outcome)
             context.store.record(context.run.id, exchange)
@@ -33,17 +33,18 @@ def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, An
     return perform
 
 
-async def _wait(context: Context, order: Send) -> None:
+async def _wait(context: Context, step: str, order: Send) -> None:
     if context.store.run(context.run.id).status is RunStatus.CANCELLED:
         raise RunCancelled("the run was cancelled", run=context.run.id)
-    limit = context.workflow.limits.time
-    if limit is not None and context.elapsed() + order.delay > limit:
-        raise LimitReached(
-            f"the run may take {limit:g} s, has taken {context.elapsed():.0f} s, "
-            f"and {order.tool} cannot be sent again before {order.delay:g} s from now: {order.why}",
-            hint="raise limits.time in the workflow and resume the run; nothing that was done is done again",
-            limit="time",
-        )
+    for budget in context.budgets(next(s for s in context.workflow.steps if s.id == step)):
+        limit, taken = budget.limits.time, budget.spent.seconds
+        if limit is not None and taken + order.delay > limit:
+            raise LimitReached(
+                f"the {budget.name} may take {limit:g} s and has taken {taken:.0f} s, and {order.tool} "
+                f"cannot be sent before {order.delay:g} s from now: {order.why or 'its time is over'}",
+                hint="raise `limits.time` in the workflow's file and resume the run; what is done stays done",
+                limit="time",
+            )
     if order.delay:
         await context.sleep(order.delay)
 

@@ -15,7 +15,7 @@ from definable.spec.toolkit import Tool
 from definable.spec.workflow import Step
 from definable.toolkits.arguments import normalise
 
-OWN = {"inputs", "run", "event"}
+OWN = {"inputs", "run"}
 """Roots of paths that lead to what the user gave, not to what a product or a model said."""
 
 
@@ -95,8 +95,7 @@ def _approval(context: Context, step: Step, slug: str, concern: str) -> Any:
 
 
 def _asks(context: Context, slug: str) -> bool:
-    ruled = any(_matches(slug, rule.tools) for rule in context.workflow.approvals)
-    return ruled or context.catalog[slug][1].asks
+    return context.catalog[slug][1].asks or context.workflow.rule_for(slug) is not None
 
 
 def _matches(slug: str, globs: Iterable[str]) -> bool:

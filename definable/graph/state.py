@@ -1,4 +1,4 @@
-"""What the graph carries from node to node: plain JSON, and only ids of what the run log holds."""
+"""What the graph carries from node to node: plain JSON, and ids of what the run log holds."""
 
 from __future__ import annotations
 

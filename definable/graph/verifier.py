@@ -96,6 +96,9 @@ def _judge(context: Context, work: State, step: Step, key: str, artifact: dict[s
         for r in context.receipts.values()
         if r.status == "verified"
     }
+    tried = [r for r in context.receipts.values() if context.calls[r.call].step == step.id]
+    if tried and not results:
+        raise _ended(context, step, tried[0])  # handed in from nothing: not one call of this run came through
     scope = context.scope()
     constants = {"inputs": scope["inputs"], "run": scope["run"], "prompt": step.prompt}
     sources = [o for s, o in context.outputs.items() if o is not None and context.is_agent(s)]

@@ -11,6 +11,7 @@ from definable.verify.case import Case, Flow
 from definable.verify.classify import classify
 from definable.verify.contracts import Contract
 from definable.verify.plan import TRIES, Move, backoff, plan
+from definable.verify.readback import unmet
 from definable.verify.repair import Repair, repair
 
 
@@ -36,7 +37,7 @@ def deliver(
     retries: list[Heal] = []
     while True:
         outcome = yield from _attempt(case, slug, arguments, role, delay, fresh, why)
-        verdict, body = examine(case, slug, outcome)
+        verdict, body = examine(case, slug, arguments, outcome)
         move = plan(verdict, tool.effect)
         case.saw(_order(case, slug, arguments, role, 0.0, False, ""), outcome, verdict)
         delay, fresh, why = 0.0, False, verdict.message
@@ -115,8 +116,21 @@ def _park(case: Case, slug: str, verdict: Verdict) -> Flow[None]:
     case.heal(Failure.AUTH_EXPIRED, "resumed", "waited for a new key")
 
 
-def examine(case: Case, slug: str, outcome: Outcome) -> tuple[Verdict, Any]:
-    """Return the verdict and, for a success, the body after validation and repair."""
+def examine(case: Case, slug: str, arguments: dict[str, Any], outcome: Outcome) -> tuple[Verdict, Any]:
+    """Return the verdict and, for a success, the body after validation and repair.
+
+    A read whose answer is about something else than was asked for is no success.
+    """
+    tool = case.catalog[slug][1]
+    verdict, body = _validated(case, slug, outcome)
+    if verdict.failure is not Failure.OK or tool.effect.writes:
+        return verdict, body
+    if wrong := unmet(tool.expect, {"arguments": arguments, "result": body}):
+        return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message="; ".join(wrong)), None
+    return verdict, body
+
+
+def _validated(case: Case, slug: str, outcome: Outcome) -> tuple[Verdict, Any]:
     toolkit, tool = case.catalog[slug]
     verdict = classify(toolkit, tool, outcome)
     if verdict.failure is not Failure.OK:
@@ -140,7 +154,7 @@ def _mend(
         return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message=words), None
     mended = repair(contract, outcome.body)
     if isinstance(mended, Repair):
-        case.heals.extend(mended.heals)
+        case.heals += [heal for heal in mended.heals if heal not in case.heals]
         _note_status(case, tool, outcome)
         return verdict, mended.body
     words = f"{outcome.status}, but the response is not what it was: {mended.message}"

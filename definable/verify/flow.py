@@ -116,7 +116,7 @@ def _permit(case: Case) -> Flow[None]:
     if case.call.approval != "needed":
         case.decided_by = "answered ahead" if case.call.approval == "given" else ""
         return
-    question = case.call.concern or f"{case.slug} {case.tool.effect.value}s something and waits for a yes"
+    question = case.call.concern or f"“{case.tool.title}” needs a person's yes"
     reply = yield Ask(
         reason="approval",
         question=question,

@@ -47,12 +47,14 @@ def _pages(
 ) -> Flow[Delivered]:
     size, at = paging.largest, dict[str, Any]()
     items: list[Any] = []
+    whole: Any = None
     seen: set[str] = set()
     while True:
         arguments = {**given, paging.size: size, **at}
         page = yield from deliver(case, slug, arguments, role, delay=delay, why=why)
         if page.move is not Move.ACCEPT:
             return page
+        whole = page.body if role != "page" else whole
         role, delay, why = "page", 0.0, ""
         found, following = lookup(page.body, paging.items), lookup(page.body, paging.next)
         if following not in (None, MISSING):
@@ -63,7 +65,8 @@ def _pages(
             seen.add(str(into))
             size, at = paging.largest, {paging.into: into}
         elif len(found) != size:
-            return _whole(page, paging, [*items, *_new(found, items, paging)] if seen else found)
+            items += _new(found, items, paging)
+            return Delivered(Move.ACCEPT, page.verdict, _as_one(whole, paging, items))
         elif size < paging.largest:
             return _refused(f"{len(found)} entries and no {paging.next}, however many were asked for")
         else:
@@ -81,9 +84,9 @@ def _refused(words: str) -> Delivered:
     return Delivered(Move.FAIL, verdict)
 
 
-def _whole(page: Delivered, paging: Paging, items: list[Any]) -> Delivered:
-    body = _with(_with(page.body, paging.items, items), paging.next, None)
-    return Delivered(Move.ACCEPT, page.verdict, body)
+def _as_one(first: Any, paging: Paging, items: list[Any]) -> Any:
+    """Return the first page with the entries of all."""
+    return _with(_with(first, paging.items, items), paging.next, None)
 
 
 def _with(body: Any, path: str, value: Any) -> Any:
