@@ -188,7 +188,7 @@ def _most_for(model: str, prompt_tokens: int, low: int, high: int, dollars: Deci
 def _reached(budget: Budget, limit: str, value: str, spent: str, needs: str) -> LimitReached:
     return LimitReached(
         f"the {budget.name} would break its limit of {value}: {spent}, and the next call needs {needs}",
-        hint=f"raise `limits.{limit}` in the workflow's file, or ask for less work",
+        hint=f"raise `limits.{limit}` in the workflow's file and resume the run; what is done stays done",
         scope=budget.name,
         limit=limit,
         value=getattr(budget.limits, limit),

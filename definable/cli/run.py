@@ -59,7 +59,12 @@ def command(
     definition = checked(session.workspace, workflow)
     given = _inputs(definition, pairs, inputs)
     options = Options(
-        sandbox=sandbox or faults is not None, faults=faults, offline=offline, yes_to=yes_to, dry=dry
+        sandbox=sandbox or faults is not None,
+        faults=faults,
+        offline=offline,
+        yes_to=yes_to,
+        dry=dry,
+        file=workflow if workflow in session.workspace.workflows() else str(Path(workflow).absolute()),
     )
     if faults is not None:
         Faults.load(faults)

@@ -22,25 +22,31 @@ def rehearse(
 
     What depends on an earlier step's output stays as the path it was written as. Nothing is sent.
     """
-    return [_step(step, allowlists, tools, scope) for step in workflow.steps]
+    return [_step(workflow, step, allowlists, tools, scope) for step in workflow.steps]
 
 
 def _step(
-    step: Step, allowlists: Mapping[str, tuple[str, ...]], tools: Mapping[str, Tool], scope: dict[str, Any]
+    workflow: Workflow,
+    step: Step,
+    allowlists: Mapping[str, tuple[str, ...]],
+    tools: Mapping[str, Tool],
+    scope: dict[str, Any],
 ) -> dict[str, Any]:
     common = {"step": step.id, "when": step.when}
     if step.agent is not None:
         globs = step.tools if step.tools is not None else allowlists[step.agent]
         may = [s for s, t in tools.items() if not t.internal and any(fnmatchcase(s, g) for g in globs)]
         return {**common, "agent": step.agent, "may_call": may}
-    tool = tools[step.call or ""]
+    slug = step.call or ""
+    tool = tools[slug]
+    asks = tool.effect.writes and (tool.asks or workflow.rule_for(slug) is not None)
     return {
         **common,
         "tool": step.call,
         "effect": tool.effect.value,
         "arguments": known(step.arguments, scope),
         "ensure": list(step.ensure),
-        "asks": tool.asks if step.approve is None else step.approve,
+        "asks": asks if step.approve is None else step.approve,
     }
 
 

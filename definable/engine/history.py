@@ -17,8 +17,10 @@ SEGMENT = ("run.started", "run.resumed")
 def recall(context: Context) -> None:
     """Fill `context` with what the log of its run has."""
     events = context.store.events(context.run.id)
-    for event in events:
+    for number, event in enumerate(events, start=1):
         _note(context, event)
+        if event.type == "step.started":
+            context.begun[event.step or ""] = seconds_at_work(events[:number])
     context.receipts.update((receipt.call, receipt) for receipt in context.store.receipts(context.run.id))
     context.spent = context.spent.at(seconds_at_work(events))
     context.shown = events[-1].seq if events else 0
@@ -37,8 +39,6 @@ def _note(context: Context, event: Event) -> None:
         usage = Usage(input_tokens=data["input_tokens"], output_tokens=data["output_tokens"])
         took = Spent().after_model(data["model"], usage)
         context.spent, context.by_step[step] = context.spent.plus(took), mine.plus(took)
-    elif event.type == "step.started":
-        context.begun.add(step)
     elif event.type in ("step.done", "step.skipped"):
         context.outputs[step] = data.get("output")
 

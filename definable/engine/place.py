@@ -5,18 +5,33 @@ from __future__ import annotations
 import fcntl
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from definable.errors import StoreError, UsageError
 from definable.sandbox import PORT, Faults, World, serve
+from definable.spec.toolkit import Toolkit
 
 BUSY = (
     "the built-in sandbox is in use by another process; "
     "end that one, or work against it: set HEX_BASE_URL and HEX_API_TOKEN as `definable sandbox` prints them"
 )
+
+
+SIMULATED = frozenset({"hex"})
+"""Toolkits that have a simulator here."""
+
+
+def refuse_real(kits: Iterable[Toolkit]) -> None:
+    """Raise UsageError when one of these products has no simulator, so that it would be reached for real."""
+    real = [kit.title for kit in kits if kit.toolkit not in SIMULATED]
+    if real:
+        raise UsageError(
+            f"there is no simulator of {', '.join(real)}, and with --sandbox nothing real is touched",
+            hint="leave --sandbox out, or use only tools that can be simulated: those of Hex",
+        )
 
 
 @contextmanager

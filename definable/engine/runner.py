@@ -15,7 +15,7 @@ from pydantic import Field
 from definable.calls import Decision, Fact, Receipt
 from definable.engine.dry import foresee, rehearse
 from definable.engine.history import spent
-from definable.engine.place import alone, sandboxed
+from definable.engine.place import alone, refuse_real, sandboxed
 from definable.engine.segment import DATABASE, Segment
 from definable.errors import DefinableError, LimitReached, RunCancelled, StoreError, UsageError
 from definable.graph.context import run_names
@@ -25,6 +25,7 @@ from definable.spec.workflow import Limits, Step, Workflow
 from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store
 from definable.toolkits.arguments import normalise
 from definable.workspace import Workspace
+from definable.workspace.reach import products
 
 Watch = Callable[[Event], None]
 Sleep = Callable[[float], Awaitable[None]]
@@ -40,6 +41,8 @@ class Options(Fact):
     faults: Path | None = None
     offline: bool = False
     yes_to: tuple[str, ...] = Field(())
+    file: str = ""
+    """The workflow's name or path, to find the limits that its file has later."""
     dry: bool = False
 
 
@@ -98,6 +101,8 @@ class Runner:
         return scope
 
     def _create(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:
+        if self.options.sandbox:
+            refuse_real(products(self.workspace, workflow).values())
         row = RunRow(
             id=new_id(),
             workflow=workflow.name,

@@ -27,6 +27,7 @@ from definable.toolkits.credentials import KeyRing, is_exclusive
 from definable.toolkits.where import base_url, web
 from definable.verify.case import Catalog
 from definable.workspace import Workspace
+from definable.workspace.reach import products
 
 DATABASE = "definable.db"
 """The store's file in the workspace's home; the checkpoints are in it too."""
@@ -57,11 +58,21 @@ class Segment:
 
     async def work(self, row: RunRow, yes_to: tuple[str, ...]) -> RunRow:
         """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
-        workflow = Workflow.model_validate_json(json.dumps(row.definition))
+        workflow = self._limited(Workflow.model_validate_json(json.dumps(row.definition)), row)
         async with self._context(row, workflow, yes_to) as context:
             with checkpoints(self.workspace.home / DATABASE) as saver:
                 graph = build(workflow, context).compile(checkpointer=saver)
                 return await self._through(graph, context)
+
+    def _limited(self, workflow: Workflow, row: RunRow) -> Workflow:
+        """Return the workflow as it was when the run started, with the limits that its file has now."""
+        try:
+            now = self.workspace.workflow(str(row.options.get("file") or ""))
+        except DefinableError:
+            return workflow
+        limits = {step.id: step.limits for step in now.steps}
+        steps = tuple(s.model_copy(update={"limits": limits.get(s.id, s.limits)}) for s in workflow.steps)
+        return workflow.model_copy(update={"limits": now.limits, "steps": steps})
 
     async def _through(self, graph: Any, context: Context) -> RunRow:
         config = {"configurable": {"thread_id": context.run.id}, "recursion_limit": MOST_STEPS}
@@ -121,10 +132,8 @@ class Segment:
     async def _context(
         self, row: RunRow, workflow: Workflow, yes_to: tuple[str, ...]
     ) -> AsyncIterator[Context]:
-        tools = {
-            slug: (self.workspace.toolkit_of(slug), tool) for slug, tool in self.workspace.tools().items()
-        }
-        toolkits = {kit.toolkit: kit for kit, _ in tools.values()}
+        toolkits = products(self.workspace, workflow)
+        tools = {slug: (kit, tool) for kit in toolkits.values() for slug, tool in kit.tools.items()}
         doors: dict[str, Adapter] = {}
         models = Models(self.environ, self.offline)
         try:

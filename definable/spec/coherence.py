@@ -21,7 +21,7 @@ RUN: Final = {
 }
 """What `run` has in a workflow."""
 
-_ROOTS: Final = ("inputs", "steps", "run", "event")
+_ROOTS: Final = ("inputs", "steps", "run")
 _FILLED: Final = ("prompt", "arguments", "with")
 
 
@@ -101,7 +101,9 @@ def _lost(mention: Mention, workflow: Workflow) -> str:
         return _lost_step(rest, workflow, mention.step)
     if root == "run":
         return f"run has no {rest[0]!r}{suggest(rest[0], RUN)}" if rest and rest[0] not in RUN else ""
-    return "" if root == "event" else f"there is no {root!r} here{suggest(root, _ROOTS)}"
+    if root == "event":
+        return "event comes with triggers, which are not there yet"
+    return f"there is no {root!r} here{suggest(root, _ROOTS)}"
 
 
 def _lost_input(rest: list[str], workflow: Workflow) -> str:

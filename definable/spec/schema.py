@@ -18,7 +18,7 @@ Kind = Literal["workflow", "agent", "toolkit"]
 _MODELS: Final[dict[str, type[BaseModel]]] = {"workflow": Workflow, "agent": Agent, "toolkit": Toolkit}
 _PATH: Final = "Text in ${{ }} is a path and, when it stands alone, takes the type of what it leads to: "
 _ANYWHERE: Final = (
-    _PATH + "inputs.NAME, steps.ID.output, steps.ID.link (of a call), run.id, run.date, run.week, event"
+    _PATH + "inputs.NAME, steps.ID.output, steps.ID.link (of a call), run.id, run.date, run.week"
 )
 
 

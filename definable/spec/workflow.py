@@ -1,7 +1,8 @@
-"""What a workflow's file may say. DESIGN and docs/workflows.md show one whole."""
+"""What a workflow's file may say; docs/workflows.md shows one whole."""
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -90,3 +91,8 @@ class Workflow(FileModel):
     outputs: dict[str, Any] = Field(default_factory=dict)
     limits: Limits = Field(default_factory=Limits)
     approvals: tuple[ApprovalRule, ...] = ()
+
+    def rule_for(self, slug: str) -> ApprovalRule | None:
+        """Return the first approval rule that names this tool."""
+        named = (rule for rule in self.approvals if any(fnmatchcase(slug, glob) for glob in rule.tools))
+        return next(named, None)

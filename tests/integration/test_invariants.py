@@ -89,10 +89,11 @@ async def test_nothing_passes_unverified(
 ) -> None:
     """A result that does not fit its contract never reaches the model; it is told that the call failed."""
     use = ToolUse(id="a", name="HEX_LIST_PROJECTS", arguments={"limit": 2})
-    script.turns = [[use], FINDINGS]
+    other = ToolUse(id="b", name="HEX_LIST_GROUPS", arguments={"limit": 2})
+    script.turns = [[use, other], FINDINGS]
     remove = {"fault": "drift_remove", "times": 99, "with": {"path": "values[*].title"}}
     async with hexes({"tool": "HEX_LIST_PROJECTS", **remove}) as hex:
-        row = await bench.run(hex, workflow(tmp_path, "HEX_LIST_PROJECTS"), {})
+        row = await bench.run(hex, workflow(tmp_path, "HEX_LIST_*"), {})
     assert row.status == "done", row.error
     told = script.requests[1].history[0].results[0]
     assert told.error

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from definable.calls import Decision
+from definable.engine.runner import Options, Runner
 from definable.errors import UsageError
+from definable.settings import Settings
 from definable.store import Event, RunStatus
+from definable.workspace import find
 from definable.workspace.check import checked
 from tests.integration.conftest import Bench, Hex
 
@@ -98,6 +101,15 @@ async def test_ship_chart_draws_with_data_from_the_runs(hexes: Hexes, bench: Ben
         compile(source, "cell", "exec")
 
 
+async def test_a_researcher_that_could_read_nothing_does_not_end_as_done(hexes: Hexes, bench: Bench) -> None:
+    """When not one call came through, the run fails with why, and nothing is written from nothing."""
+    async with hexes({"tool": "HEX_LIST_PROJECTS", "fault": "huge", "times": 50}) as hex:
+        row = await bench.run(hex, "context-pull", {"question": "How is churn risk scored?"})
+        assert row.status == "failed"
+        assert "step 'research': HEX_LIST_PROJECTS failed" in str(row.error)
+        assert hex.effects() == []
+
+
 async def test_without_a_key_left_the_run_waits_and_goes_on(hexes: Hexes, bench: Bench) -> None:
     """A revoked token parks the run; with a new one it ends, and nothing was done twice."""
     async with hexes({"tool": "HEX_CREATE_CELL", "fault": "revoke"}) as hex:
@@ -179,7 +191,7 @@ async def test_a_lost_run_asks_unless_the_token_is_ours_alone(hexes: Hexes, benc
 
 @pytest.mark.parametrize(
     ("limits", "limit"),
-    [({"calls": 3}, "tool calls"), ({"tokens": 900}, "tokens"), ({"time": "2s"}, "cannot be sent again")],
+    [({"calls": 3}, "tool calls"), ({"tokens": 900}, "tokens"), ({"time": "2s"}, "cannot be sent before")],
 )
 async def test_a_limit_stops_before_it_is_broken(
     hexes: Hexes, bench: Bench, limits: dict[str, Any], limit: str, tmp_path: Path
@@ -254,3 +266,37 @@ async def test_a_cell_is_written_exactly_once_whatever_happens_to_the_answer(
         assert receipt is not None
         assert (receipt.status, receipt.evidence) == ("verified", "state")
         assert hex.effects() == ["HEX_CREATE_CELL"]
+
+
+async def test_a_sandbox_run_touches_nothing_real(hexes: Hexes, bench: Bench, tmp_path: Path) -> None:
+    """A tool of a product that has no simulator is refused before anything is started."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tmp_path / "workflows").mkdir()
+    page = (Path(__file__).parents[2] / "docs" / "toolkits.md").read_text()
+    (tools / "todo.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
+    space = find(tmp_path, {"DEFINABLE_HOME": str(bench.home)})
+    async with Runner.open(space, Settings(), {}, Options(sandbox=True)) as runner:
+        with pytest.raises(UsageError, match="there is no simulator of"):
+            await runner.call("TODO_LIST_TASKS", {"listId": "l1"})
+        assert runner.store.runs() == []
+
+
+async def test_a_step_has_a_time_of_its_own(hexes: Hexes, bench: Bench, tmp_path: Path) -> None:
+    """A step's limit counts from its own beginning, and a raised limit lets the run go on."""
+    file = tmp_path / "w.yaml"
+    text = (
+        "name: w\ndescription: d\ninputs: { p: string }\nsteps:\n"
+        "  - { id: a, call: HEX_GET_PROJECT, limits: { time: LIMIT },\n"
+        "      arguments: { projectId: '${{ inputs.p }}' } }\n"
+    ).replace("p: string", "p: { type: string }")
+    file.write_text(text.replace("LIMIT", "5s"))
+    slow = {"tool": "HEX_GET_PROJECT", "fault": "rate_limit", "with": {"retry_after": 60}}
+    async with hexes(slow) as hex:
+        row = await bench.run(hex, str(file), {"p": hex.project()}, file=str(file))
+        assert row.status == "limited"
+        assert "the step a may take 5 s" in (row.error or {})["message"]
+        file.write_text(text.replace("LIMIT", "5m"))
+        async with bench.open(hex) as runner:
+            row = await runner.resume(row.id)
+        assert row.status == "done", row.error

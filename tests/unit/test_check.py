@@ -34,7 +34,7 @@ def at(step: str, token: str, line: int = 5) -> str:
 
 def test_what_is_right_has_no_problems(tmp_path: Path) -> None:
     """Agents, tools, paths and arguments that fit are not complained of, in any spelling."""
-    prompt = "${{ inputs.days }} ${{ run.week }} ${{ event.x }}"
+    prompt = "${{ inputs.days }} ${{ run.week }}"
     arguments = (
         'folder_id: n1, label: "W ${{ run.date }}", note_kind: RICH, '
         'contents: { plain_text: "${{ steps.a.output.markdown }}" }'
@@ -163,8 +163,8 @@ def test_what_only_a_run_knows_is_not_complained_of(tmp_path: Path) -> None:
     """Values from other steps may turn out to be anything, so nothing is said of them."""
     step = (
         "{ id: b, call: NOTES_CREATE, "
-        "arguments: { folderId: '${{ steps.a.output.x }}', count: '${{ event }}',"
-        " contents: { richText: '${{ event.t }}' }, noteKind: '${{ inputs.folder }}' } }"
+        "arguments: { folderId: '${{ steps.a.output.x }}', count: '${{ steps.a.output.n }}',"
+        " contents: { richText: '${{ steps.a.output.t }}' }, noteKind: '${{ inputs.folder }}' } }"
     )
     agent = WRITER.replace("name: writer", "name: open").replace("hands_in: Draft", "hands_in: Nothing")
     lines = f"name: w\ndescription: d\n{INPUTS}\nsteps:\n  - {{ id: a, agent: open }}\n  - {step}\n"

@@ -1,0 +1,27 @@
+"""Which tools, and so which products, a workflow may touch."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from definable.spec.toolkit import Toolkit
+from definable.spec.workflow import Workflow
+from definable.workspace.contents import Workspace
+
+
+def reach(workspace: Workspace, workflow: Workflow) -> list[str]:
+    """Return the slugs that a workflow may call: its declared calls, and its agents' allowlists filled in."""
+    globs: list[str] = []
+    for step in workflow.steps:
+        if step.call is not None:
+            globs.append(step.call)
+        else:
+            globs += step.tools if step.tools is not None else workspace.agent(step.agent or "").tools
+    offered = [slug for slug, tool in workspace.tools().items() if not tool.internal]
+    return [slug for slug in offered if any(fnmatchcase(slug, glob) for glob in globs)]
+
+
+def products(workspace: Workspace, workflow: Workflow) -> dict[str, Toolkit]:
+    """Return the toolkits that a workflow may touch, by name."""
+    kits = map(workspace.toolkit_of, reach(workspace, workflow))
+    return {kit.toolkit: kit for kit in kits}
