@@ -113,6 +113,7 @@ def reported(session: Session, store: Store, row: RunRow) -> Report:
         asks=asks,
         offline=any(turn.get("offline") for turn in turns),
         places=_places(session, slugs, bool(row.options.get("sandbox"))),
+        inside=_inside(session) if row.options.get("sandbox") and slugs else "",
     )
 
 
@@ -122,10 +123,15 @@ def _places(session: Session, slugs: set[str], sandbox: bool) -> dict[str, str]:
 
     kits = [session.workspace.toolkit_of(s) for s in sorted(slugs) if s in session.workspace.tools()]
     if sandbox:
-        state = shlex.quote(os.path.relpath(session.workspace.home / "sandbox.json"))
-        what = "the built-in sandbox, a simulator; nothing real was touched"
-        return {kit.title: f"{what} (look inside: definable sandbox --state {state})" for kit in kits}
+        return {kit.title: "the built-in sandbox, a simulator; nothing real was touched" for kit in kits}
     return {kit.title: base_url(kit, session.environ) for kit in kits}
+
+
+def _inside(session: Session) -> str:
+    """The command that serves what the built-in sandbox holds now."""
+    return (
+        f"definable sandbox --state {shlex.quote(os.path.relpath(session.workspace.home / 'sandbox.json'))}"
+    )
 
 
 def steps_of(definition: dict[str, Any]) -> list[tuple[str, str]]:

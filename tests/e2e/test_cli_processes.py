@@ -255,3 +255,14 @@ def test_a_person_at_a_terminal_is_asked_and_watches(tmp_path: Path) -> None:
     assert "waiting for a person" in screen
     assert "HEX_DELETE_CELL: verified" in screen
     assert "\x1b[" in screen
+
+
+def test_closed_streams_are_streams_that_nobody_reads(tmp_path: Path) -> None:
+    """Without stdin, stdout or stderr a command does its work and ends with its code."""
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        line = f"{sys.executable} -m definable tools call HEX_LIST_PROJECTS --sandbox --json {closed}"
+        done = subprocess.run(
+            ["/bin/sh", "-c", line], cwd=tmp_path, env=clean(), capture_output=True, text=True, timeout=50
+        )
+        assert done.returncode == 0, (closed, done.stderr)
+        assert "Traceback" not in done.stderr
