@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,8 @@ class Follow:
 
     def carry(self, go: Go) -> Report | None:
         """Carry the run on and return its report; None when the person interrupted it, which is said."""
+        # told to stop by a service manager is the same as by a person: the run is put down properly
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         try:
             return asyncio.run(self._carry(go))
         except KeyboardInterrupt:

@@ -266,3 +266,22 @@ def test_closed_streams_are_streams_that_nobody_reads(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, (closed, done.stderr)
         assert "Traceback" not in done.stderr
+
+
+def test_sigterm_puts_a_run_down_like_ctrl_c(tmp_path: Path) -> None:
+    """A service manager's stop keeps the run and says how to go on."""
+    faults = tmp_path / "slow.yaml"
+    faults.write_text("[{ tool: HEX_LIST_PROJECTS, fault: slow, with: { seconds: 20 } }]\n")
+    arguments = [*COMMAND, "run", "context-pull", "-i", "question=churn", "--faults", str(faults)]
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, env=clean(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert "started" in process.stderr.readline()
+        time.sleep(0.5)
+        process.terminate()
+        told = process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    assert "interrupted; the run is kept, go on with: definable runs resume" in told
+    runs = json.loads(definable("runs", "list", "--json", cwd=tmp_path).stdout)
+    assert runs[0]["status"] == "queued"
