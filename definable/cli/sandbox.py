@@ -86,7 +86,9 @@ def _keep(state: Path, snapshot: dict[str, Any]) -> None:
 
 def _until_told() -> None:
     """Wait for ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # a shell starts what it puts into the background deaf to ctrl-C
+    for told in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(told, signal.default_int_handler)
     try:
         while True:
             signal.pause()
