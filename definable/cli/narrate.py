@@ -41,6 +41,7 @@ class Narrator:
             "model.called": self._model_called,
             "call.proposed": self._proposed,
             "exchange": self._exchange,
+            "quota.waits": self._quota,
             "verdict": self._verdict,
             "receipt": self._receipt,
             "artifact": self._artifact,
@@ -110,6 +111,13 @@ class Narrator:
             return [Line(event.step or "", f"  {event.data.get('next', '')}", "trouble")]
         text = trouble(event.data, self._exchanges.get(event.call or "", {}))
         return [*self._about(event), Line(self._where(event), f"  {text}", "trouble")] if text else []
+
+    def _quota(self, event: Event) -> list[Line]:
+        data = event.data
+        text = (
+            f"  waits about {words.duration(data['seconds'])} for its turn: quota {data['bucket']} is used up"
+        )
+        return [*self._about(event), Line(self._where(event), text)]
 
     def _receipt(self, event: Event) -> list[Line]:
         receipt = event.data.get("receipt", event.data)
