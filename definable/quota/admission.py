@@ -62,13 +62,29 @@ def in_order(waiters: Iterable[Waiter], now: float) -> list[Waiter]:
     return sorted(alive, key=lambda each: (each.turn, each.number))
 
 
-def turn(source: str, waiting: Sequence[Waiter]) -> int:
-    """Return the turn of a newcomer: one after its own run's last, never before those that are next.
+def turn(source: str, waiting: Sequence[Waiter], served: Mapping[str, int], burst: int) -> int:
+    """Return the turn of a newcomer: one after its own run's last, and not before those that are next.
 
     Each run has one request in each turn (fair queueing), so runs alternate, however many requests each has.
+    `served` are the last turns of runs: who took all that was free has the others go first afterwards, by
+    `burst` turns at most, so that nobody pays for long for having used what nobody else wanted.
     """
-    mine = [each.turn + 1 for each in waiting if each.source == source]
-    return max(mine, default=min((each.turn for each in waiting), default=0))
+    mine = max((each.turn + 1 for each in waiting if each.source == source), default=0)
+    mine = max(mine, served.get(source, -1) + 1)
+    if waiting:
+        return max(mine, min(each.turn for each in waiting))
+    return max(mine, max(served.values(), default=0) - burst)
+
+
+def ahead_of(ticket: str, turn: int, waiting: Sequence[Waiter]) -> list[Waiter]:
+    """Return who goes before a request with this turn, which may be in the queue or not yet."""
+    number = next((each.number for each in waiting if each.ticket == ticket), None)
+    return [
+        each
+        for each in waiting
+        if each.ticket != ticket
+        and (each.turn < turn or (each.turn == turn and (number is None or each.number < number)))
+    ]
 
 
 @dataclass

@@ -61,7 +61,7 @@ class Claim:
 def claim(
     toolkit: Toolkit, tool: Tool, share: float, *, owner: str, ticket: str, source: str, call: str
 ) -> Claim | None:
-    """Return what an attempt with `tool` claims of `share` (0 to 1) of each quota; None when none is known."""
+    """Return what an attempt with `tool` claims of `share` (0 to 1) of each quota; None if none is known."""
     rates = (Bucket(name, _allowances(toolkit, name, share)) for name in tool.quota if name in toolkit.quotas)
     hold = None
     if tool.holds and (size := toolkit.holds.get(tool.holds)):

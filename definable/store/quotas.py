@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import Literal
 
-from definable.quota.admission import GRACE, Newest, Room, Wait, Waiter, admit, in_order, slack, turn
+from definable.quota.admission import (
+    GRACE,
+    Newest,
+    Room,
+    Wait,
+    Waiter,
+    admit,
+    ahead_of,
+    in_order,
+    slack,
+    turn,
+)
 from definable.quota.claim import HOLD, Bucket, Claim, dumped, loaded
 from definable.quota.hints import Hints
 from definable.quota.learning import Standing, hinted, strike
@@ -35,14 +46,15 @@ class SqliteQuotas:
             held = claim.hold is not None and _renew(db, claim, now)
             wanted = claim.buckets if held else claim.wanted
             queue = _queue(db, claim.owner, now)
-            before = list(_before(queue, claim.ticket))
+            mine = _turn(db, claim, wanted, queue)
             room = Room(now, _newest(db, claim.owner), standings(db, claim.owner))
-            if wait := admit(wanted, before, room):
-                _enqueue(db, claim, wanted, queue, now + wait.seconds)
+            if wait := admit(wanted, ahead_of(claim.ticket, mine, queue), room):
+                _enqueue(db, claim, wanted, mine, now + wait.seconds)
                 return wait
             if queue:
                 db.execute("DELETE FROM quota_queue WHERE ticket = ?", (claim.ticket,))
             _occupy(db, claim, wanted, now)
+            _serve(db, claim, mine, now)
         return None
 
     def withdraw(self, ticket: str) -> None:
@@ -156,24 +168,31 @@ def _queue(db: sqlite3.Connection, owner: str, now: float) -> list[Waiter]:
     return in_order(waiters, now)
 
 
-def _before(queue: list[Waiter], ticket: str) -> Iterator[Waiter]:
+def _turn(db: sqlite3.Connection, claim: Claim, wanted: tuple[Bucket, ...], queue: Sequence[Waiter]) -> int:
     for waiter in queue:
-        if waiter.ticket == ticket:
-            return
-        yield waiter
+        if waiter.ticket == claim.ticket:
+            return waiter.turn
+    rows = db.execute("SELECT source, turn FROM quota_turns WHERE owner = ?", (claim.owner,)).fetchall()
+    burst = min((each.limit for bucket in wanted for each in bucket.allowances), default=1)
+    return turn(claim.source, queue, {row["source"]: row["turn"] for row in rows}, burst)
+
+
+def _serve(db: sqlite3.Connection, claim: Claim, turn: int, now: float) -> None:
+    db.execute(
+        "INSERT INTO quota_turns VALUES (?1, ?2, ?3, ?4) "
+        "ON CONFLICT DO UPDATE SET turn = max(turn, excluded.turn), at = excluded.at",
+        (claim.owner, claim.source, turn, now),
+    )
+    db.execute("DELETE FROM quota_turns WHERE owner = ? AND at < ?", (claim.owner, now - FAR))
 
 
 def _enqueue(
-    db: sqlite3.Connection, claim: Claim, wanted: tuple[Bucket, ...], queue: list[Waiter], wakes: float
+    db: sqlite3.Connection, claim: Claim, wanted: tuple[Bucket, ...], turn: int, wakes: float
 ) -> None:
-    if any(waiter.ticket == claim.ticket for waiter in queue):
-        db.execute("UPDATE quota_queue SET wakes = ? WHERE ticket = ?", (wakes, claim.ticket))
-        return
-    row = (claim.ticket, claim.owner, claim.source, turn(claim.source, queue), wakes, dumped(wanted))
     db.execute(
-        "INSERT OR REPLACE INTO quota_queue (ticket, owner, source, turn, wakes, buckets) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        row,
+        "INSERT INTO quota_queue (ticket, owner, source, turn, wakes, buckets) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (ticket) DO UPDATE SET wakes = excluded.wakes",
+        (claim.ticket, claim.owner, claim.source, turn, wakes, dumped(wanted)),
     )
 
 

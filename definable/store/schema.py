@@ -60,6 +60,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE quota_lessons (
             owner TEXT NOT NULL, bucket TEXT NOT NULL, standing TEXT NOT NULL, PRIMARY KEY (owner, bucket)
         ) WITHOUT ROWID""",
+        """CREATE TABLE quota_turns (
+            owner TEXT NOT NULL, source TEXT NOT NULL, turn INTEGER NOT NULL, at REAL NOT NULL,
+            PRIMARY KEY (owner, source)
+        ) WITHOUT ROWID""",
         "CREATE TABLE quota_owners (mark TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID",
     ),
 )
