@@ -57,7 +57,7 @@ def now() -> float:
 
 @dataclass
 class Server:
-    """Lets `limit` requests through in any `window` seconds, counted when they arrive, halfway of `latency`."""
+    """Lets `limit` requests through in `window` seconds, counted when they arrive, halfway of `latency`."""
 
     kind: Kind
     limit: int = 20
