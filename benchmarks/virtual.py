@@ -84,6 +84,10 @@ class Server:
             return 200, None
         return 429, float(max(1, math.ceil(wait))) if self.header else None
 
+    def uncounted(self, now: float) -> bool:
+        """Take a request of somebody else's; return whether it came through."""
+        return self._count(now) is None
+
     def _count(self, now: float) -> float | None:
         """Count a request; return the seconds until the next may come, when it is refused."""
         if self.kind == "token":
