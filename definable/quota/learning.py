@@ -43,7 +43,8 @@ def strike(
     """Return the standing after a 429 that came though `used` (per window, accepted) was within the limits.
 
     The fullest window is taken to be the one that is over: others use it too, or it is smaller than thought.
-    Its limit becomes what we had of it, at least half of what it was. `asked`: seconds from `Retry-After`.
+    Its limit becomes what we had of it, at least half of what it was and a quarter of what is configured:
+    a server that says no at random must not stop a run. `asked`: seconds from `Retry-After`.
     """
     strikes = 1 if now - standing.struck > CALM * bucket.longest else standing.strikes + 1
     pause = min(FIRST_PAUSE * 2.0 ** min(strikes - 1, 20), max(bucket.longest, FIRST_PAUSE))
@@ -52,7 +53,10 @@ def strike(
     ceilings = _padded(standing, bucket)
     if bucket.longest:
         worst = max(range(len(limits)), key=lambda index: used[index] / limits[index])
-        ceilings[worst] = max(1, min(limits[worst], max(used[worst], limits[worst] // 2)))
+        # What is refused during a pause was on its way already: it says little that is new.
+        lower = limits[worst] - 1 if now < standing.paused else limits[worst] // 2
+        least = max(1, bucket.allowances[worst].limit // 4)
+        ceilings[worst] = max(least, min(limits[worst], max(used[worst], lower)))
     return Standing(max(standing.paused, until), now, strikes, tuple(ceilings))
 
 

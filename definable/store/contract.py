@@ -155,7 +155,8 @@ class Quotas(Protocol):
         """Take a slot in each bucket and return None, or queue up and say when to ask again.
 
         The place in the queue is kept until `ticket` asks again or is withdrawn; who does not ask again in
-        time loses it. A place that `holder` has already is kept, and its lease begins anew.
+        time loses it. A place that `holder` has already is kept, and its lease begins anew with whatever
+        the holder sends.
         """
 
     def withdraw(self, ticket: str) -> None:

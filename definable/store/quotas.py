@@ -43,7 +43,7 @@ class SqliteQuotas:
     def take(self, claim: Claim, now: float) -> Wait | None:
         """Take a slot in each bucket, or a place in the queue."""
         with self._writing("NORMAL") as db:
-            held = claim.hold is not None and _renew(db, claim, now)
+            held = _renew(db, claim, now)
             wanted = claim.buckets if held else claim.wanted
             queue = _queue(db, claim.owner, now)
             mine = _turn(db, claim, wanted, queue)
