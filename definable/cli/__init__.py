@@ -6,6 +6,7 @@ Command modules import what they run inside their functions, so that `--help` st
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
 import click
@@ -13,7 +14,7 @@ import click
 from definable.cli.app import root
 from definable.cli.logs import redactor
 from definable.cli.screen import Screen, prepare
-from definable.errors import DefinableError, DefinitionError
+from definable.errors import DefinableError, DefinitionError, UsageError
 
 INTERRUPTED = 130
 
@@ -23,8 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare()
     screen = Screen(os.environ)
     try:
+        _readable(sys.argv[1:] if arguments is None else arguments)
         code = root.main(args=arguments, prog_name="definable", standalone_mode=False)
         return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        screen.say(error.format_message())
+        return 2
     except (click.Abort, KeyboardInterrupt):
         screen.say("interrupted")
         return INTERRUPTED
@@ -36,6 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _unexpected(screen, error)
     finally:
         screen.flush()
+
+
+def _readable(arguments: Sequence[str]) -> None:
+    """Raise UsageError for an argument that is no text: it could be neither stored nor sent."""
+    for argument in arguments:
+        if not argument.isascii() and any("\ud800" <= letter <= "\udfff" for letter in argument):
+            raise UsageError(f"the argument {argument!r} is not UTF-8", hint="type it in a UTF-8 terminal")
 
 
 def _misused(screen: Screen, error: click.ClickException) -> int:

@@ -13,7 +13,7 @@ import click
 
 from definable import __version__
 from definable.cli.screen import Screen
-from definable.errors import StoreError
+from definable.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from definable.settings import Settings
@@ -41,7 +41,7 @@ class Session:
         """The workspace around the current folder, or the one that was named."""
         from definable.workspace import find
 
-        return find(Path.cwd(), self.environ, self.folder)
+        return find(here(), self.environ, self.folder)
 
     @cached_property
     def settings(self) -> Settings:
@@ -66,6 +66,14 @@ class Session:
     def screen(self, json: bool = False) -> Screen:
         """Return the streams for one command."""
         return Screen(self.environ, json=json)
+
+
+def here() -> Path:
+    """Return the current folder. UsageError when it is gone."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError("the current folder does not exist any more", hint="go to another: cd ~") from error
 
 
 class Group(click.Group):

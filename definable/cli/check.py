@@ -10,7 +10,7 @@ import click
 from definable.cli.app import Session
 
 
-@click.command("check")
+@click.command("check", short_help="Check every file of the workspace, or some.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a list of {file, line, column, message}.")
 @click.pass_obj

@@ -20,7 +20,7 @@ class Finding(NamedTuple):
     ok: bool | None = True
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Say what is set up here, and what is missing.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of {what, says, ok}.")
 @click.pass_obj
 def command(session: Session, as_json: bool) -> int:
@@ -64,7 +64,8 @@ def _workspace(session: Session) -> Iterator[Finding]:
 
     workspace = session.workspace
     problems = check(workspace)
-    counts = f"{plural(len(workspace.workflows()), 'workflow')}, {plural(len(workspace.tools()), 'tool')}"
+    tools = sum(not tool.internal for tool in workspace.tools().values())
+    counts = f"{plural(len(workspace.workflows()), 'workflow')}, {plural(tools, 'tool')}"
     yield Finding("workspace", f"{workspace.root}: {counts}")
     if problems:
         yield Finding("files", f"{plural(len(problems), 'problem')}: definable check", False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,8 @@ class Follow:
 
     def carry(self, go: Go) -> Report | None:
         """Carry the run on and return its report; None when the person interrupted it, which is said."""
+        # told to stop by a service manager is the same as by a person: the run is put down properly
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         try:
             return asyncio.run(self._carry(go))
         except KeyboardInterrupt:
@@ -113,6 +116,7 @@ def reported(session: Session, store: Store, row: RunRow) -> Report:
         asks=asks,
         offline=any(turn.get("offline") for turn in turns),
         places=_places(session, slugs, bool(row.options.get("sandbox"))),
+        inside=_inside(session) if row.options.get("sandbox") and slugs else "",
     )
 
 
@@ -122,10 +126,15 @@ def _places(session: Session, slugs: set[str], sandbox: bool) -> dict[str, str]:
 
     kits = [session.workspace.toolkit_of(s) for s in sorted(slugs) if s in session.workspace.tools()]
     if sandbox:
-        state = shlex.quote(os.path.relpath(session.workspace.home / "sandbox.json"))
-        what = "the built-in sandbox, a simulator; nothing real was touched"
-        return {kit.title: f"{what} (look inside: definable sandbox --state {state})" for kit in kits}
+        return {kit.title: "the built-in sandbox, a simulator; nothing real was touched" for kit in kits}
     return {kit.title: base_url(kit, session.environ) for kit in kits}
+
+
+def _inside(session: Session) -> str:
+    """The command that serves what the built-in sandbox holds now."""
+    return (
+        f"definable sandbox --state {shlex.quote(os.path.relpath(session.workspace.home / 'sandbox.json'))}"
+    )
 
 
 def steps_of(definition: dict[str, Any]) -> list[tuple[str, str]]:

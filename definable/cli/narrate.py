@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from definable.cli import words
-from definable.cli.trouble import trouble
+from definable.cli.trouble import ORDER, trouble
 
 if TYPE_CHECKING:
     from definable.store.rows import Event
@@ -31,6 +31,7 @@ class Narrator:
         self._calls: dict[str, Mapping[str, Any]] = {}
         self._exchanges: dict[str, Mapping[str, Any]] = {}
         self._models: dict[str, list[Mapping[str, Any]]] = {}
+        self._polled: set[str] = set()
         self._speaking: str | None = None
         self._tell: dict[str, Callable[[Event], list[Line]]] = {
             "run.started": self._run_started,
@@ -90,8 +91,7 @@ class Narrator:
             return []
         tokens = sum((c.get("input_tokens") or 0) + (c.get("output_tokens") or 0) for c in calls)
         names = ", ".join(sorted({str(c.get("model", "")) for c in calls}))
-        offline = ", answered offline" if any(c.get("offline") for c in calls) else ""
-        text = f"done ({words.plural(len(calls), 'turn')} of {names}, {tokens:,} tokens{offline})"
+        text = f"done ({words.plural(len(calls), 'turn')} of {names}, {tokens:,} tokens)"
         return [Line(event.step or "", text)]
 
     def _proposed(self, event: Event) -> list[Line]:
@@ -110,7 +110,14 @@ class Narrator:
         if event.call is None:
             return [Line(event.step or "", f"  {event.data.get('next', '')}", "trouble")]
         text = trouble(event.data, self._exchanges.get(event.call or "", {}))
-        return [*self._about(event), Line(self._where(event), f"  {text}", "trouble")] if text else []
+        if text:
+            return [*self._about(event), Line(self._where(event), f"  {text}", "trouble")]
+        order = ORDER.match(str(event.data.get("next", "")))
+        if order is None or order[1] != "poll" or event.call in self._polled:
+            return []
+        self._polled.add(event.call)
+        said = f"  accepted and under way; asks {order[2]} until it has ended"
+        return [*self._about(event), Line(self._where(event), said)]
 
     def _quota(self, event: Event) -> list[Line]:
         data = event.data
@@ -141,10 +148,12 @@ class Narrator:
 
     def _why(self, receipt: Mapping[str, Any]) -> str:
         if receipt["status"] != "verified":
-            return words.short(receipt.get("message") or words.failure(receipt.get("failure", "")), 300)
+            # The server's own words; advice and trace ids are in the receipt and in the run's error.
+            said = str(receipt.get("message") or "").partition("; ")[0]
+            return words.short(said or words.failure(receipt.get("failure", "")), 300)
         if not receipt.get("effect"):
             return ""
-        return words.EVIDENCE.get(receipt.get("evidence") or "", "")
+        return words.CHECKED.get(receipt.get("evidence") or "", "")
 
     def _artifact(self, event: Event) -> list[Line]:
         artifact = event.data.get("artifact") or {}
@@ -211,6 +220,11 @@ class Page:
         """Keep the width of the column with the steps' names."""
         self.width = width
         self._last: str | None = None
+
+    def indent(self, line: Line) -> int:
+        """Return the column at which a line's text begins."""
+        inner = len(line.text) - len(line.text.lstrip())
+        return (self.width + 1 if line.step else 0) + inner
 
     def __call__(self, line: Line) -> str:
         """Return the line as text."""

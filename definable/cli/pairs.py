@@ -28,7 +28,7 @@ def split(pairs: Sequence[str]) -> dict[str, str]:
 def read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file. UsageError when it is not there, no JSON, or no object."""
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes(), object_pairs_hook=_once)
     except OSError as error:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -37,9 +37,21 @@ def read_object(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from error
     except RecursionError as error:
         raise UsageError(f"{path}: nested too deeply") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from error
     if not isinstance(value, dict):
         raise UsageError(f'{path}: inputs are an object such as {{"days": 7}}, not a {type(value).__name__}')
     return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's members as a dict. ValueError for a key that stands there twice."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} stands in one object twice; keep one")
+        found[key] = value
+    return found
 
 
 def typed(text: str, schema: Mapping[str, Any]) -> Any:

@@ -33,6 +33,32 @@ def row(receipt: Receipt) -> tuple[str, ...]:
     )
 
 
+def grouped(receipts: Iterable[Receipt]) -> list[tuple[str, ...]]:
+    """Return the lines of the table; calls of one step that went the same smooth way share one line."""
+    lines: list[tuple[str, ...]] = []
+    runs: list[list[str]] = []
+    for receipt in receipts:
+        line = row(receipt)
+        same = lines and line[1:] == lines[-1][1:] and not line[5] and receipt.status == "verified"
+        if same and runs[-1][0].rpartition(".")[0] == receipt.call.rpartition(".")[0]:
+            runs[-1].append(receipt.call)
+        else:
+            lines.append(line)
+            runs.append([receipt.call])
+    return [
+        (_span(calls), *line[1:4], _each(len(calls), line[4]), line[5])
+        for calls, line in zip(runs, lines, strict=True)
+    ]
+
+
+def _span(calls: Sequence[str]) -> str:
+    return calls[0] if len(calls) == 1 else f"{calls[0]}-{calls[-1].rpartition('.')[2]}"
+
+
+def _each(count: int, sent: str) -> str:
+    return sent if count == 1 else f"{sent} each"
+
+
 def _known_by(receipt: Receipt) -> str:
     if receipt.status != "verified" and not receipt.evidence:
         return ""
@@ -52,7 +78,7 @@ def notes(receipts: Iterable[Receipt]) -> list[str]:
 
 def plain(receipts: Iterable[Receipt]) -> list[str]:
     """Return the table as lines of text; nothing is cut, so that it can be searched."""
-    rows: list[Sequence[str]] = [HEADS, *map(row, receipts)]
+    rows: list[Sequence[str]] = [HEADS, *grouped(receipts)]
     used = [i for i in range(len(HEADS)) if any(line[i] for line in rows[1:])]
     widths = {i: max(len(line[i]) for line in rows) for i in used}
     return ["  ".join(f"{line[i]:<{widths[i]}}" for i in used).rstrip() for line in rows]
@@ -66,12 +92,12 @@ def table(receipts: Sequence[Receipt]) -> Table:
     from definable.cli.screen import harmless
 
     shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    rows = [row(receipt) for receipt in receipts]
+    rows = grouped(receipts)
     used = [i for i in range(len(HEADS)) if any(line[i] for line in rows)]
     for i in used:
         shown.add_column(HEADS[i], overflow="fold", no_wrap=HEADS[i] != "healed")
-    for receipt, line in zip(receipts, rows, strict=True):
-        style = "green" if receipt.status == "verified" else "red"
+    for line in rows:
+        style = "green" if line[2] == "verified" else "red"
         shown.add_row(*(Text(harmless(line[i]), style=style if HEADS[i] == "status" else "") for i in used))
     return shown
 

@@ -30,6 +30,8 @@ class Report:
     offline: bool = False
     places: Mapping[str, str] = field(default_factory=dict)
     """Product → where its tools worked."""
+    inside: str = ""
+    """The command that serves the sandbox, so that links into it open; empty when it was the real thing."""
 
     @property
     def exit_code(self) -> int:
@@ -103,6 +105,8 @@ class Report:
         if self.offline:
             lines.append("Models: offline. What was written was put together without a language model.")
         lines += [f"{product}: {where}" for product, where in self.places.items()]
+        if self.inside:
+            lines.append(f"  its links open while this runs: {self.inside}")
         lines.append(f"Run {run.id}: {self._ending()}")
         return [*lines, *self._next()]
 

@@ -41,7 +41,9 @@ def list_(session: Session, status: str | None, limit: int, as_json: bool) -> No
         return
     for row in rows:
         state = f"{row.status.value} ({row.reason})" if row.reason else row.status.value
-        screen.result(f"{row.id}  {row.created_at[:19]}  {state:<18}  {row.workflow}".rstrip())
+        screen.result(
+            f"{row.id}  {row.created_at[:16].replace('T', ' ')} UTC  {state:<18}  {row.workflow}".rstrip()
+        )
     if not rows:
         screen.say("no runs" if status else "no runs yet; start one with: definable run WORKFLOW --sandbox")
 
@@ -79,7 +81,7 @@ def show(session: Session, run: str, events: bool, as_json: bool, data: bool) ->
     report.show(screen, data=data)
 
 
-@command.command("approve")
+@command.command("approve", short_help="Approve what RUN waits for, and go on with it.")
 @click.argument("run")
 @click.argument("call", required=False)
 @click.option("--adopt", metavar="CANDIDATE", help="Take this candidate for the lost effect.")
@@ -98,7 +100,7 @@ def approve(
     return _answer(session, run, call, answer, as_json, data)
 
 
-@command.command("deny")
+@command.command("deny", short_help="Refuse what RUN waits for, and go on with it.")
 @click.argument("run")
 @click.argument("call", required=False)
 @click.option("--reason", default="", help="Why; kept in the receipt.")

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+from definable.errors import StoreError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -17,7 +19,13 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def prepare() -> None:
-    """Make the standard streams take any text: what an encoding cannot say is written as an escape."""
+    """Make the standard streams take any text: what an encoding cannot say is written as an escape.
+
+    A stream that was closed before the start is one that nobody reads.
+    """
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -88,3 +96,9 @@ class Screen:
         except BrokenPipeError:
             # Nobody reads any more: the rest goes nowhere, and the command ends as it would have.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if stream is self.out:
+                raise StoreError(
+                    f"the output cannot be written: {error.strerror}", hint="what was done is kept"
+                ) from error

@@ -36,7 +36,9 @@ class Tools(Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group("tools", cls=Tools, invoke_without_command=True)
+@click.group(
+    "tools", cls=Tools, invoke_without_command=True, short_help="List the tools, show one, call one."
+)
 @JSON
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
@@ -117,13 +119,18 @@ def call(
     from definable.cli.keys import need_keys
     from definable.cli.pairs import read_object, split, typed
     from definable.engine.runner import Options
+    from definable.errors import UsageError
     from definable.sandbox import Faults
+    from definable.spec.inputs import is_text
 
     screen = session.screen(as_json)
     exact, toolkit, tool = _find(session, slug)
     given: dict[str, Any] = read_object(inputs) if inputs else {}
     for key, text in split(pairs).items():
         given[key] = typed(text, _schema(toolkit, tool, key))
+    for key, value in given.items():
+        if not is_text(value):
+            raise UsageError(f"{exact}: {key}: a text has half a character (a lone surrogate)")
     options = Options(sandbox=sandbox or faults is not None, faults=faults)
     if faults is not None:
         Faults.load(faults)
@@ -153,7 +160,7 @@ def _find(session: Session, slug: str) -> tuple[str, Toolkit, Tool]:
     if exact not in tools or tools[exact].internal:
         names = [name for name, tool in tools.items() if not tool.internal]
         raise UsageError(
-            f"there is no tool {slug!r}{suggest(slug, names)}", hint="all of them: definable tools"
+            f"there is no tool {slug!r}{suggest(slug, names, most=0)}", hint="all of them: definable tools"
         )
     return exact, session.workspace.toolkit_of(exact), tools[exact]
 
@@ -235,14 +242,18 @@ def show_receipt(screen: Screen, receipt: Receipt, *, data: bool) -> None:
     if receipt.message:
         screen.result(f"  {'because' if receipt.status != 'verified' else 'note':<8}  {receipt.message}")
     if receipt.decided_by:
-        screen.result(f"  decided   by {receipt.decided_by}")
+        ahead = receipt.decided_by == "answered ahead"
+        screen.result(f"  decided   {'ahead, with --yes' if ahead else f'by {receipt.decided_by}'}")
     screen.result(f"  sent      {words.plural(receipt.attempts, 'time')}")
     for heal in words.heals(receipt.brief()):
         screen.result(f"  healed    {heal}")
     if receipt.link:
         screen.result(f"  link      {receipt.link}")
     if not data and receipt.result is not None:
-        screen.result(f"  result    {words.compact(receipt.result, 160)}")
+        lines = words.listing(receipt.result) or [words.compact(receipt.result, 160)]
+        screen.result(f"  result    {lines[0]}")
+        for line in lines[1:]:
+            screen.result(f"            {line}")
         screen.say("the whole result: --data")
 
 

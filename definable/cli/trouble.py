@@ -12,15 +12,18 @@ STATUSES = {401: "auth_expired", 403: "permission", 404: "not_found", 409: "conf
 ORDER = re.compile(r"^(call|look|before|poll|page) (\S+)(?: in ([\d.]+) s)?$")
 """How the run log writes an order that follows."""
 
-TOLD = frozenset({"ask", "verified", "failed", "denied", "needs_review"})
-"""Moves that have a line of their own: a question, a receipt."""
+ENDED = frozenset({"failed", "denied"})
+"""Moves that are told by the receipt, with the same words."""
+
+TOLD = frozenset({"ask", "verified", "needs_review"})
+"""Moves whose next step has a line of its own: a question, a receipt."""
 
 
 def trouble(data: Mapping[str, Any], exchange: Mapping[str, Any]) -> str | None:
     """Return the line for a verdict (its event's data) on an exchange, or None when there was no trouble."""
     order, reply = exchange.get("order") or {}, exchange.get("reply") or {}
     failure = class_of(data, order, reply)
-    if failure == "ok":
+    if failure in ("ok", "no_credentials") or data.get("move") in ENDED:
         return None
     look = words.LOOKS.get(order.get("role", "call"))
     where = f"{look} ({order.get('tool')}): " if look else ""
@@ -35,9 +38,12 @@ def trouble(data: Mapping[str, Any], exchange: Mapping[str, Any]) -> str | None:
 
 def class_of(data: Mapping[str, Any], order: Mapping[str, Any], reply: Mapping[str, Any]) -> str:
     """Return the failure class: the verdict's own, or the one that the answer and what follows it imply."""
+    again = str(data.get("next", "")).startswith("call ")
     if verdict := data.get("verdict"):
-        return str(verdict["failure"])
-    status, again = reply.get("status"), str(data.get("next", "")).startswith("call ")
+        # An answer that was fine by itself and is asked for again did not keep to its contract.
+        odd = verdict["failure"] == "ok" and again and data.get("why") and order.get("role", "call") == "call"
+        return "drift" if odd else str(verdict["failure"])
+    status = reply.get("status")
     if reply.get("kind", "outcome") != "outcome" or not reply:
         return "ok"
     if reply.get("cause") == "no_credentials":
@@ -62,8 +68,8 @@ def following(text: str) -> str:
 
 
 def _said(data: Mapping[str, Any], reply: Mapping[str, Any]) -> str:
-    if verdict := data.get("verdict"):
-        return str(verdict.get("message") or "")
+    if (verdict := data.get("verdict")) and verdict.get("message"):
+        return str(verdict["message"])
     if data.get("why") and str(data.get("next", "")).startswith("call "):
         return str(data["why"])
     if reply.get("status") is None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from definable.cli import words
 from definable.cli.board import Board
 from definable.cli.narrate import Line, Narrator, Page
 from definable.cli.screen import Screen, harmless
@@ -43,6 +45,15 @@ class Watch(Protocol):
 def watch(screen: Screen, steps: Sequence[tuple[str, str]], *, quiet: bool = False) -> Watch:
     """Return what shows a run on this screen; when `quiet`, trouble and questions only."""
     return (LiveWatch if screen.live else PlainWatch)(screen, steps, quiet=quiet)
+
+
+def folded(text: str, width: int, indent: int) -> list[str]:
+    """Return a line broken at words, what follows the first line set in under its text."""
+    inner = min(indent + 2, width // 3)
+    wrapped = textwrap.wrap(
+        text, width, subsequent_indent=" " * inner, break_long_words=False, break_on_hyphens=False
+    )
+    return wrapped or [text]
 
 
 def column(steps: Sequence[tuple[str, str]]) -> int:
@@ -90,8 +101,9 @@ class LiveWatch:
         self.tones = WORRIES if quiet else frozenset(STYLES)
         self.page = Page(column(steps))
         self.board = Board.of(steps)
+        self.console = screen.console(progress=True)
         self.live = Live(
-            console=screen.console(progress=True),
+            console=self.console,
             get_renderable=self._picture,
             refresh_per_second=8,
             transient=True,
@@ -117,17 +129,19 @@ class LiveWatch:
         """Show one event."""
         self.board.apply(event, time.monotonic())
         for line in (each for each in self.narrator(event) if each.tone in self.tones):
-            self.live.console.print(self._styled(line))
+            for text in folded(harmless(self.page(line)), self.console.width, self.page.indent(line)):
+                self.console.print(self._styled(text, line))
 
-    def _styled(self, line: Line) -> Text:
+    def _styled(self, text: str, line: Line) -> Text:
         from rich.text import Text
 
-        return Text(harmless(self.page(line)), style=STYLES[line.tone])
+        return Text(text, style=STYLES[line.tone])
 
     def _picture(self) -> Text:
         from rich.text import Text
 
         picture = Text()
+        width = self.console.width
         for text, style in self.board.lines(time.monotonic()):
-            picture.append(harmless(text) + "\n", style=style)
+            picture.append(words.short_end(harmless(text), width - 1) + "\n", style=style)
         return picture

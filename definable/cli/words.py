@@ -28,10 +28,17 @@ FAILURES = {
 
 EVIDENCE = {
     "state": "read again afterwards, and equal to what was asked for",
-    "existence": "looked up afterwards, there or gone as asked; what is in it cannot be read",
+    "existence": "looked up afterwards: it is there, or gone, as asked; what is in it cannot be read",
     "response": "the answer keeps to its contract; nothing more can be looked at",
 }
 """What a receipt rests on, in a sentence."""
+
+CHECKED = {
+    "state": "read back, and as asked for",
+    "existence": "looked up, and there or gone as asked",
+    "response": "by its answer; nobody can look",
+}
+"""The same in a few words."""
 
 LOOKS = {"before": "look before", "look": "look", "poll": "poll", "page": "page"}
 """Roles of requests that are not the call itself."""
@@ -67,6 +74,11 @@ def short(text: str, most: int = 60) -> str:
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
+def short_end(line: str, most: int) -> str:
+    """Return a line cut with an ellipsis at `most` characters; spaces stay as they are."""
+    return line if len(line) <= most else line[: max(most - 1, 0)] + "…"
+
+
 def compact(value: Any, most: int = 40) -> str:
     """Return a JSON value as one short piece of text."""
     return short(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), most)
@@ -80,8 +92,29 @@ def subject(arguments: Mapping[str, Any], names: Mapping[str, str], most: int = 
             named.append(f"“{short(names[value], 40)}”")
         elif value is not None and not isinstance(value, dict | list):
             plain.append(f"{key}={compact(value, 36)}")
+    if not named and not plain:
+        plain = [text for key, value in arguments.items() if (text := _leaf(key, value))]
     parts = named + [text for text in plain if not named or not text.rpartition("=")[2].isdigit()]
     return ", ".join(parts[:most]) + (", …" if len(parts) > most else "")
+
+
+def listing(result: Any, most: int = 25) -> list[str]:
+    """Return the things that a result lists, by id and name, one a line; empty when it lists none."""
+    lists = [v for v in result.values() if isinstance(v, list) and v] if isinstance(result, dict) else []
+    if len(lists) != 1 or not all(isinstance(item, dict) and item.get("id") for item in lists[0]):
+        return []
+    names: dict[str, str] = {}
+    learn(lists[0], names, 2)
+    shown = [f"{item['id']}  {short(names.get(str(item['id']), ''))}".rstrip() for item in lists[0][:most]]
+    left = len(lists[0]) - most
+    return [*shown, *([f"and {left} more"] if left > 0 else [])]
+
+
+def _leaf(key: str, value: Any) -> str:
+    """Return the first plain value inside a list or object, as `key=value`; empty when there is none."""
+    while isinstance(value, dict | list) and value:
+        key, value = next(iter(value.items())) if isinstance(value, dict) else (key, value[0])
+    return "" if value is None or isinstance(value, dict | list) else f"{key}={compact(value, 36)}"
 
 
 def learn(body: Any, names: dict[str, str], depth: int = 6) -> None:

@@ -167,7 +167,7 @@ class Runner:
     async def cancel(self, run: str) -> RunRow:
         """Cancel a run; a process that works on it stops before its next call. What was written stays."""
         row = self.store.run(run)
-        if row.status.final:
+        if row.status.ended:
             raise UsageError(f"run {row.id} is {row.status} already")
         row = self.store.set_status(row.id, RunStatus.CANCELLED)
         self.store.append(row.id, "run.cancelled", {})

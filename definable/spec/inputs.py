@@ -41,7 +41,7 @@ def read_inputs(workflow: Workflow, pairs: Iterable[str]) -> dict[str, Json]:
     problems: list[str] = []
     for pair in pairs:
         key, equals, text = pair.partition("=")
-        if not equals:
+        if not equals or not key:
             problems.append(f"{pair!r} is not key=value")
         elif key in given:
             problems.append(f"{key}: given twice")
@@ -119,6 +119,8 @@ def misfit(declared: Input, value: Json) -> str:
     """Return why `value` does not fit a declared input, or an empty text. Null fits what is not needed."""
     if value is None and not needed(declared):
         return ""
+    if not is_text(value):
+        return f"a text has half a character (a lone surrogate): {shown(value)}"
     if not is_a(declared.type, value):
         return f"{_TYPES[declared.type]} is expected, not {shown(value)}"
     if declared.enum is not None and not any(same(value, each) for each in declared.enum):
@@ -154,6 +156,15 @@ def is_a(kind: str, value: Json) -> bool:
     if kind == "null":
         return value is None
     return isinstance(value, {"string": str, "array": list, "object": dict}.get(kind, object))
+
+
+def is_text(value: Json) -> bool:
+    """Whether every text in a JSON value can be written down: half a character (a lone surrogate) cannot."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def declaration_problems(declared: Input) -> Iterator[tuple[str, str]]:

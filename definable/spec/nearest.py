@@ -20,7 +20,7 @@ def suggest(name: str, known: Iterable[str], most: int = 12) -> str:
     names = sorted(set(known))
     if (found := nearest(name, names)) is not None:
         return f"; did you mean {found!r}?"
-    if not names:
+    if not names or most == 0:
         return ""
     shown = ", ".join(names[:most])
     return f"; known: {shown}{', …' if len(names) > most else ''}"

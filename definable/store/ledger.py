@@ -7,8 +7,9 @@
        └── rejected, unknown, committed, needs_review: the next attempt
 
 An attempt that never left goes from `sent` back to `intended`. `committed` becomes `unknown` when a read-back
-cannot find it, and `needs_review` when a read-back cannot tell. `rejected` becomes `reconciled` when a look finds that an earlier attempt did it after all.
-Nothing leads back from `sent` to the next attempt, so nothing goes out twice while an answer is owed.
+cannot find it, and `needs_review` when a read-back cannot tell. `rejected` becomes `reconciled` when a look
+finds that an earlier attempt did it after all. Nothing leads back from `sent` to the next attempt, so nothing
+goes out twice while an answer is owed.
 """
 
 from __future__ import annotations

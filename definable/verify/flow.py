@@ -104,7 +104,13 @@ def _write(case: Case) -> Flow[Receipt]:
             raise case.ended(
                 "failed", Failure.FALSE_SUCCESS, "accepted, but a look shows that it was not done"
             )
-        case.heal(_reason(sent), "resent", "a look showed that it had not happened")
+        case.heal(_reason(sent), "resent", _why_again(case))
+
+
+def _why_again(case: Case) -> str:
+    if case.tool.lost is not None and case.tool.lost.how == "resend":
+        return "doing it twice leaves the same"
+    return f"no look showed it, the last {case.tool.settle:g} s after the first"
 
 
 def _reason(sent: Delivered) -> Failure:

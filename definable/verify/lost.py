@@ -38,7 +38,7 @@ def recover(case: Case, before: Scope, why: str) -> Flow[Found | Absent]:
     except (Unseen, Ambiguous) as blind:
         return (yield from _ask(case, f"{why}; and a look does not tell: {blind}", []))
     if lost.how == "resend":
-        if lost.warn:
+        if lost.warn and lost.warn not in case.notes:
             case.notes.append(lost.warn)
         return Absent()
     return (yield from _ask(case, f"{why}; nobody can look whether it happened", []))

@@ -65,7 +65,8 @@ class Workspace:
         if slug not in tools:
             offered = [name for name, (tool, _) in tools.items() if not tool.internal]
             raise UsageError(
-                f"there is no tool {slug!r}{suggest(slug, offered)}", hint="`definable tools` lists them."
+                f"there is no tool {slug!r}{suggest(slug, offered, most=0)}",
+                hint="`definable tools` lists them.",
             )
         return tools[slug][1]
 
@@ -125,10 +126,12 @@ class Workspace:
         if name_or_path in names:
             return names[name_or_path], name_or_path
         path = self.start / name_or_path
-        if name_or_path.endswith(YAML) or os.sep in name_or_path:
+        if name_or_path and (name_or_path.endswith(YAML) or os.sep in name_or_path or path.is_dir()):
             if not path.is_file():
                 what = "is a folder" if path.is_dir() else "does not exist"
-                raise UsageError(f"the workflow file {name_or_path!r} {what}", hint="Give a name or a file.")
+                raise UsageError(
+                    f"the workflow file {name_or_path!r} {what}", hint="name a workflow, or a YAML file"
+                )
             return path, path.stem if path.parent.resolve() == (self.root / "workflows").resolve() else None
         raise UsageError(f"there is no workflow {name_or_path!r}{suggest(name_or_path, names)}")
 

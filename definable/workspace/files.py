@@ -23,8 +23,11 @@ def listed(folder: Traversable, endings: tuple[str, ...]) -> dict[str, Traversab
     found: dict[str, Traversable] = {}
     for path in sorted(entries(folder), key=lambda p: p.name):
         stem, dot, ending = path.name.rpartition(".")
-        if not path.is_file() or f"{dot}{ending}" not in endings or stem.upper() == "README":
+        if f"{dot}{ending}" not in endings or stem.upper() == "README":
             continue
+        if not path.is_file():
+            what = "this is a folder" if path.is_dir() else "this is a link that leads nowhere"
+            raise refusal(str(path), f"{what}; a file is expected")
         if stem in found:
             raise refusal(str(path), f"{found[stem].name!r} beside it has the same name; keep one")
         found[stem] = path

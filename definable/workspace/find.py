@@ -8,22 +8,24 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from definable.errors import UsageError
+from definable.settings import Settings
 from definable.workspace.contents import Workspace
 
 _MARKS = ("workflows", ".definable")
 
 
 def find(start: Path, environ: Mapping[str, str], explicit: Path | None = None) -> Workspace:
-    """Return the workspace to use; UsageError when a folder that was named does not exist.
+    """Return the workspace to use; UsageError when a folder that was named does not exist, or
+    when a DEFINABLE_* variable means nothing.
 
     `explicit` wins, then DEFINABLE_WORKSPACE, then the nearest folder from `start` upwards that has a
     `workflows/` or `.definable/` folder, then `start` itself. State goes to DEFINABLE_HOME, else to
     `.definable` in the workspace.
     """
     start = start.absolute()
-    root = _root(start, environ, explicit)
-    named = environ.get("DEFINABLE_HOME")
-    home = (start / Path(named).expanduser()) if named else root / ".definable"
+    settings = Settings.read(environ)
+    root = _root(start, settings, explicit)
+    home = (start / settings.home) if settings.home else root / ".definable"
     return Workspace(root=root, home=home, start=start, builtin=builtin())
 
 
@@ -34,11 +36,11 @@ def builtin() -> Traversable:
     return shipped if shipped.is_dir() else Path(str(package)).parent
 
 
-def _root(start: Path, environ: Mapping[str, str], explicit: Path | None) -> Path:
+def _root(start: Path, settings: Settings, explicit: Path | None) -> Path:
     if explicit is not None:
-        return _folder(start / explicit.expanduser(), str(explicit), "")
-    if named := environ.get("DEFINABLE_WORKSPACE"):
-        return _folder(start / Path(named).expanduser(), named, "DEFINABLE_WORKSPACE: ")
+        return _folder(start / explicit, str(explicit), "")
+    if settings.workspace:
+        return _folder(start / settings.workspace, str(settings.workspace), "DEFINABLE_WORKSPACE: ")
     for folder in (start, *start.parents):
         if any((folder / mark).is_dir() for mark in _MARKS):
             return folder

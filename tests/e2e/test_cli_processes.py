@@ -255,3 +255,33 @@ def test_a_person_at_a_terminal_is_asked_and_watches(tmp_path: Path) -> None:
     assert "waiting for a person" in screen
     assert "HEX_DELETE_CELL: verified" in screen
     assert "\x1b[" in screen
+
+
+def test_closed_streams_are_streams_that_nobody_reads(tmp_path: Path) -> None:
+    """Without stdin, stdout or stderr a command does its work and ends with its code."""
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        line = f"{sys.executable} -m definable tools call HEX_LIST_PROJECTS --sandbox --json {closed}"
+        done = subprocess.run(
+            ["/bin/sh", "-c", line], cwd=tmp_path, env=clean(), capture_output=True, text=True, timeout=50
+        )
+        assert done.returncode == 0, (closed, done.stderr)
+        assert "Traceback" not in done.stderr
+
+
+def test_sigterm_puts_a_run_down_like_ctrl_c(tmp_path: Path) -> None:
+    """A service manager's stop keeps the run and says how to go on."""
+    faults = tmp_path / "slow.yaml"
+    faults.write_text("[{ tool: HEX_LIST_PROJECTS, fault: slow, with: { seconds: 20 } }]\n")
+    arguments = [*COMMAND, "run", "context-pull", "-i", "question=churn", "--faults", str(faults)]
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, env=clean(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert "started" in process.stderr.readline()
+        time.sleep(0.5)
+        process.terminate()
+        told = process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    assert "interrupted; the run is kept, go on with: definable runs resume" in told
+    runs = json.loads(definable("runs", "list", "--json", cwd=tmp_path).stdout)
+    assert runs[0]["status"] == "queued"

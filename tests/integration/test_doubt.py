@@ -332,11 +332,9 @@ SOME: list[dict[str, Any]] = [
     {"fault": "lost_answer"},
     {"fault": "reset"},
     {"fault": "garbage"},
-    {"fault": "truncated"},
     {"fault": "noop"},
     {"fault": "late_commit", "with": {"seconds": 4}},
     {"fault": "drift_wrap"},
-    {"fault": "drift_case"},
     {"fault": "unauthorized"},
 ]
 
@@ -377,3 +375,25 @@ async def _true(hex: Hex, bench: Bench, row: RunRow) -> None:
         mine = [r for r in receipts if r.tool == slug]
         sure = sum(r.status == "verified" and "already" not in r.message for r in mine)
         assert sure <= happened[slug] <= len(mine), (slug, [r.brief() for r in mine])
+
+
+async def test_no_answer_in_time_is_a_no(hexes: Hexes, bench: Bench, tmp_path: Path) -> None:
+    """An approval that expired cannot be given any more, and resuming takes the silence for a no."""
+    path = tmp_path / "late.yaml"
+    async with hexes() as hex:
+        target = hex.cells(hex.project())[0]["id"]
+        path.write_text(
+            "name: late\ndescription: d\nsteps:\n  - id: gone\n    call: HEX_DELETE_CELL\n"
+            f"    arguments: {{ cellId: {target} }}\n"
+            "approvals: [{ tools: [HEX_DELETE_*], timeout: 0.001s }]\n"
+        )
+        row = await bench.run(hex, str(path), {})
+        assert (row.status, row.reason) == ("waiting", "approval")
+        async with bench.open(hex) as runner:
+            with pytest.raises(UsageError, match="expired at"):
+                runner.answer(row.id, None, YES)
+            ended = await runner.resume(row.id)
+            receipt = runner.store.receipt(row.id, "gone.1")
+        assert receipt is not None
+        assert (ended.status, receipt.status, receipt.decided_by) == ("failed", "denied", "timeout")
+        assert hex.effects() == []

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from definable.calls import Ask, Decision, Order, Outcome, Receipt, Reply, Send, ToolCall
+from definable.calls import Ask, Decision, Exchange, Order, Outcome, Receipt, Reply, Send, ToolCall
 from definable.redaction import Redactor
 from definable.sandbox import FAULTS, Clock, Faults, World, app
 from definable.sandbox.wire import ConnectionCut
@@ -23,7 +23,7 @@ from definable.toolkits.adapter import Adapter
 from definable.toolkits.arguments import normalise
 from definable.toolkits.credentials import KeyRing
 from definable.verify.case import Catalog
-from definable.verify.flow import advance, settle
+from definable.verify.flow import advance, replay, settle
 from definable.verify.readback import same
 from tests.hexcalls import arguments
 from tests.hexkit import tool, toolkit, writes
@@ -129,6 +129,9 @@ class Wire(httpx.ASGITransport):
             raise httpx.RemoteProtocolError("server disconnected", request=request) from None
 
 
+CATALOG = Catalog({n: (small(), t) for n, t in small().tools.items()}, web={"hex": "http://sandbox"})
+
+
 @dataclass
 class Bed:
     """One world that goes back to its beginning before each call."""
@@ -139,8 +142,8 @@ class Bed:
     given: dict[str, dict[str, Any]]
     keys: dict[str, str]
     time: dict[str, float]
-    exclusive: bool = False
-    asked: list[str] = field(default_factory=list)
+    history: list[Exchange] = field(default_factory=list)
+    """The exchanges of the last call."""
 
     def fresh(self, *planned: Fault) -> None:
         """Take everything back, and plan other faults."""
@@ -148,7 +151,6 @@ class Bed:
             self.world.state = json.loads(self.start)
             self.world.clock.restore(self.time)
             self.planned.entries = Faults.parse(list(planned)).entries
-        self.asked.clear()
 
     def effects(self) -> list[str]:
         """Return the tools whose effects really happened, late ones included."""
@@ -166,25 +168,32 @@ class Bed:
         killed = {"dead": row["killed"] is not None} if "killed" in row else {}
         return json.dumps({**{k: v for k, v in row.items() if k not in drop}, **killed}, sort_keys=True)
 
-    async def settle(self, slug: str, given: Mapping[str, Any] | None = None) -> Receipt:
+    def call(self, slug: str) -> ToolCall:
+        """Return the call of a tool, with approval needed where the tool asks."""
+        exact = normalise(toolkit(), tool(slug), slug, dict(self.given[slug]))
+        asks = "needed" if tool(slug).asks else "none"
+        return ToolCall(id="t.1", tool=slug, arguments=exact, step="t", run="r", approval=asks)
+
+    async def settle(self, slug: str) -> Receipt:
         """Settle one call; approvals are given, reviews are not, and waits pass on the world's clock."""
-        exact = normalise(toolkit(), tool(slug), slug, dict(self.given[slug] if given is None else given))
-        call = ToolCall(id="t.1", tool=slug, arguments=exact, step="t", run="r")
-        tools = {name: (small(), each) for name, each in small().tools.items()}
-        alone = frozenset({"hex"}) if self.exclusive else frozenset[str]()
-        flow = settle(call, Catalog(tools, exclusive=alone, web={"hex": "http://sandbox"}))
+        call = self.call(slug)
+        flow = settle(call, CATALOG)
         ring = KeyRing(toolkit().credentials, self.keys)
         wire = Wire(app(self.world, self.planned))
         adapter = Adapter(small(), "http://sandbox/api", ring, Redactor(list(self.keys.values())), wire)
+        self.history.clear()
         step: Order | Receipt = advance(flow, None)
         while not isinstance(step, Receipt):
-            step = advance(flow, await self._reply(adapter, step))
+            reply = await self._reply(adapter, step)
+            self.history.append(Exchange(call=call.id, n=len(self.history), order=step, reply=reply))
+            step = advance(flow, reply)
         return step
 
     async def _reply(self, adapter: Adapter, order: Order) -> Reply:
         if isinstance(order, Ask):
-            self.asked.append(order.reason)
-            return Decision(approve=False, by="test", arguments_hash=order.arguments_hash)
+            return Decision(
+                approve=order.reason == "approval", by="test", arguments_hash=order.arguments_hash
+            )
         assert isinstance(order, Send)
         if order.delay:
             self.world.clock.advance(order.delay)
@@ -269,6 +278,17 @@ async def test_a_write_is_true_whatever_happens_to_its_looks(bed: Bed, slug: str
                     plans.append([*first, {"tool": look, **fault, "times": times}])
             next(ways)  # so that no fault always meets the same way
     assert await found(bed, slug, plans) == []
+
+
+@pytest.mark.parametrize("fault", ["lost_answer", "noop", "rate_limit", "unauthorized"])
+@pytest.mark.parametrize("slug", sorted(writes()))
+async def test_a_crash_after_any_exchange_changes_nothing(bed: Bed, slug: str, fault: str) -> None:
+    """What was recorded leads a new process to the same next order, and in the end to the same receipt."""
+    bed.fresh({"tool": slug, "fault": fault})
+    receipt = await bed.settle(slug)
+    for n, exchange in enumerate(bed.history):
+        assert replay(bed.call(slug), CATALOG, bed.history[:n])[1] == exchange.order
+    assert replay(bed.call(slug), CATALOG, bed.history)[1] == receipt
 
 
 READS = sorted(slug for slug in toolkit().tools if slug not in writes() and slug != "HEX_ME")

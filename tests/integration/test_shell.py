@@ -98,7 +98,7 @@ def test_demo_and_test_drop_every_key_and_address() -> None:
     for toolkit in find(ROOT, {}).toolkits().values():
         names |= {source.env or source.file_env or "" for source in toolkit.credentials}
         names |= {toolkit.base_url.env, toolkit.exclusive_env or toolkit.base_url.env}
-    for target, command in (("demo", "definable run"), ("test", "-m pytest")):
+    for target, command in (("demo", "definable run weekly"), ("test", "-m pytest")):
         (line,) = [
             told for told in _make("-n", target).stdout.replace("\\\n", " ").splitlines() if command in told
         ]

@@ -48,6 +48,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
             "error: No such option '--jsn'. Did you mean '--json'?",
             "definable check --help",
         ),
+        (["run", "h\udcff"], "error: the argument 'h\\udcff' is not UTF-8", "type it in a UTF-8 terminal"),
         (["run"], "error: Missing argument 'WORKFLOW'.", "definable run --help"),
         (["schema", "x"], "error: Invalid value for '{workflow|agent|toolkit}': 'x' is not one of", "schema"),
     ],
@@ -95,6 +96,57 @@ def test_an_unexpected_error_is_one_line_unless_the_traceback_is_wanted(
     stand_in.setenv("DEFINABLE_LOG", "debug")
     assert main(["check"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["runs"]])
+def test_a_group_alone_shows_what_there_is(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """No command at all is wrong use, answered with the help and not called an error."""
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.startswith("Usage: definable")
+
+
+def test_a_current_folder_that_is_gone_is_said(
+    stand_in: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command in a folder that was deleted under it says so."""
+    (tmp_path / "gone").mkdir()
+    stand_in.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["check"]) == 2
+    assert capsys.readouterr().err.startswith("error: the current folder does not exist any more\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("DEFINABLE_HOM", "x", "error: the environment sets DEFINABLE_HOM, which means nothing"),
+        ("DEFINABLE_LOG", "loud", "error: DEFINABLE_LOG='loud' is not a level"),
+        ("DEFINABLE_HOME", "~nobody-of-that-name/x", "error: DEFINABLE_HOME='~nobody-of-that-name/x' has a"),
+    ],
+)
+def test_every_command_refuses_settings_that_mean_nothing(
+    stand_in: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    value: str,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A variable of ours with a typing mistake is named before anything is done."""
+    stand_in.setenv(name, value)
+    stand_in.chdir(tmp_path)
+    assert main(["runs", "list"]) == 2
+    assert capsys.readouterr().err.startswith(message)
+
+
+def test_half_a_character_is_refused_before_anything_is_sent(
+    stand_in: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """JSON can hold a lone surrogate, which no text can: wrong use, and it is said in which argument."""
+    stand_in.setenv("DEFINABLE_HOME", str(tmp_path))
+    files = r'files=[{"filePath": "a.md", "contents": "\ud800"}]'
+    assert main(["tools", "call", "HEX_UPSERT_GUIDE_DRAFT", "--sandbox", "-i", files]) == 2
+    assert "HEX_UPSERT_GUIDE_DRAFT: files: a text has half a character" in capsys.readouterr().err
 
 
 def test_ctrl_c_is_exit_130(stand_in: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,7 +137,7 @@ def test_a_lost_answer_says_that_nobody_knows_and_that_it_is_looked_up() -> None
     assert [line.strip() for line in lines] == [
         "deliver  X_CREATE",
         "no answer: it may or may not have happened (no answer within 30 s) → looks with X_LIST",
-        "→ verified: read again afterwards, and equal to what was asked for",
+        "→ verified: read back, and as asked for",
         "https://x/1",
     ]
 
@@ -152,9 +152,42 @@ def test_a_read_answered_in_another_shape_is_told_as_drift() -> None:
     assert "another shape than agreed (200, but the response is not what it was: id is missing)" in lines[1]
 
 
-def test_polls_that_go_well_are_not_told() -> None:
-    """A poll of something that is still under way is no trouble."""
-    assert told(proposed(), exchanged(status=200, role="poll"), decided("poll X_STATUS in 2 s")) == []
+def test_what_is_under_way_is_said_once() -> None:
+    """The first poll says what is waited for, so that nobody thinks that it hangs; the others are quiet."""
+    again = exchanged(status=200, role="poll"), decided("poll X_STATUS in 2 s")
+    assert told(proposed(), *again, *again, *again) == [
+        "research X_GET",
+        "           accepted and under way; asks X_STATUS until it has ended",
+    ]
+
+
+def test_an_answer_that_is_no_json_is_told_while_it_is_asked_for_again() -> None:
+    """An answer that was fine by its status and is asked for again is trouble, in the Verifier's words."""
+    fine = {"failure": "ok", "phase": "committed", "message": "", "retry_after": None}
+    data = {"n": 0, "verdict": fine, "move": "wait", "next": "call X_GET in 2 s", "why": "200, but no JSON"}
+    lines = told(proposed(), exchanged(status=200), event("verdict", data, "research", "research.1"))
+    assert lines[1].strip() == (
+        "the answer has another shape than agreed (200, but no JSON) → waits 2 s, then sends again"
+    )
+
+
+def test_a_failure_is_told_once() -> None:
+    """The verdict that ends a call is left to its receipt, which gives the service's words without advice."""
+    verdict = {"failure": "not_found", "phase": "rejected", "message": "404: none; look elsewhere"}
+    ended = {"n": 0, "verdict": verdict, "move": "failed", "next": "404: none; look elsewhere"}
+    lines = told(
+        proposed(),
+        exchanged(status=404),
+        event("verdict", ended, "research", "research.1"),
+        receipt("failed", message="404: none; look elsewhere", failure="not_found"),
+    )
+    assert lines == ["research X_GET → failed: 404: none"]
+
+
+def test_a_call_with_nested_arguments_is_named_by_the_first_of_them() -> None:
+    """Where no plain argument says what a call is about, the first value inside does."""
+    lines = told(proposed(files=[{"filePath": "a.md", "contents": "x"}]), receipt())
+    assert lines == ["research X_GET (filePath=a.md) → verified"]
 
 
 def test_a_verdict_in_the_log_is_believed_over_the_status() -> None:
@@ -229,7 +262,7 @@ def test_a_run_is_framed_by_its_start_and_its_end() -> None:
         "hands in Findings “Week 47”, 2 points",
         "the Verifier sends it back: not all of it can be traced to a receipt",
         "- 12 is in no receipt",
-        "done (1 turn of offline/writer, 1,234 tokens, answered offline)",
+        "done (1 turn of offline/writer, 1,234 tokens)",
         "skipped, since this does not hold: false",
         "waiting: approval",
         "goes on (it had stopped for: approval)",

@@ -15,7 +15,8 @@ from definable.cli.dry import described
 from definable.cli.pairs import read_object, split, typed
 from definable.cli.report import Report, spent
 from definable.cli.screen import Screen, harmless
-from definable.errors import UsageError
+from definable.cli.watch import folded
+from definable.errors import StoreError, UsageError
 from definable.spec.model import Evidence
 from definable.store.rows import AskRow, RunRow, RunStatus
 from tests.unit.test_cli_narrate import decided, event, exchanged, proposed
@@ -70,6 +71,7 @@ def test_pairs_that_make_no_sense_are_refused(pairs: list[str], message: str) ->
         (b"{", "1:2: not JSON"),
         (b'{"a": "\xff"}', "is not UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
+        (b'{"a": {"b": 1, "b": 2}}', "the key 'b' stands in one object twice; keep one"),
     ],
 )
 def test_a_file_of_inputs_that_is_no_object_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
@@ -123,6 +125,15 @@ class Broken(io.StringIO):
         import os
 
         return os.open(os.devnull, os.O_WRONLY)
+
+
+def test_a_full_disk_under_the_output_is_said(tmp_path: Path) -> None:
+    """What cannot be written for want of room ends with one message, not with a fault of ours."""
+    with (
+        open("/dev/full", "w") as full,
+        pytest.raises(StoreError, match="the output cannot be written: No sp"),
+    ):
+        Screen({}, out=full, err=io.StringIO()).result("x")
 
 
 def test_a_broken_pipe_is_quiet() -> None:
@@ -189,9 +200,9 @@ def test_the_board_marks_what_waits_is_skipped_and_failed() -> None:
     assert [step.state for step in board.steps] == ["failed", "skipped"]
 
 
-def made(status: Any = "verified", **facts: Any) -> Receipt:
+def made(status: Any = "verified", call: str = "a.1", **facts: Any) -> Receipt:
     """Return a receipt."""
-    return Receipt(call="a.1", tool="X_CREATE", arguments={}, status=status, attempts=2, **facts)
+    return Receipt(call=call, tool="X_CREATE", arguments={}, status=status, attempts=2, **facts)
 
 
 def test_the_table_shows_evidence_attempts_and_healing() -> None:
@@ -204,6 +215,28 @@ def test_the_table_shows_evidence_attempts_and_healing() -> None:
         "a.1   X_CREATE  verified  read back  2x    rate limited",
     ]
     assert receipts.summary([healed, made("failed")]) == "1 of 2 calls verified, 1 of them after healing"
+
+
+def test_calls_that_went_the_same_smooth_way_share_a_line() -> None:
+    """Ten reads that worked are one line; what was healed or failed keeps a line of its own."""
+    rows = [*(made(call=f"a.{n}") for n in (1, 2, 3)), made("failed", "a.4")]
+    assert [line[0] for line in receipts.grouped(rows)] == ["a.1-3", "a.4"]
+    assert receipts.grouped(rows)[0][4].endswith("x each")
+    assert [line[0] for line in receipts.grouped([made(call="a.1"), made(call="b.1")])] == ["a.1", "b.1"]
+
+
+def test_a_listing_is_shown_by_id_and_name() -> None:
+    """A result that lists things is shown as these things; any other result is not."""
+    things = [{"id": f"p-{n}", "title": f"Project {n}"} for n in range(27)]
+    shown = words.listing({"values": things, "pagination": {"after": None}})
+    assert shown[0] == "p-0  Project 0"
+    assert shown[25:] == ["and 2 more"]
+    assert words.listing({"id": "p-1", "title": "x"}) == []
+
+
+def test_a_long_line_is_folded_under_its_text() -> None:
+    """What does not fit a line goes on below it, set in, and no word is broken."""
+    assert folded("step   told at length", 16, 7) == ["step   told at", "     length"]
 
 
 def test_below_the_table_stands_what_its_words_mean_and_where_to_look() -> None:

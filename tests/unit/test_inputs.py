@@ -83,6 +83,7 @@ def test_values_are_read_by_type(pair: str, value: Any) -> None:
         ("code=y", "code: a text that matches ^x is expected, not 'y'"),
         ("dayz=3", "dayz: unknown input; did you mean 'days'?"),
         ("project=q", "project: given twice"),
+        ("=q", "'=q' is not key=value"),
         ("oops", "'oops' is not key=value"),
     ],
 )

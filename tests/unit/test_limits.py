@@ -96,7 +96,7 @@ def test_a_call_that_breaks_the_token_limit_is_not_made() -> None:
     assert str(error.value) == (
         "the run would break its limit of 5,000 tokens: 4,000 are spent, and the next call needs about 900 "
         "for the prompt of openai/gpt-5.5 and at least 256 for its answer\n"
-        "  raise `limits.tokens` in the workflow's file, or ask for less work"
+        "  raise `limits.tokens` in the workflow's file and resume the run; what is done stays done"
     )
     assert error.value.facts["spent"]["tokens"] == 4_000
 

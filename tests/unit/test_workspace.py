@@ -208,3 +208,22 @@ def test_reading_the_largest_toolkit_is_fast(tmp_path: Path) -> None:
     start = time.process_time()
     assert space.tools()
     assert time.process_time() - start < 0.15
+
+
+def test_a_link_that_leads_nowhere_and_a_folder_that_is_named_like_a_file(tmp_path: Path) -> None:
+    """What has the name of a workflow's file and is none is a problem, not passed over."""
+    (tmp_path / "workflows").mkdir()
+    (tmp_path / "workflows" / "gone.yaml").symlink_to("nowhere.yaml")
+    with pytest.raises(DefinitionError, match=r"gone\.yaml:1:1: this is a link that leads nowhere"):
+        find(tmp_path, {}).workflows()
+    (tmp_path / "workflows" / "gone.yaml").unlink()
+    (tmp_path / "workflows" / "odd.yaml").mkdir()
+    with pytest.raises(DefinitionError, match=r"odd\.yaml:1:1: this is a folder; a file is expected"):
+        find(tmp_path, {}).workflows()
+
+
+def test_a_folder_is_no_workflow(tmp_path: Path) -> None:
+    """A folder that was named as a workflow is said to be one."""
+    (tmp_path / "workflows").mkdir()
+    with pytest.raises(UsageError, match="the workflow file 'workflows' is a folder"):
+        find(tmp_path, {}).workflow("workflows")
