@@ -1,9 +1,9 @@
-"""Runs every benchmark: `python -m benchmarks`, which is `make bench`. It takes about half a minute."""
+"""Runs every benchmark: `python -m benchmarks`, which is `make bench`. It takes about a minute."""
 
 from __future__ import annotations
 
-from benchmarks import overhead, records, validation
+from benchmarks import overhead, quota, records, validation
 
-for benchmark in (overhead, records, validation):
+for benchmark in (overhead, records, validation, quota):
     benchmark.main()
     print()

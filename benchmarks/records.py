@@ -17,8 +17,10 @@ from typing import Any
 from benchmarks.canned import projects
 from benchmarks.timing import Samples, show
 from definable.calls import Exchange, Outcome, Phase, Receipt, Send, ToolCall
+from definable.quota.claim import claim
 from definable.spec.model import Evidence
 from definable.store import RunRow, Store, open_store
+from definable.workspace import find
 
 CALLS = 200
 RUN = "run"
@@ -30,6 +32,7 @@ class Keeper:
     def __init__(self, store: Store) -> None:
         """Make the run that the calls belong to."""
         self.store = store
+        self.kit = find(Path(__file__).parent, {}).toolkits()["hex"]
         self.outcome = Outcome(phase=Phase.COMMITTED, status=200, body=projects(), media="json")
         store.create_run(RunRow(id=RUN, workflow="w", definition={}, inputs={}))
 
@@ -46,6 +49,16 @@ class Keeper:
         self._intend(n, f"alone-{n}")
         self.store.outcome(f"alone-{n}", Phase.COMMITTED)
         self.store.verified(f"alone-{n}", Evidence.STATE)
+
+    def slot(self, n: int) -> None:
+        """Take a slot in the three windows of a read, and start them with its answer, when there is room."""
+        tool = self.kit.tools["HEX_GET_PROJECT"]
+        names = {"owner": "o", "ticket": f"t{n}", "source": RUN, "call": f"s.{n}"}
+        wanted = claim(self.kit, tool, 1.0, **names)
+        assert wanted is not None
+        at = 1_000_000.0 + 10 * n
+        assert self.store.take(wanted, at) is None
+        self.store.answered(wanted, at + 0.1)
 
     def _keep(self, n: int, effect: str | None) -> None:
         call, store = self._call(n), self.store
@@ -98,6 +111,7 @@ def main() -> None:
             ("an effect: run log and ledger", sample(keeper.effect, 1_000)),
             ("of this, the ledger alone", sample(keeper.ledger, 2_000)),
             ("a read: run log", sample(keeper.read, 3_000)),
+            ("the governor: a slot taken and answered", sample(keeper.slot, 4_000)),
             ("one commit of one row that waits for the disk", commits(Path(folder) / "bare.db")),
         ]
     rows = [[name, *taken.cells(digits=3)] for name, taken in found]

@@ -38,6 +38,8 @@ class Settings(BaseModel):
     """DEFINABLE_LOG: log lines of this level and above go to standard error too."""
     offline: bool | None = None
     """DEFINABLE_OFFLINE: true for the offline models, false for the real ones; None: by the keys."""
+    quota_share: float = 1.0
+    """DEFINABLE_QUOTA_SHARE: which part of each quota is used, up to 1; `off` (0): no governor."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -75,10 +77,24 @@ def _switch(name: str, value: str) -> bool:
     return SWITCH[value.lower()]
 
 
+def _share(name: str, value: str) -> float:
+    try:
+        share = 0.0 if value.lower() == "off" else float(value)
+    except ValueError:
+        share = -1.0
+    if not (0.0 < share <= 1.0 or value.lower() == "off"):
+        raise UsageError(
+            f"{name}={value!r} is no part of a quota",
+            hint="use a number above 0 and up to 1, such as 0.5, or off to send without looking at quotas",
+        )
+    return share
+
+
 READERS: Mapping[str, Callable[[str, str], Any]] = {
     "home": _path,
     "workspace": _path,
     "log": _level,
     "offline": _switch,
+    "quota_share": _share,
 }
 """Field → what turns the variable's text into it."""

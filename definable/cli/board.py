@@ -102,6 +102,11 @@ class Board:
             state.doing = trouble(event.data, exchange) or following(str(event.data.get("next", "")))
             delay = DELAY.search(str(event.data.get("next", "")))
             state.until = now + float(delay[1]) if delay else None
+        elif event.type == "quota.waits":
+            state.doing = f"waiting for its turn (quota {event.data['bucket']})"
+            state.until = now + float(event.data["seconds"])
+        elif event.type == "quota.waited":
+            state.doing, state.until = "sending", None
         elif event.type == "exchange":
             self.exchanges[call] = event.data.get("exchange", event.data)
             state.doing, state.until = "verifying", None

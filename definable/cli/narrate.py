@@ -42,6 +42,7 @@ class Narrator:
             "model.called": self._model_called,
             "call.proposed": self._proposed,
             "exchange": self._exchange,
+            "quota.waits": self._quota,
             "verdict": self._verdict,
             "receipt": self._receipt,
             "artifact": self._artifact,
@@ -117,6 +118,13 @@ class Narrator:
         self._polled.add(event.call)
         said = f"  accepted and under way; asks {order[2]} until it has ended"
         return [*self._about(event), Line(self._where(event), said)]
+
+    def _quota(self, event: Event) -> list[Line]:
+        data = event.data
+        text = (
+            f"  waits about {words.duration(data['seconds'])} for its turn: quota {data['bucket']} is used up"
+        )
+        return [*self._about(event), Line(self._where(event), text)]
 
     def _receipt(self, event: Event) -> list[Line]:
         receipt = event.data.get("receipt", event.data)

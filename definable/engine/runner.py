@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from definable.engine.place import alone, refuse_real, sandboxed
 from definable.engine.segment import DATABASE, Segment
 from definable.errors import DefinableError, LimitReached, RunCancelled, StoreError, UsageError
 from definable.graph.context import run_names
+from definable.graph.governor import Account, Governor
 from definable.settings import Settings
 from definable.spec.inputs import complete
 from definable.spec.workflow import Limits, Step, Workflow
@@ -29,6 +31,7 @@ from definable.workspace.reach import products
 
 Watch = Callable[[Event], None]
 Sleep = Callable[[float], Awaitable[None]]
+Now = Callable[[], float]
 
 ONE_CALL = 900.0
 """Seconds that a single call from the command line may take, waits for quota included."""
@@ -57,6 +60,7 @@ class Runner:
         options: Options,
         store: Store,
         sleep: Sleep = asyncio.sleep,
+        now: Now = time.time,
     ) -> None:
         """Keep what runs are executed with; nothing is opened here."""
         self.workspace = workspace
@@ -65,6 +69,7 @@ class Runner:
         self.options = options
         self.store = store
         self.sleep = sleep
+        self.now = now
 
     @classmethod
     @asynccontextmanager
@@ -75,8 +80,12 @@ class Runner:
         environ: Mapping[str, str],
         options: Options | None = None,
         sleep: Sleep = asyncio.sleep,
+        now: Now = time.time,
     ) -> AsyncIterator[Runner]:
-        """Open the workspace's store, and close it at the end. `sleep` is how a wait passes, in seconds."""
+        """Open the workspace's store, and close it at the end.
+
+        `sleep` is how a wait passes, in seconds; `now` is the clock that it moves, by which quotas count.
+        """
         try:
             workspace.home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -85,7 +94,7 @@ class Runner:
                 hint="set DEFINABLE_HOME to a folder that can be written to",
             ) from error
         with open_store(workspace.home / DATABASE) as store:
-            yield cls(workspace, settings, environ, options or Options(), store, sleep)
+            yield cls(workspace, settings, environ, options or Options(), store, sleep, now)
 
     async def start(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:
         """Create a run of a checked workflow and return its id. UsageError when the inputs do not fit."""
@@ -197,7 +206,8 @@ class Runner:
             environ = dict(self.environ)
             if options.sandbox:
                 environ = stack.enter_context(sandboxed(self.workspace.home, environ, self.options.faults))
-            segment = Segment(self.workspace, self.store, environ, self._offline(options), watch, self.sleep)
+            offline, govern = self._offline(options), self._governor
+            segment = Segment(self.workspace, self.store, environ, offline, watch, self.sleep, govern)
             try:
                 return await segment.work(row, options.yes_to)
             except RunCancelled:
@@ -206,6 +216,10 @@ class Runner:
                 return self._ended(row, RunStatus.LIMITED, "run.limited", error, watch)
             except DefinableError as error:
                 return self._ended(row, RunStatus.FAILED, "run.failed", error, watch)
+
+    def _governor(self, accounts: Mapping[str, Account]) -> Governor | None:
+        share = self.settings.quota_share
+        return Governor(self.store, accounts, self.sleep, self.now, share) if share else None
 
     def _offline(self, options: Options) -> bool | None:
         return True if options.offline else self.settings.offline

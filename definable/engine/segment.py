@@ -11,11 +11,13 @@ from typing import Any
 
 from langgraph.types import Command
 
+from definable.engine.accounts import account
 from definable.engine.checkpoints import checkpoints
 from definable.engine.history import recall
 from definable.errors import DefinableError
 from definable.graph.build import agents_of, build
 from definable.graph.context import Context
+from definable.graph.governor import Account, Governor
 from definable.models import Models
 from definable.models.failures import KEYS
 from definable.redaction import Redactor
@@ -47,6 +49,7 @@ class Segment:
         offline: bool | None,
         watch: Callable[[Event], None],
         sleep: Callable[[float], Awaitable[None]],
+        govern: Callable[[Mapping[str, Account]], Governor | None],
     ) -> None:
         """Keep what it is made of; nothing is opened here."""
         self.workspace = workspace
@@ -55,6 +58,7 @@ class Segment:
         self.offline = offline
         self.watch = watch
         self.sleep = sleep
+        self.govern = govern
 
     async def work(self, row: RunRow, yes_to: tuple[str, ...]) -> RunRow:
         """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
@@ -135,11 +139,13 @@ class Segment:
         toolkits = products(self.workspace, workflow)
         tools = {slug: (kit, tool) for kit in toolkits.values() for slug, tool in kit.tools.items()}
         doors: dict[str, Adapter] = {}
+        accounts: dict[str, Account] = {}
         models = Models(self.environ, self.offline)
         try:
             places = {name: base_url(kit, self.environ) for name, kit in toolkits.items()}
             for name, kit in toolkits.items():
                 ring = KeyRing(kit.credentials, self.environ)
+                accounts[name] = account(kit, places[name], ring, self.store)
                 doors[name] = Adapter(
                     kit, places[name], ring, Redactor([*ring.secrets(), *self._model_keys()])
                 )
@@ -158,6 +164,7 @@ class Segment:
                 clock=lambda: datetime.now(UTC),
                 watch=self.watch,
                 sleep=self.sleep,
+                governor=self.govern(accounts),
                 yes_to=yes_to,
             )
             recall(context)

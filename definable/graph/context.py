@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from definable.calls import Ask, Outcome, Receipt, Send, ToolCall
+from definable.graph.governor import Governor
 from definable.limits import Budget, Spent, Usage
 from definable.models import Models
 from definable.spec.agent import Agent
@@ -44,6 +45,8 @@ class Context:
     clock: Callable[[], datetime]
     watch: Callable[[Event], None] = lambda event: None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    governor: Governor | None = None
+    """Keeps what is sent within the quotas; None: whatever is asked for is sent at once."""
     yes_to: tuple[str, ...] = ()
     spent: Spent = field(default_factory=Spent)
     by_step: dict[str, Spent] = field(default_factory=dict)

@@ -11,9 +11,13 @@ from definable.calls import Exchange, Order, Outcome, Phase, Send
 from definable.errors import LimitReached, RunCancelled
 from definable.graph.context import Context
 from definable.graph.state import Dispatch
+from definable.quota.admission import Wait
 from definable.store import RunStatus
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
+
+WORTH_TELLING = 1.0
+"""Seconds of a wait for quota that the run log tells of beforehand."""
 
 
 def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, Any]]]:
@@ -24,7 +28,7 @@ def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, An
         assert isinstance(order, Send)  # noqa: S101
         if context.store.exchange(context.run.id, dispatch["call"], dispatch["n"]) is None:
             await _wait(context, context.calls[dispatch["call"]].step, order)
-            outcome = await _attempt(context, dispatch, order)
+            outcome = await _governed(context, dispatch, order)
             exchange = Exchange(call=dispatch["call"], n=dispatch["n"], order=order, reply=outcome)
             context.store.record(context.run.id, exchange)
             context.tell()
@@ -34,19 +38,47 @@ def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, An
 
 
 async def _wait(context: Context, step: str, order: Send) -> None:
+    _check(context, step, order.delay, order.tool, order.why or "its time is over")
+    if order.delay:
+        await context.sleep(order.delay)
+
+
+def _check(context: Context, step: str, delay: float, tool: str, why: str) -> None:
+    """Raise when the run was cancelled, or when its limits end before `delay` seconds have passed."""
     if context.store.run(context.run.id).status is RunStatus.CANCELLED:
         raise RunCancelled("the run was cancelled", run=context.run.id)
     for budget in context.budgets(next(s for s in context.workflow.steps if s.id == step)):
         limit, taken = budget.limits.time, budget.spent.seconds
-        if limit is not None and taken + order.delay > limit:
+        if limit is not None and taken + delay > limit:
             raise LimitReached(
-                f"the {budget.name} may take {limit:g} s and has taken {taken:.0f} s, and {order.tool} "
-                f"cannot be sent before {order.delay:g} s from now: {order.why or 'its time is over'}",
+                f"the {budget.name} may take {limit:g} s and has taken {taken:.0f} s, and {tool} "
+                f"cannot be sent before {round(delay, 1):g} s from now: {why}",
                 hint="raise `limits.time` in the workflow's file and resume the run; what is done stays done",
                 limit="time",
             )
-    if order.delay:
-        await context.sleep(order.delay)
+
+
+async def _governed(context: Context, dispatch: Dispatch, order: Send) -> Outcome:
+    """Perform the attempt once its quotas have room for it."""
+    toolkit, tool = context.catalog[order.tool]
+    governor, call = context.governor, dispatch["call"]
+    claim = governor.claim(toolkit, tool, context.run.id, call) if governor else None
+    if governor is None or claim is None:
+        return await _attempt(context, dispatch, order)
+    step = context.calls[call].step
+
+    def before(wait: Wait, waited: float) -> None:
+        _check(context, step, wait.expected, order.tool, f"its quota {wait.bucket!r} is used up until then")
+        if not waited and wait.expected >= WORTH_TELLING:
+            data = {"bucket": wait.bucket, "seconds": round(wait.expected, 3), "tool": order.tool}
+            context.log("quota.waits", data, step=step, call=call)
+
+    seconds, bucket = await governor.admit(claim, before)
+    if seconds and bucket:
+        context.log("quota.waited", {"bucket": bucket, "seconds": round(seconds, 3)}, step=step, call=call)
+    outcome = await _attempt(context, dispatch, order)
+    governor.learn(toolkit.toolkit, order.tool, claim, outcome)
+    return outcome
 
 
 async def _attempt(context: Context, dispatch: Dispatch, order: Send) -> Outcome:

@@ -21,6 +21,9 @@ from datetime import datetime
 from typing import Protocol
 
 from definable.calls import Ask, Decision, Exchange, Json, Phase, Receipt
+from definable.quota.admission import Wait
+from definable.quota.claim import Claim
+from definable.quota.hints import Hints
 from definable.spec.model import Evidence
 from definable.store.rows import AskRow, EffectRow, Event, RunRow, RunStatus
 
@@ -141,7 +144,47 @@ class Approvals(Protocol):
         """Return the questions without an answer, oldest first, expired ones among them."""
 
 
-class Store(Runs, Log, Ledger, Approvals, Protocol):
+class Quotas(Protocol):
+    """The quota governor's shared slots and queue. Time is passed in: seconds of a clock all share.
+
+    What a slot means, who is first and what is learned is decided by definable/quota/, inside one
+    transaction. A power failure may lose the slots of the last moments.
+    """
+
+    def take(self, claim: Claim, now: float) -> Wait | None:
+        """Take a slot in each bucket and return None, or queue up and say when to ask again.
+
+        The place in the queue is kept until `ticket` asks again or is withdrawn; who does not ask again in
+        time loses it. A place that `holder` has already is kept, and its lease begins anew with whatever
+        the holder sends.
+        """
+
+    def withdraw(self, ticket: str) -> None:
+        """Leave the queue; nothing happens when it is not in it."""
+
+    def answered(self, claim: Claim, now: float, *, refused: bool = False) -> None:
+        """Say that the attempt has its answer: its slots are free one window from `now`."""
+
+    def unsent(self, claim: Claim) -> None:
+        """Say that nothing was sent: its slots are free."""
+
+    def release(self, holder: str) -> None:
+        """Give back the place that a call holds; `settle` does so as well."""
+
+    def throttled(self, claim: Claim, now: float, asked: float | None) -> None:
+        """Learn from a 429: nobody sends to that bucket for `asked` seconds, and its limit is lower."""
+
+    def hinted(self, claim: Claim, now: float, hints: Hints) -> None:
+        """Learn from a server's figures; they can only lower what is sent."""
+
+    def quota_owner(self, mark: str) -> str | None:
+        """Return whose quota a key uses, or None while it is not known; `mark` stands for the key."""
+
+    def set_quota_owner(self, mark: str, owner: str) -> None:
+        """Note whose quota a key uses; what was counted under `mark` counts for the owner from now on."""
+
+
+class Store(Runs, Log, Ledger, Approvals, Quotas, Protocol):
     """Everything that outlives a process."""
 
     def close(self) -> None:

@@ -46,6 +46,26 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             decision TEXT, UNIQUE (run, call, n)
         )""",
     ),
+    (
+        """CREATE TABLE quota_slots (
+            owner TEXT NOT NULL, bucket TEXT NOT NULL, answered REAL NOT NULL, ticket TEXT NOT NULL,
+            refused INTEGER NOT NULL, PRIMARY KEY (owner, bucket, answered, ticket)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX quota_slots_by_ticket ON quota_slots (ticket)",
+        """CREATE TABLE quota_queue (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, ticket TEXT NOT NULL UNIQUE, owner TEXT NOT NULL,
+            source TEXT NOT NULL, turn INTEGER NOT NULL, wakes REAL NOT NULL, buckets TEXT NOT NULL
+        )""",
+        "CREATE INDEX quota_queue_by_owner ON quota_queue (owner)",
+        """CREATE TABLE quota_lessons (
+            owner TEXT NOT NULL, bucket TEXT NOT NULL, standing TEXT NOT NULL, PRIMARY KEY (owner, bucket)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE quota_turns (
+            owner TEXT NOT NULL, source TEXT NOT NULL, turn INTEGER NOT NULL, at REAL NOT NULL,
+            PRIMARY KEY (owner, source)
+        ) WITHOUT ROWID""",
+        "CREATE TABLE quota_owners (mark TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID",
+    ),
 )
 """Index + 1 is the schema version that the statements lead to."""
 

@@ -13,10 +13,12 @@ from typing import Literal
 
 from definable.calls import Ask, Decision, Exchange, Json, Outcome, Phase, Receipt, Send, digest
 from definable.errors import LedgerError, ReplayError, UsageError
+from definable.quota.claim import holder
 from definable.spec.model import Evidence
 from definable.store import ledger
 from definable.store.connection import connect, explained
 from definable.store.ledger import OUTCOMES, State, Verb
+from definable.store.quotas import SqliteQuotas, give_back
 from definable.store.records import ask_row, dump, effect_row, event, facts, receipt, run_row
 from definable.store.rows import AskRow, EffectRow, Event, RunRow, RunStatus
 
@@ -28,7 +30,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class SqliteStore:
+class SqliteStore(SqliteQuotas):
     """A `Store` (see contract.py) in the file at `path`; made with its folder when it is not there."""
 
     def __init__(self, path: Path, clock: Clock = now, patience: float = 10.0) -> None:
@@ -150,6 +152,7 @@ class SqliteStore:
             whole = dump(receipt.model_dump(mode="json", by_alias=True))
             db.execute("INSERT INTO receipts VALUES (?, ?, ?)", (run, receipt.call, whole))
             self._log(run, "receipt", receipt.brief(), None, receipt.call)
+            give_back(db, holder(run, receipt.call))
         return receipt
 
     def receipt(self, run: str, call: str) -> Receipt | None:

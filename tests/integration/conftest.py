@@ -40,6 +40,10 @@ class Hex:
         self.world.clock.advance(seconds)
         await asyncio.sleep(0.01)
 
+    def now(self) -> float:
+        """Return the time that `sleep` moves."""
+        return self.world.clock.now()
+
     def effects(self) -> list[str]:
         """Return the tools whose effects really happened, in order."""
         return [e["tool"] for e in self.world.effects]
@@ -80,7 +84,7 @@ class Bench:
         """Open a runner, as a new process would; waits pass on the sandbox's clock instead of ours."""
         space = find(Path(__file__).parent, {"DEFINABLE_HOME": str(self.home)})
         given = hex.environ if environ is None else environ
-        return Runner.open(space, Settings(), given, Options(offline=True, **options), hex.sleep)
+        return Runner.open(space, Settings(), given, Options(offline=True, **options), hex.sleep, hex.now)
 
     async def run(self, hex: Hex, name: str, inputs: Mapping[str, Any], **options: Any) -> RunRow:
         """Run a workflow to where it stops."""

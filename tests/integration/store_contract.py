@@ -10,6 +10,8 @@ import pytest
 
 from definable.calls import Ask, Decision, Exchange, Outcome, Phase, Receipt, Send
 from definable.errors import LedgerError, ReplayError, StoreError, UsageError
+from definable.quota.claim import Allowance, Bucket, Claim
+from definable.quota.hints import Hints
 from definable.spec.model import Evidence
 from definable.store import RunRow, RunStatus, State, Store
 
@@ -58,6 +60,14 @@ def a_question(arguments_hash: str = "h1") -> Ask:
 def a_yes(arguments_hash: str = "h1") -> Decision:
     """Return an approval."""
     return Decision(approve=True, by="ana", arguments_hash=arguments_hash)
+
+
+def a_claim(
+    ticket: str, *, owner: str = "o", limit: int = 1, call: str = "s.1", hold: Bucket | None = None
+) -> Claim:
+    """Return what an attempt asks for: one of `limit` places a minute."""
+    user = Bucket("user", (Allowance(limit, 60.0),))
+    return Claim(owner, ticket, "r1", (user,), holder=f"r1/{call}", hold=hold)
 
 
 class StoreContract:
@@ -371,6 +381,96 @@ class StoreContract:
             UsageError, match="there is no question 'q9'\n  `definable runs show ID` lists what waits"
         ):
             store.answer("q9", a_yes())
+
+    # Quotas
+
+    def test_a_slot_is_free_one_window_after_the_answer(self, store: Store) -> None:
+        """Not after it was sent: while it is on its way it counts, however long that takes."""
+        assert store.take(a_claim("a"), 100.0) is None
+        wait = store.take(a_claim("b"), 130.0)
+        assert wait
+        assert wait.bucket == "user"
+        assert wait.expected == pytest.approx(60.0, abs=0.1)
+        store.answered(a_claim("a"), 140.0)
+        assert store.take(a_claim("b"), 199.9)
+        assert store.take(a_claim("b"), 200.1) is None
+
+    def test_a_request_that_never_left_gives_its_slot_back(self, store: Store) -> None:
+        """The server has not seen it."""
+        assert store.take(a_claim("a"), 100.0) is None
+        store.unsent(a_claim("a"))
+        assert store.take(a_claim("b"), 100.0) is None
+
+    def test_the_slot_of_a_crashed_process_ends_with_its_lease(self, store: Store) -> None:
+        """It counts as answered at the last moment at which it could have been."""
+        assert store.take(a_claim("a"), 100.0) is None
+        assert store.take(a_claim("b"), 164.0 + 60)
+        store.withdraw("b")
+        assert store.take(a_claim("c"), 165.1 + 60) is None
+
+    def test_the_queue_is_kept_and_may_be_left(self, store: Store) -> None:
+        """Who came first goes first, unless it has gone."""
+        assert store.take(a_claim("a"), 100.0) is None
+        store.answered(a_claim("a"), 100.0)
+        assert store.take(a_claim("b"), 156.0)
+        assert store.take(a_claim("c"), 157.0)
+        assert store.take(a_claim("c"), 160.1)
+        store.withdraw("b")
+        assert store.take(a_claim("c"), 160.1) is None
+
+    def test_owners_do_not_share(self, store: Store) -> None:
+        """Until it is known that two keys are one user's; then what was counted stays counted."""
+        assert store.take(a_claim("a"), 100.0) is None
+        assert store.take(a_claim("b", owner="key2"), 100.0) is None
+        assert store.quota_owner("o") is None
+        store.set_quota_owner("o", "ann")
+        assert store.quota_owner("o") == "ann"
+        assert store.take(a_claim("c", owner="ann"), 100.0)
+
+    def test_a_place_is_held_until_the_call_is_settled(self, store: Store) -> None:
+        """Over all attempts of the call, and longer than any window."""
+        kernels = Bucket("kernels", (Allowance(1, 0.0),))
+        first = a_claim("a", call="s.1", hold=kernels, limit=9)
+        assert store.take(first, 100.0) is None
+        assert store.take(a_claim("b", call="s.1", hold=kernels, limit=9), 101.0) is None
+        wait = store.take(a_claim("c", call="s.2", hold=kernels, limit=9), 102.0)
+        assert wait
+        assert wait.bucket == "kernels"
+        store.settle("r1", Receipt(call="s.1", tool="T", arguments={}, status="verified"))
+        assert store.take(a_claim("c", call="s.2", hold=kernels, limit=9), 103.0) is None
+        store.release("r1/s.2")
+        assert store.take(a_claim("d", call="s.3", hold=kernels, limit=9), 104.0) is None
+
+    def test_a_place_is_kept_by_whatever_its_holder_sends(self, store: Store) -> None:
+        """A poll of the same call renews it; without a sign of life it is free after a quarter of an hour."""
+        kernels = Bucket("kernels", (Allowance(1, 0.0),))
+        assert store.take(a_claim("a", call="s.1", hold=kernels, limit=9), 100.0) is None
+        assert store.take(a_claim("poll", call="s.1", limit=9), 900.0) is None
+        assert store.take(a_claim("b", call="s.2", hold=kernels, limit=9), 1700.0)
+        assert store.take(a_claim("b", call="s.2", hold=kernels, limit=9), 1801.0) is None
+
+    def test_a_429_pauses_everybody_and_lowers_the_limit(self, store: Store) -> None:
+        """What we had of the window when the server said no is what there is for us."""
+        for n in range(5):
+            assert store.take(a_claim(f"a{n}", limit=9), 100.0) is None
+            store.answered(a_claim(f"a{n}", limit=9), 100.0, refused=n == 4)
+        store.throttled(a_claim("a4", limit=9), 100.0, 7.0)
+        paused = store.take(a_claim("b", limit=9), 101.0)
+        assert paused
+        assert paused.seconds == pytest.approx(5.0)
+        later = store.take(a_claim("b", limit=9), 108.0)
+        assert later
+        assert later.expected == pytest.approx(52.0, abs=0.1)
+
+    def test_figures_of_the_server_are_believed_when_they_are_lower(self, store: Store) -> None:
+        """A window that is empty for others' sake is waited out."""
+        assert store.take(a_claim("a", limit=9), 100.0) is None
+        store.answered(a_claim("a", limit=9), 100.0)
+        store.hinted(a_claim("a", limit=9), 100.0, Hints(remaining=0, reset=3.0))
+        wait = store.take(a_claim("b", limit=9), 100.0)
+        assert wait
+        assert wait.seconds == 3.0
+        assert store.take(a_claim("b", limit=9), 103.0) is None
 
     # All of it
 

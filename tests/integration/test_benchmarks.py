@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.overhead import measure
+from benchmarks.quota import contest
 from benchmarks.records import RUN, Keeper
+from benchmarks.virtual import KINDS, Kind, Server
 from definable.store import State, open_store
 
 
@@ -28,3 +30,17 @@ def test_a_call_is_kept_as_the_graph_keeps_it(tmp_path: Path) -> None:
         kinds = [event.type for event in store.events(RUN)]
         assert kinds == ["call.proposed", "exchange", "verdict", "receipt"] * 2
         assert [effect.state for effect in store.effects(RUN)] == [State.VERIFIED]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_governor_meets_its_figures_at_every_kind_of_server(kind: Kind) -> None:
+    """Two workers: no 429, a hundredth above the ideal at most, and both get the same."""
+    found = contest("governor", Server(kind), [50, 50])
+    assert found.server.refused == 0
+    assert found.ratio <= 1.01
+    assert found.jain >= 0.95
+
+
+def test_a_server_of_the_benchmark_refuses_what_is_too_much() -> None:
+    """Without a governor the same server says no, or its noughts are worth nothing."""
+    assert contest("sdk", Server("sliding"), [50, 50]).refused > 0.5

@@ -64,6 +64,7 @@ def environ() -> Iterator[dict[str, str]]:
             "HEX_BASE_URL": served.base_url,
             "HEX_API_TOKEN": served.token,
             "DEFINABLE_OFFLINE": "1",
+            "DEFINABLE_QUOTA_SHARE": "off",
         }
 
 

@@ -7,16 +7,21 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from definable.errors import LedgerError
+from definable.quota.claim import Allowance, Bucket, Claim
 from definable.store import open_store
 from tests.integration.store_contract import a_run, an_exchange
 
 EFFECTS = 60
 
+PLACES, WINDOW, SENDS = 6, 0.5, 12
+
 WRITER = """
 import sys
+import time
 from pathlib import Path
 from definable.store import open_store
 from tests.integration.store_contract import a_run, an_exchange
@@ -40,6 +45,19 @@ def _race(path: Path, worker: str, won: multiprocessing.SimpleQueue[tuple[str, i
                 continue
             won.put((worker, n))
             store.append("r1", "won", {"worker": worker})
+
+
+def _spend(path: Path, worker: str, sent: multiprocessing.SimpleQueue[tuple[str, float]]) -> None:
+    """Send as fast as the quota allows, with answers that take their time."""
+    buckets = (Bucket("user", (Allowance(PLACES, WINDOW),)),)
+    with open_store(path) as store:
+        for n in range(SENDS):
+            claim = Claim("o", f"{worker}{n}", worker, buckets, lease=5.0)
+            while wait := store.take(claim, time.time()):
+                time.sleep(wait.seconds)
+            sent.put((worker, time.time()))
+            time.sleep(0.005 * (n % 3))
+            store.answered(claim, time.time())
 
 
 def _create(path: Path, worker: str) -> None:
@@ -101,3 +119,19 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
         assert len(kept) in {acknowledged + 1, acknowledged + 2}
         assert kept == [an_exchange(n, body="x" * 500) for n in range(len(kept))]
         store.append("r1", "on we go", {})
+
+
+def test_two_processes_share_one_quota(tmp_path: Path) -> None:
+    """In no window do more leave than it has places, both get as much, and no window is lost."""
+    path = tmp_path / "state.db"
+    open_store(path).close()
+    sent = multiprocessing.get_context("spawn").SimpleQueue()
+    assert _together(_spend, [(path, "a", sent), (path, "b", sent)]) == [0, 0]
+    found = []
+    while not sent.empty():
+        found.append(sent.get())
+    times = sorted(at for _, at in found)
+    assert len(times) == 2 * SENDS
+    assert all(late - early >= WINDOW for early, late in zip(times, times[PLACES:], strict=False))
+    windows = -(-2 * SENDS // PLACES)
+    assert times[-1] - times[0] < (windows + 1) * (WINDOW + 0.1)

@@ -271,6 +271,14 @@ def test_a_run_is_framed_by_its_start_and_its_end() -> None:
     ]
 
 
+def test_a_wait_for_quota_is_one_line_beforehand() -> None:
+    """How long, and for which quota; what it took in the end is for the log."""
+    said = {"bucket": "hex-api", "seconds": 59.7, "tool": "HEX_GET_PROJECT"}
+    lines = Narrator()(event("quota.waits", said, call="research.1"))
+    assert lines[-1].text == "  waits about 60 s for its turn: quota hex-api is used up"
+    assert Narrator()(event("quota.waited", {"bucket": "hex-api", "seconds": 59.9})) == []
+
+
 def test_events_of_a_later_version_are_passed_over() -> None:
     """An event that this version does not know is no line and no error."""
     assert Narrator()(event("quota.granted", {})) == []

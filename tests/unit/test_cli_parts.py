@@ -170,6 +170,17 @@ def test_a_terminal_is_live_unless_told_otherwise(environ: dict[str, str], json:
     assert (screen.rich, screen.live) == (live, live)
 
 
+def test_the_board_counts_down_while_a_call_waits_for_quota() -> None:
+    """And says that it is sent when its turn has come."""
+    board = Board.of([("research", "researcher")])
+    board.apply(proposed(), 0)
+    call = next(iter(board.calls))
+    board.apply(event("quota.waits", {"bucket": "user", "seconds": 30.0}, "research", call), 0)
+    assert board.lines(10)[1][0] == "    X_GET: waiting for its turn (quota user) (20 s left)"
+    board.apply(event("quota.waited", {"bucket": "user", "seconds": 30.1}, "research", call), 30)
+    assert board.lines(30)[1][0] == "    X_GET: sending"
+
+
 def test_the_board_follows_a_call_from_proposal_to_receipt() -> None:
     """The live view says which step runs, what a call does and how long it waits; then it forgets it."""
     board = Board.of([("research", "researcher"), ("deliver", "X_CREATE")])

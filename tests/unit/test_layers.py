@@ -22,6 +22,7 @@ ROOMS = (
         "workspace",
         "calls",
         "limits",
+        "quota",
         "verify",
         "store",
     ),

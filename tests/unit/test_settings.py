@@ -36,7 +36,24 @@ def test_offline_can_be_forced_off(value: str) -> None:
     assert Settings.read({"DEFINABLE_OFFLINE": value}).offline is False
 
 
-@pytest.mark.parametrize("name", ["HOME", "WORKSPACE", "LOG", "OFFLINE"])
+@pytest.mark.parametrize(("value", "share"), [("0.5", 0.5), ("1", 1.0), ("OFF", 0.0)])
+def test_a_share_of_the_quotas_is_a_part_or_off(value: str, share: float) -> None:
+    """0 is what `off` means, and nothing else does."""
+    assert Settings.read({"DEFINABLE_QUOTA_SHARE": value}).quota_share == share
+
+
+@pytest.mark.parametrize("value", ["0", "1.5", "-1", "nan", "half"])
+def test_no_part_of_a_quota_is_refused(value: str) -> None:
+    """More than all of it, nothing of it, and what is no number."""
+    with pytest.raises(UsageError) as caught:
+        Settings.read({"DEFINABLE_QUOTA_SHARE": value})
+    assert str(caught.value) == (
+        f"DEFINABLE_QUOTA_SHARE={value!r} is no part of a quota\n"
+        "  use a number above 0 and up to 1, such as 0.5, or off to send without looking at quotas"
+    )
+
+
+@pytest.mark.parametrize("name", ["HOME", "WORKSPACE", "LOG", "OFFLINE", "QUOTA_SHARE"])
 def test_an_empty_value_is_as_good_as_none(name: str) -> None:
     """`DEFINABLE_LOG= definable run` does what it does without the variable."""
     assert Settings.read({f"DEFINABLE_{name}": ""}) == Settings()

@@ -1,0 +1,41 @@
+"""Whose quota a run's requests count against: the user behind the keys, once that is known, else the keys."""
+
+from __future__ import annotations
+
+import hashlib
+
+from definable.calls import Outcome, Phase
+from definable.graph.governor import Account
+from definable.quota.claim import owner_of
+from definable.spec.paths import lookup
+from definable.spec.toolkit import Toolkit
+from definable.store import Store
+from definable.toolkits.credentials import KeyRing
+
+
+def account(kit: Toolkit, base_url: str, ring: KeyRing, store: Store) -> Account:
+    """Return the account of a toolkit's keys; only hashes of keys and ids are ever kept.
+
+    The keys of one ring are taken to be one user's, so that moving on to the next brings no new quota. Who
+    that is, is learned when the toolkit's `who` tool is called for other reasons; nothing is sent for it.
+    """
+    secrets = ring.secrets()
+    mark = owner_of(kit.toolkit, base_url, hashlib.sha256("".join(secrets[:1]).encode()).hexdigest())
+    known: dict[str, str] = {}
+
+    def name() -> str:
+        if mark not in known and (owner := store.quota_owner(mark)):
+            known[mark] = owner
+        return known.get(mark, mark)
+
+    def met(tool: str, outcome: Outcome) -> None:
+        if tool != kit.who or outcome.phase is not Phase.COMMITTED:
+            return
+        who = next((lookup(outcome.body, path) for path in kit.tools[tool].identity), None)
+        if isinstance(who, str) and who:
+            owner = owner_of(kit.toolkit, base_url, who)
+            if store.quota_owner(mark) != owner:
+                store.set_quota_owner(mark, owner)
+            known[mark] = owner
+
+    return Account(name, met)

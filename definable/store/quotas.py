@@ -1,0 +1,237 @@
+"""The governor's slots, queue and lessons in SQLite. What they mean is in definable/quota/."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, replace
+from typing import Literal
+
+from definable.quota.admission import (
+    GRACE,
+    Newest,
+    Room,
+    Wait,
+    Waiter,
+    admit,
+    ahead_of,
+    in_order,
+    slack,
+    turn,
+)
+from definable.quota.claim import HOLD, Bucket, Claim, dumped, loaded
+from definable.quota.hints import Hints
+from definable.quota.learning import Standing, hinted, strike
+
+FAR = 3600.0
+"""Seconds ahead beyond which no slot can be: the clock was set back."""
+
+
+class SqliteQuotas:
+    """The part of a `Store` that the quota governor works with (see contract.py)."""
+
+    def _writing(
+        self, level: Literal["FULL", "NORMAL"] = "FULL"
+    ) -> AbstractContextManager[sqlite3.Connection]:
+        raise NotImplementedError
+
+    def _read(self, query: str, *values: object) -> list[sqlite3.Row]:
+        raise NotImplementedError
+
+    def take(self, claim: Claim, now: float) -> Wait | None:
+        """Take a slot in each bucket, or a place in the queue."""
+        with self._writing("NORMAL") as db:
+            held = _renew(db, claim, now)
+            wanted = claim.buckets if held else claim.wanted
+            queue = _queue(db, claim.owner, now)
+            mine = _turn(db, claim, wanted, queue)
+            room = Room(now, _newest(db, claim.owner), standings(db, claim.owner))
+            if wait := admit(wanted, ahead_of(claim.ticket, mine, queue), room):
+                _enqueue(db, claim, wanted, mine, now + wait.seconds)
+                return wait
+            if queue:
+                db.execute("DELETE FROM quota_queue WHERE ticket = ?", (claim.ticket,))
+            _occupy(db, claim, wanted, now)
+            _serve(db, claim, mine, now)
+        return None
+
+    def withdraw(self, ticket: str) -> None:
+        """Leave the queue."""
+        with self._writing("NORMAL") as db:
+            db.execute("DELETE FROM quota_queue WHERE ticket = ?", (ticket,))
+
+    def answered(self, claim: Claim, now: float, *, refused: bool = False) -> None:
+        """Start the windows of an attempt's slots."""
+        with self._writing("NORMAL") as db:
+            db.execute(
+                "UPDATE quota_slots SET answered = ?, refused = ? WHERE ticket = ?",
+                (now, refused, claim.ticket),
+            )
+
+    def unsent(self, claim: Claim) -> None:
+        """Give back the slots of an attempt that never left."""
+        with self._writing("NORMAL") as db:
+            db.execute("DELETE FROM quota_slots WHERE ticket = ?", (claim.ticket,))
+
+    def release(self, holder: str) -> None:
+        """Give back the place that a call holds."""
+        with self._writing("NORMAL") as db:
+            give_back(db, holder)
+
+    def throttled(self, claim: Claim, now: float, asked: float | None) -> None:
+        """Learn from a 429."""
+        with self._writing("NORMAL") as db:
+            if found := _fullest(db, claim, now):
+                bucket, used = found
+                known = standings(db, claim.owner).get(bucket.name, Standing())
+                _learn(db, claim.owner, bucket, strike(bucket, known, used, now, asked))
+
+    def hinted(self, claim: Claim, now: float, hints: Hints) -> None:
+        """Learn from a server's own figures."""
+        with self._writing("NORMAL") as db:
+            known, fullest = standings(db, claim.owner), _fullest(db, claim, now)
+            for bucket in claim.buckets:
+                before = known.get(bucket.name, Standing())
+                here = fullest is not None and bucket == fullest[0]
+                after = hinted(bucket, before, hints if here else replace(hints, reset=None), now)
+                if after != before:
+                    _learn(db, claim.owner, bucket, after)
+
+    def quota_owner(self, mark: str) -> str | None:
+        """Return whose quota a key uses, once it is known."""
+        found = self._read("SELECT owner FROM quota_owners WHERE mark = ?", mark)
+        return str(found[0]["owner"]) if found else None
+
+    def set_quota_owner(self, mark: str, owner: str) -> None:
+        """Note whose quota a key uses; what was counted for the key counts for its owner."""
+        with self._writing("NORMAL") as db:
+            db.execute("INSERT OR REPLACE INTO quota_owners VALUES (?, ?)", (mark, owner))
+            db.execute("UPDATE OR IGNORE quota_slots SET owner = ? WHERE owner = ?", (owner, mark))
+            db.execute("UPDATE quota_queue SET owner = ? WHERE owner = ?", (owner, mark))
+
+
+def give_back(db: sqlite3.Connection, holder: str) -> None:
+    """Give back the place that a call holds, inside a transaction."""
+    db.execute("DELETE FROM quota_slots WHERE ticket = ?", (holder,))
+
+
+def standings(db: sqlite3.Connection, owner: str) -> Mapping[str, Standing]:
+    """Return what was learned of an owner's buckets."""
+    found = db.execute("SELECT bucket, standing FROM quota_lessons WHERE owner = ?", (owner,)).fetchall()
+    return {row["bucket"]: _standing(row["standing"]) for row in found}
+
+
+def _standing(text: str) -> Standing:
+    known = json.loads(text)
+    return Standing(**{**known, "ceilings": tuple(known["ceilings"])})
+
+
+def _learn(db: sqlite3.Connection, owner: str, bucket: Bucket, standing: Standing) -> None:
+    row = (owner, bucket.name, json.dumps(asdict(standing)))
+    db.execute("INSERT OR REPLACE INTO quota_lessons VALUES (?, ?, ?)", row)
+
+
+def _renew(db: sqlite3.Connection, claim: Claim, now: float) -> bool:
+    changed = db.execute(
+        "UPDATE quota_slots SET answered = ? WHERE ticket = ? AND answered > ?",
+        (now + HOLD, claim.holder, now),
+    )
+    return changed.rowcount > 0
+
+
+def _newest(db: sqlite3.Connection, owner: str) -> Newest:
+    known: dict[tuple[str, int], float | None] = {}
+
+    def newest(bucket: str, n: int) -> float | None:
+        if (bucket, n) not in known:
+            row = db.execute(
+                "SELECT answered FROM quota_slots WHERE owner = ? AND bucket = ? "
+                "ORDER BY answered DESC LIMIT 1 OFFSET ?",
+                (owner, bucket, n - 1),
+            ).fetchone()
+            known[bucket, n] = row[0] if row else None
+        return known[bucket, n]
+
+    return newest
+
+
+def _queue(db: sqlite3.Connection, owner: str, now: float) -> list[Waiter]:
+    rows = db.execute("SELECT * FROM quota_queue WHERE owner = ?", (owner,)).fetchall()
+    if any(row["wakes"] + GRACE < now for row in rows):
+        db.execute("DELETE FROM quota_queue WHERE owner = ? AND wakes < ?", (owner, now - GRACE))
+    waiters = (
+        Waiter(r["ticket"], r["source"], r["turn"], r["number"], r["wakes"], loaded(r["buckets"]))
+        for r in rows
+    )
+    return in_order(waiters, now)
+
+
+def _turn(db: sqlite3.Connection, claim: Claim, wanted: tuple[Bucket, ...], queue: Sequence[Waiter]) -> int:
+    for waiter in queue:
+        if waiter.ticket == claim.ticket:
+            return waiter.turn
+    rows = db.execute("SELECT source, turn FROM quota_turns WHERE owner = ?", (claim.owner,)).fetchall()
+    burst = min((each.limit for bucket in wanted for each in bucket.allowances), default=1)
+    return turn(claim.source, queue, {row["source"]: row["turn"] for row in rows}, burst)
+
+
+def _serve(db: sqlite3.Connection, claim: Claim, turn: int, now: float) -> None:
+    db.execute(
+        "INSERT INTO quota_turns VALUES (?1, ?2, ?3, ?4) "
+        "ON CONFLICT DO UPDATE SET turn = max(turn, excluded.turn), at = excluded.at",
+        (claim.owner, claim.source, turn, now),
+    )
+    db.execute("DELETE FROM quota_turns WHERE owner = ? AND at < ?", (claim.owner, now - FAR))
+
+
+def _enqueue(
+    db: sqlite3.Connection, claim: Claim, wanted: tuple[Bucket, ...], turn: int, wakes: float
+) -> None:
+    db.execute(
+        "INSERT INTO quota_queue (ticket, owner, source, turn, wakes, buckets) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (ticket) DO UPDATE SET wakes = excluded.wakes",
+        (claim.ticket, claim.owner, claim.source, turn, wakes, dumped(wanted)),
+    )
+
+
+def _occupy(db: sqlite3.Connection, claim: Claim, wanted: tuple[Bucket, ...], now: float) -> None:
+    for bucket in wanted:
+        held = bucket is claim.hold
+        gone = now - bucket.longest - slack(bucket.longest)
+        db.execute(
+            "DELETE FROM quota_slots WHERE owner = ? AND bucket = ? AND answered < ?",
+            (claim.owner, bucket.name, gone),
+        )
+        db.execute(
+            "UPDATE quota_slots SET answered = ? WHERE owner = ? AND bucket = ? AND answered > ?",
+            (now, claim.owner, bucket.name, now + FAR),
+        )
+        until, ticket = (now + HOLD, claim.holder) if held else (now + claim.lease, claim.ticket)
+        db.execute(
+            "INSERT OR REPLACE INTO quota_slots VALUES (?, ?, ?, ?, 0)",
+            (claim.owner, bucket.name, until, ticket),
+        )
+
+
+def _fullest(db: sqlite3.Connection, claim: Claim, now: float) -> tuple[Bucket, list[int]] | None:
+    """The bucket that is nearest to its limit, and what the server accepted in each of its windows."""
+    counted = []
+    for bucket in claim.buckets:
+        used = [_used(db, claim, bucket.name, now - each.seconds) for each in bucket.allowances]
+        share = max((n / each.limit for n, each in zip(used, bucket.allowances, strict=True)), default=0.0)
+        counted.append((share, bucket, used))
+    if not counted:
+        return None
+    _, bucket, used = max(counted, key=lambda each: each[0])
+    return bucket, used
+
+
+def _used(db: sqlite3.Connection, claim: Claim, bucket: str, since: float) -> int:
+    found = db.execute(
+        "SELECT count(*) FROM quota_slots "
+        "WHERE owner = ? AND bucket = ? AND answered > ? AND NOT refused AND ticket != ?",
+        (claim.owner, bucket, since, claim.ticket),
+    )
+    return int(found.fetchone()[0])

@@ -1,0 +1,213 @@
+"""The governor's mind: windows, turns, pauses and lessons, without a store and without a clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from definable.quota.admission import GRACE, Room, Waiter, admit, ahead_of, in_order, slack, turn
+from definable.quota.claim import Allowance, Bucket, claim, dumped, loaded, owner_of
+from definable.quota.hints import Hints, hints
+from definable.quota.learning import CALM, Standing, ceiling, hinted, strike
+from tests.hexkit import tool, toolkit
+
+MINUTE = Allowance(3, 60.0)
+BUCKET = Bucket("user", (MINUTE,))
+OTHER = Bucket("kernel", (Allowance(1, 60.0),))
+
+
+def room(now: float, **answered: list[float]) -> Room:
+    """Return a room whose slots were answered at these times."""
+
+    def newest(bucket: str, n: int) -> float | None:
+        times = sorted(answered.get(bucket, []), reverse=True)
+        return times[n - 1] if len(times) >= n else None
+
+    return Room(now, newest)
+
+
+def waiter(ticket: str, source: str = "r", at: int = 0, number: int = 0, *buckets: Bucket) -> Waiter:
+    """Return somebody in the queue who is awake."""
+    return Waiter(ticket, source, at, number, 1e12, buckets or (BUCKET,))
+
+
+def simulate(limit: int, window: float, latencies: list[tuple[float, float]]) -> list[float]:
+    """Send requests as soon as there is room; return when the server counted each."""
+    bucket, now = Bucket("b", (Allowance(limit, window),)), 0.0
+    answers: list[float] = []
+    arrivals = []
+    for out, back in latencies:
+        # The answers of all before are known or to come: what is to come counts as on its way.
+        while wait := admit((bucket,), [], room(now, b=[a if a <= now else 1e9 for a in answers])):
+            later = [a for a in answers if a > now]
+            now = min([now + wait.seconds, *later])
+        arrivals.append(now + out)
+        answers.append(now + out + back)
+    return arrivals
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 6),
+    st.sampled_from([0.5, 2.0, 60.0]),
+    st.lists(st.tuples(st.floats(0, 5), st.floats(0, 5)), min_size=1, max_size=30),
+)
+def test_no_window_sees_more_than_its_limit_whatever_the_latency(
+    limit: int, window: float, latencies: list[tuple[float, float]]
+) -> None:
+    """Any `limit + 1` arrivals lie a whole window apart, on the way there and back as it may be."""
+    arrivals = sorted(simulate(limit, window, latencies))
+    for first, last in zip(arrivals, arrivals[limit:], strict=False):
+        assert last - first >= window
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 5), st.lists(st.floats(-100, 0), max_size=8), st.integers(0, 6))
+def test_nothing_free_lies_idle(limit: int, answered: list[float], queue: int) -> None:
+    """Of those who wait, exactly as many may go as there is room for, and they are the first ones."""
+    bucket = Bucket("b", (Allowance(limit, 60.0),))
+    free = limit - sum(a + 60.0 + slack(60.0) > 0 for a in sorted(answered)[-limit:])
+    waiting = [waiter(str(n), "r", n, n, bucket) for n in range(queue + 1)]
+    may = [n for n in range(queue + 1) if admit((bucket,), waiting[:n], room(0.0, b=answered)) is None]
+    assert may == list(range(min(free, queue + 1)))
+
+
+def test_who_waits_for_something_else_holds_nobody_up() -> None:
+    """A run that has no kernel left does not keep readers from the slots of the user."""
+    first = waiter("a", "r", 0, 0, BUCKET, OTHER)
+    full = room(10.0, kernel=[5.0])
+    assert admit((BUCKET,), [first], full) is None
+    blocked = admit((BUCKET, OTHER), [], room(10.0, kernel=[5.0]))
+    assert blocked
+    assert blocked.bucket == "kernel"
+    assert blocked.expected == pytest.approx(55.0, abs=0.01)
+
+
+def test_a_wait_says_how_long_it_will_be() -> None:
+    """With four before it and three places a minute it is for the second round."""
+    taken = room(10.0, user=[5.0, 6.0, 7.0])
+    wait = admit((BUCKET,), [waiter(str(n), "r", n, n) for n in range(4)], taken)
+    assert wait
+    assert wait.expected == pytest.approx(6.0 + 60 + 60 - 10, abs=0.1)
+    assert wait.seconds == 5.0
+
+
+def test_first_come_first_served_inside_a_run_and_turn_by_turn_between_runs() -> None:
+    """The second run's first request goes before the first run's second."""
+    queue: list[Waiter] = []
+    for number, source in enumerate(["a", "a", "a", "b", "b"]):
+        queue.append(waiter(f"{source}{number}", source, turn(source, queue, {}, 3), number))
+    assert [each.ticket for each in in_order(queue, 0.0)] == ["a0", "b3", "a1", "b4", "a2"]
+
+
+def test_who_took_all_that_was_free_lets_the_others_go_first_but_not_for_long() -> None:
+    """A newcomer is at most one window's worth ahead of a run that has been at work for an hour."""
+    assert turn("b", [], {"a": 500}, 20) == 480
+    assert turn("a", [waiter("x", "b", 480)], {"a": 500}, 20) == 501
+
+
+def test_a_request_that_is_in_the_queue_keeps_its_place() -> None:
+    """Equal turns go by who came first; a newcomer comes after all of its turn."""
+    queue = [waiter("a", "r", 0, 1), waiter("b", "s", 0, 2), waiter("c", "s", 1, 3)]
+    assert [w.ticket for w in ahead_of("b", 0, queue)] == ["a"]
+    assert [w.ticket for w in ahead_of("new", 0, queue)] == ["a", "b"]
+
+
+def test_who_does_not_wake_is_gone() -> None:
+    """A crashed process keeps nobody waiting for longer than it would have slept."""
+    gone = Waiter("a", "r", 0, 0, 100.0, (BUCKET,))
+    assert in_order([gone], 100.0 + GRACE) == [gone]
+    assert in_order([gone], 100.1 + GRACE) == []
+
+
+def test_a_strike_pauses_and_lowers_and_the_limit_comes_back() -> None:
+    """We had two of three when the server said no: two are ours, until calm windows have passed."""
+    learned = strike(BUCKET, Standing(), [2], 1000.0, 7.0)
+    assert (learned.paused, learned.ceilings) == (1007.0, (2,))
+    assert ceiling(MINUTE, learned, 0, 1000.0) == 2
+    assert ceiling(MINUTE, learned, 0, 1000.0 + 60 * CALM - 1) == 2
+    assert ceiling(MINUTE, learned, 0, 1000.0 + 60 * CALM) == 3
+    assert ceiling(MINUTE, learned, 0, 1e6) == 3
+
+
+def test_a_server_that_says_no_at_random_does_not_stop_a_run() -> None:
+    """The limit never falls below a quarter, and hardly for what was on its way when the pause began."""
+    bucket = Bucket("user", (Allowance(20, 60.0),))
+    first = strike(bucket, Standing(), [0], 1000.0, 5.0)
+    assert first.ceilings == (10,)
+    assert strike(bucket, first, [0], 1001.0, 5.0).ceilings == (9,)
+    standing = first
+    for n in range(1, 9):
+        standing = strike(bucket, standing, [0], 1000.0 + 10 * n, 5.0)
+    assert standing.ceilings == (5,)
+
+
+def test_without_a_word_the_pause_doubles_and_ends_at_a_window() -> None:
+    """And after calm it begins anew with a second."""
+    standing, pauses = Standing(), []
+    for n in range(8):
+        standing = strike(BUCKET, standing, [1], 1000.0 + n, None)
+        pauses.append(standing.paused - 1000.0 - n)
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+    assert strike(BUCKET, standing, [1], 5000.0, None).strikes == 1
+
+
+def test_a_pause_holds_everybody_back() -> None:
+    """Even where there is room."""
+    paused = Room(10.0, lambda bucket, n: None, {"user": Standing(paused=12.0)})
+    wait = admit((BUCKET,), [], paused)
+    assert wait
+    assert wait.seconds == 2.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({}, None),
+        ({"ratelimit-policy": '"p";q=20;w=60', "ratelimit": '"p";r=0;t=37'}, Hints(20, 60.0, 0, 37.0)),
+        (
+            {"ratelimit-limit": "30", "ratelimit-remaining": "4", "ratelimit-reset": "9"},
+            Hints(30, None, 4, 9),
+        ),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "2000000030"}, Hints(None, None, 0, 30.0)),
+        ({"x-ratelimit-remaining": "soon", "x-ratelimit-reset": "1e12"}, Hints(None, None, None, 900.0)),
+    ],
+)
+def test_hints_are_read_in_all_spellings_and_capped(headers: dict[str, str], said: Hints | None) -> None:
+    """Structured fields, the three headers, and seconds or a time; garbage is nothing."""
+    assert hints(headers, 2_000_000_000.0) == said
+
+
+def test_hints_lower_and_never_raise() -> None:
+    """A window that is known becomes smaller; an empty one is waited out, no longer than it is."""
+    assert hinted(BUCKET, Standing(), Hints(2, 60.0), 10.0).ceilings == (2,)
+    assert hinted(BUCKET, Standing(), Hints(99, 60.0, 5, 3.0), 10.0) == Standing()
+    assert hinted(BUCKET, Standing(), Hints(remaining=0, reset=800.0), 10.0).paused == 70.0
+
+
+def test_a_claim_comes_from_the_toolkit() -> None:
+    """A run of a project needs the user's quota, that of runs, and a kernel; of each, half if so set."""
+    found = claim(toolkit(), tool("HEX_RUN_PROJECT"), 0.5, owner="o", ticket="t", source="run", call="step.1")
+    assert found
+    limits = {each.name: [a.limit for a in each.allowances] for each in found.wanted}
+    assert limits == {"user": [30], "hex-run-kernel": [10, 30], "kernels": [12]}
+    assert found.holder == "run/step.1"
+    assert loaded(dumped(found.buckets)) == found.buckets
+
+
+def test_an_owner_is_a_hash() -> None:
+    """The same key at another host has another quota, and nobody can read a key from it."""
+    names = {owner_of("hex", host, "hxtp_secret") for host in ("https://a/api", "https://b/api")}
+    assert len(names) == 2
+    assert all("secret" not in name and len(name) == 24 for name in names)
+
+
+def test_a_place_that_is_held_is_looked_for_again_soon() -> None:
+    """A kernel may come free at any moment, whatever its lease says."""
+    kernels = Bucket("kernels", (Allowance(1, 0.0),))
+    wait = admit((kernels,), [], Room(10.0, lambda bucket, n: 900.0, {}, Counter()))
+    assert wait
+    assert wait.seconds == 0.5
