@@ -42,21 +42,23 @@ def strike(
 ) -> Standing:
     """Return the standing after a 429 that came though `used` (per window, accepted) was within the limits.
 
-    The fullest window is taken to be the one that is over: others use it too, or it is smaller than thought.
-    Its limit becomes what we had of it, at least half of what it was and a quarter of what is configured:
-    a server that says no at random must not stop a run. `asked`: seconds from `Retry-After`.
+    One refusal after a calm time only pauses, and so do those that were on their way when it came: they say
+    nothing of the limit. After another one, the fullest window is taken to be smaller than thought, or used
+    by others too. Its limit becomes what we had of it, at least half of what it was and a quarter of what is
+    configured: a server that says no at random must not stop a run. `asked`: seconds from `Retry-After`.
     """
-    strikes = 1 if now - standing.struck > CALM * bucket.longest else standing.strikes + 1
+    if now < standing.paused:
+        strikes = standing.strikes
+    else:
+        strikes = 1 if now - standing.struck > CALM * bucket.longest else standing.strikes + 1
     pause = min(FIRST_PAUSE * 2.0 ** min(strikes - 1, 20), max(bucket.longest, FIRST_PAUSE))
     until = now + min(asked if asked is not None else pause, LONGEST_PAUSE)
     limits = [ceiling(each, standing, index, now) for index, each in enumerate(bucket.allowances)]
     ceilings = _padded(standing, bucket)
-    if bucket.longest:
+    if bucket.longest and strikes > 1 and now >= standing.paused:
         worst = max(range(len(limits)), key=lambda index: used[index] / limits[index])
-        # What is refused during a pause was on its way already: it says little that is new.
-        lower = limits[worst] - 1 if now < standing.paused else limits[worst] // 2
         least = max(1, bucket.allowances[worst].limit // 4)
-        ceilings[worst] = max(least, min(limits[worst], max(used[worst], lower)))
+        ceilings[worst] = max(least, min(limits[worst], max(used[worst], limits[worst] // 2)))
     return Standing(max(standing.paused, until), now, strikes, tuple(ceilings))
 
 

@@ -450,10 +450,11 @@ class StoreContract:
         assert store.take(a_claim("b", call="s.2", hold=kernels, limit=9), 1801.0) is None
 
     def test_a_429_pauses_everybody_and_lowers_the_limit(self, store: Store) -> None:
-        """What we had of the window when the server said no is what there is for us."""
+        """What we had of the window when the server said no again is what there is for us."""
         for n in range(5):
             assert store.take(a_claim(f"a{n}", limit=9), 100.0) is None
             store.answered(a_claim(f"a{n}", limit=9), 100.0, refused=n == 4)
+        store.throttled(a_claim("a4", limit=9), 98.0, 1.0)
         store.throttled(a_claim("a4", limit=9), 100.0, 7.0)
         paused = store.take(a_claim("b", limit=9), 101.0)
         assert paused

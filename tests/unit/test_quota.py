@@ -124,8 +124,10 @@ def test_who_does_not_wake_is_gone() -> None:
 
 
 def test_a_strike_pauses_and_lowers_and_the_limit_comes_back() -> None:
-    """We had two of three when the server said no: two are ours, until calm windows have passed."""
-    learned = strike(BUCKET, Standing(), [2], 1000.0, 7.0)
+    """One no pauses; at the next we had two of three: two are ours, until calm windows have passed."""
+    first = strike(BUCKET, Standing(), [2], 990.0, 7.0)
+    assert (first.paused, ceiling(MINUTE, first, 0, 990.0)) == (997.0, 3)
+    learned = strike(BUCKET, first, [2], 1000.0, 7.0)
     assert (learned.paused, learned.ceilings) == (1007.0, (2,))
     assert ceiling(MINUTE, learned, 0, 1000.0) == 2
     assert ceiling(MINUTE, learned, 0, 1000.0 + 60 * CALM - 1) == 2
@@ -134,11 +136,12 @@ def test_a_strike_pauses_and_lowers_and_the_limit_comes_back() -> None:
 
 
 def test_a_server_that_says_no_at_random_does_not_stop_a_run() -> None:
-    """The limit never falls below a quarter, and hardly for what was on its way when the pause began."""
+    """The limit never falls below a quarter, and not for what was on its way when the pause began."""
     bucket = Bucket("user", (Allowance(20, 60.0),))
     first = strike(bucket, Standing(), [0], 1000.0, 5.0)
-    assert first.ceilings == (10,)
-    assert strike(bucket, first, [0], 1001.0, 5.0).ceilings == (9,)
+    burst = strike(bucket, first, [0], 1001.0, 5.0)
+    assert (first.ceilings, burst.ceilings, burst.strikes) == ((0,), (0,), 1)
+    assert strike(bucket, burst, [0], 1006.5, 5.0).ceilings == (10,)
     standing = first
     for n in range(1, 9):
         standing = strike(bucket, standing, [0], 1000.0 + 10 * n, 5.0)
@@ -148,9 +151,10 @@ def test_a_server_that_says_no_at_random_does_not_stop_a_run() -> None:
 def test_without_a_word_the_pause_doubles_and_ends_at_a_window() -> None:
     """And after calm it begins anew with a second."""
     standing, pauses = Standing(), []
-    for n in range(8):
-        standing = strike(BUCKET, standing, [1], 1000.0 + n, None)
-        pauses.append(standing.paused - 1000.0 - n)
+    for _ in range(8):
+        now = max(1000.0, standing.paused)
+        standing = strike(BUCKET, standing, [1], now, None)
+        pauses.append(standing.paused - now)
     assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
     assert strike(BUCKET, standing, [1], 5000.0, None).strikes == 1
 
