@@ -50,10 +50,11 @@ def command(
     """
     from definable.cli.dry import rehearsal
     from definable.cli.follow import Follow, steps_of
-    from definable.cli.keys import need_keys, tools_of
+    from definable.cli.keys import need_keys
     from definable.engine.runner import Options
     from definable.sandbox import Faults
     from definable.workspace import checked
+    from definable.workspace.reach import products
 
     screen = session.screen(as_json)
     definition = checked(session.workspace, workflow)
@@ -71,7 +72,7 @@ def command(
     if dry:
         return rehearsal(session, screen, definition, given, options)
     if not options.sandbox:
-        need_keys(session, tools_of(session, definition))
+        need_keys(session, products(session.workspace, definition).values())
 
     async def go(runner: Runner, follow: Follow) -> RunRow:
         follow.run_id = await runner.start(definition, given)

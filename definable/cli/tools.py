@@ -135,7 +135,7 @@ def call(
     if faults is not None:
         Faults.load(faults)
     if not options.sandbox:
-        need_keys(session, [exact])
+        need_keys(session, [toolkit])
 
     async def go(runner: Runner, follow: Follow) -> RunRow:
         row, _ = await runner.call(exact, given, follow, approve=yes)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
+from definable.spec.allowlist import offered
 from definable.spec.paths import MISSING, has_template, render
 from definable.spec.toolkit import Tool, Toolkit
 from definable.spec.workflow import Step, Workflow
@@ -35,8 +35,7 @@ def _step(
     common = {"step": step.id, "when": step.when}
     if step.agent is not None:
         globs = step.tools if step.tools is not None else allowlists[step.agent]
-        may = [s for s, t in tools.items() if not t.internal and any(fnmatchcase(s, g) for g in globs)]
-        return {**common, "agent": step.agent, "may_call": may}
+        return {**common, "agent": step.agent, "may_call": offered(tools, globs)}
     slug = step.call or ""
     tool = tools[slug]
     asks = tool.effect.writes and (tool.asks or workflow.rule_for(slug) is not None)

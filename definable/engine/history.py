@@ -28,19 +28,27 @@ def recall(context: Context) -> None:
 
 def _note(context: Context, event: Event) -> None:
     data, step = event.data, event.step or ""
-    mine = context.by_step.get(step, Spent())
+    if (took := _took(event)) is not None:
+        context.spent = context.spent.plus(took)
+        context.by_step[step] = context.by_step.get(step, Spent()).plus(took)
     if event.type == "call.proposed":
         call = ToolCall.model_validate(data)
         context.calls[call.id] = call
-        context.spent = context.spent.after_calls()
-        context.by_step[step] = mine.after_calls()
     elif event.type == "model.called":
         context.turns[data["key"]] = data
-        usage = Usage(input_tokens=data["input_tokens"], output_tokens=data["output_tokens"])
-        took = Spent().after_model(data["model"], usage)
-        context.spent, context.by_step[step] = context.spent.plus(took), mine.plus(took)
     elif event.type in ("step.done", "step.skipped"):
         context.outputs[step] = data.get("output")
+
+
+def _took(event: Event) -> Spent | None:
+    """What one event spent; None when it is none that spends."""
+    if event.type == "call.proposed":
+        return Spent().after_calls()
+    if event.type != "model.called":
+        return None
+    data = event.data
+    usage = Usage(input_tokens=data["input_tokens"], output_tokens=data["output_tokens"])
+    return Spent().after_model(data["model"], usage)
 
 
 def seconds_at_work(events: list[Event]) -> float:
@@ -60,11 +68,7 @@ def spent(store: Store, run: str) -> dict[str, Any]:
     total = Spent()
     events = store.events(run)
     for event in events:
-        if event.type == "call.proposed":
-            total = total.after_calls()
-        elif event.type == "model.called":
-            usage = Usage(input_tokens=event.data["input_tokens"], output_tokens=event.data["output_tokens"])
-            total = total.after_model(event.data["model"], usage)
+        total = total.plus(_took(event) or Spent())
     return {
         "tokens": total.tokens,
         "usd": None if total.unpriced else float(total.usd),

@@ -7,6 +7,7 @@ from typing import Any
 
 from definable.calls import Exchange, Order, Outcome, Receipt, Send, ToolCall
 from definable.graph.context import Context
+from definable.store import EffectRow
 from definable.verify.case import Flow
 from definable.verify.classify import classify
 from definable.verify.flow import advance, replay
@@ -54,22 +55,21 @@ class Desk:
         store = self.context.store
         effect = store.effect(call.effect_id) if receipt.effect else None
         if effect is not None and effect.attempt:
-            self._ledger(effect.effect, receipt)
+            self._ledger(effect, receipt)
         kept = self.context.receipts[call.id] = store.settle(call.run, receipt)
         self.context.tell()
         return kept
 
-    def _ledger(self, effect: str, receipt: Receipt) -> None:
+    def _ledger(self, row: EffectRow, receipt: Receipt) -> None:
         store = self.context.store
-        row = store.effect(effect)
-        if row is None or row.state in ("verified", "needs_review"):
+        if row.state in ("verified", "needs_review"):
             return
         if receipt.status == "needs_review":
-            store.needs_review(effect, receipt.message)
+            store.needs_review(row.effect, receipt.message)
         elif receipt.status == "verified" and receipt.evidence:
             if row.state != "committed":
-                store.reconciled(effect, receipt.result)
-            store.verified(effect, receipt.evidence, receipt.message)
+                store.reconciled(row.effect, receipt.result)
+            store.verified(row.effect, receipt.evidence, receipt.message)
 
     def _tell(self, call: ToolCall, exchange: Exchange, step: Order | Receipt) -> None:
         """Note for people what this reply means and what happens now."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 from definable.calls import ToolCall
 from definable.errors import UsageError
 from definable.graph.context import Context, strings
 from definable.limits import check_tool_call
+from definable.spec.allowlist import matches, offered
 from definable.spec.paths import lookup, references, render
 from definable.spec.toolkit import Tool
 from definable.spec.workflow import Step
@@ -22,10 +22,7 @@ OWN = {"inputs", "run"}
 def allowed(context: Context, step: Step) -> list[str]:
     """Return the slugs an agent may ask for in this step: its allowlist with the globs filled in."""
     globs = step.tools if step.tools is not None else context.agent(step).tools
-    tools = context.catalog.tools
-    return [
-        s for s, (_, tool) in tools.items() if not tool.internal and any(fnmatchcase(s, g) for g in globs)
-    ]
+    return offered({slug: tool for slug, (_, tool) in context.catalog.tools.items()}, globs)
 
 
 def propose(
@@ -90,16 +87,12 @@ def _approval(context: Context, step: Step, slug: str, concern: str) -> Any:
     asking = [s for s in either if step.approve or _asks(context, s)]
     if not asking:
         return "none"
-    ahead = step.approve is False or all(_matches(s, context.yes_to) for s in asking)
+    ahead = step.approve is False or all(matches(s, context.yes_to) for s in asking)
     return "given" if ahead else "needed"
 
 
 def _asks(context: Context, slug: str) -> bool:
     return context.catalog[slug][1].asks or context.workflow.rule_for(slug) is not None
-
-
-def _matches(slug: str, globs: Iterable[str]) -> bool:
-    return any(fnmatchcase(slug, glob) for glob in globs)
 
 
 def _concern(context: Context, tool: Tool, arguments: Mapping[str, Any], trusted: set[str]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from definable.spec.allowlist import matches
 from definable.spec.model import Duration, FileModel
 
 NAME = r"^[a-z][a-z0-9-]*$"
@@ -94,5 +94,4 @@ class Workflow(FileModel):
 
     def rule_for(self, slug: str) -> ApprovalRule | None:
         """Return the first approval rule that names this tool."""
-        named = (rule for rule in self.approvals if any(fnmatchcase(slug, glob) for glob in rule.tools))
-        return next(named, None)
+        return next((rule for rule in self.approvals if matches(slug, rule.tools)), None)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
+from definable.spec.allowlist import offered
 from definable.spec.toolkit import Toolkit
 from definable.spec.workflow import Workflow
 from definable.workspace.contents import Workspace
@@ -17,8 +16,7 @@ def reach(workspace: Workspace, workflow: Workflow) -> list[str]:
             globs.append(step.call)
         else:
             globs += step.tools if step.tools is not None else workspace.agent(step.agent or "").tools
-    offered = [slug for slug, tool in workspace.tools().items() if not tool.internal]
-    return [slug for slug in offered if any(fnmatchcase(slug, glob) for glob in globs)]
+    return offered(workspace.tools(), globs)
 
 
 def products(workspace: Workspace, workflow: Workflow) -> dict[str, Toolkit]:
