@@ -18,6 +18,8 @@ class _Live:
     flow: Flow[Receipt]
     played: int
     step: Order | Receipt
+    sent: bool
+    """Whether anything was sent for the call; a question that was answered does not count."""
 
 
 @dataclass
@@ -38,16 +40,18 @@ class Desk:
         if (live := self.live.get(call.id)) is None:
             history = store.exchanges(call.run, call.id)
             flow, step = replay(call, self.context.catalog, history)
-            live = self.live[call.id] = _Live(flow, len(history), step)
+            sent = any(isinstance(each.order, Send) for each in history)
+            live = self.live[call.id] = _Live(flow, len(history), step, sent)
         while (exchange := store.exchange(call.run, call.id, live.played)) is not None:
             live.step = advance(live.flow, exchange.reply)
             live.played += 1
+            live.sent = live.sent or isinstance(exchange.order, Send)
             self._tell(call, exchange, live.step)
         return live.played, live.step
 
     def begun(self, call: ToolCall) -> bool:
-        """Whether anything was sent for a call; a question that was answered does not count."""
-        return any(isinstance(e.order, Send) for e in self.context.store.exchanges(call.run, call.id))
+        """Whether anything was sent for a call that `next` has looked at."""
+        return self.live[call.id].sent
 
     def close(self, call: ToolCall, receipt: Receipt) -> Receipt:
         """Keep the receipt, and bring the ledger to its end."""
