@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from definable.store.connection import Sqlite
 from definable.store.contract import Store
 from definable.store.ledger import State
 from definable.store.rows import AskRow, EffectRow, Event, RunRow, RunStatus
-from definable.store.sqlite import Clock, SqliteStore, now
+from definable.store.sql import Clock, SqlStore, now
 
 __all__ = ["AskRow", "Clock", "EffectRow", "Event", "RunRow", "RunStatus", "State", "Store", "open_store"]
 
@@ -18,4 +19,4 @@ def open_store(path: Path, clock: Clock = now) -> Store:
     `clock` gives the times that are written down. StoreError, with the path and what to do, when the file is
     damaged, not ours, of a newer version, or not to be opened.
     """
-    return SqliteStore(path, clock)
+    return SqlStore(Sqlite(path), clock)

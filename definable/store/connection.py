@@ -1,8 +1,12 @@
-"""Opening a SQLite file so that processes may share it, and saying what is wrong when it cannot be."""
+"""SQLite behind the port of database.py: one file that processes may share.
+
+A transaction has the file to itself (BEGIN IMMEDIATE), whatever locks it names.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from definable.errors import StoreError
+from definable.store.database import Row, Values
 from definable.store.schema import migrate, pending
 
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -40,6 +45,45 @@ REASONS: Mapping[int, tuple[str, str]] = MappingProxyType(
     }
 )
 """SQLite's primary result code → what is so, and what to do."""
+
+
+class Sqlite:
+    """A `Database` in the file at `path`; made with its folder when it is not there."""
+
+    def __init__(self, path: Path, patience: float = 10.0) -> None:
+        """Open the file; wait `patience` seconds at most for other processes. StoreError when refused."""
+        self.path = path
+        self._lock = threading.RLock()
+        self._db = connect(path, patience)
+        self._durable: bool | None = None
+
+    @contextmanager
+    def transaction(self, *locks: str, durable: bool) -> Iterator[None]:
+        """One transaction, alone in the file."""
+        with self._lock, explained(self.path):
+            if durable is not self._durable:
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.rollback()
+                raise
+
+    def execute(self, query: str, values: Values = ()) -> sqlite3.Cursor:
+        """Run one statement."""
+        return self._db.execute(query, values)
+
+    def read(self, query: str, values: Values = ()) -> list[Row]:
+        """Return the rows of a query."""
+        with self._lock, explained(self.path):
+            return self.execute(query, values).fetchall()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
 
 
 def explain(error: sqlite3.Error, path: Path) -> StoreError:

@@ -1,13 +1,11 @@
-"""The governor's slots, queue and lessons in SQLite. What they mean is in definable/quota/."""
+"""The governor's slots, queue and lessons in SQL. What they mean is in definable/quota/."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from typing import Literal
 
 from definable.quota.admission import (
     GRACE,
@@ -24,25 +22,24 @@ from definable.quota.admission import (
 from definable.quota.claim import HOLD, Bucket, Claim, dumped, loaded
 from definable.quota.hints import Hints
 from definable.quota.learning import Standing, hinted, strike
+from definable.store.database import Database, Row
 
 FAR = 3600.0
 """Seconds ahead beyond which no slot can be: the clock was set back."""
 
 
-class SqliteQuotas:
+class SqlQuotas:
     """The part of a `Store` that the quota governor works with (see contract.py)."""
 
-    def _writing(
-        self, level: Literal["FULL", "NORMAL"] = "FULL"
-    ) -> AbstractContextManager[sqlite3.Connection]:
+    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
         raise NotImplementedError
 
-    def _read(self, query: str, *values: object) -> list[sqlite3.Row]:
+    def _read(self, query: str, *values: object) -> list[Row]:
         raise NotImplementedError
 
     def take(self, claim: Claim, now: float) -> Wait | None:
         """Take a slot in each bucket, or a place in the queue."""
-        with self._writing("NORMAL") as db:
+        with self._writing(claim.owner, durable=False) as db:
             held = _renew(db, claim, now)
             wanted = claim.buckets if held else claim.wanted
             queue = _queue(db, claim.owner, now)
@@ -59,30 +56,30 @@ class SqliteQuotas:
 
     def withdraw(self, ticket: str) -> None:
         """Leave the queue."""
-        with self._writing("NORMAL") as db:
+        with self._writing(durable=False) as db:
             db.execute("DELETE FROM quota_queue WHERE ticket = ?", (ticket,))
 
     def answered(self, claim: Claim, now: float, *, refused: bool = False) -> None:
         """Start the windows of an attempt's slots."""
-        with self._writing("NORMAL") as db:
+        with self._writing(claim.owner, durable=False) as db:
             db.execute(
                 "UPDATE quota_slots SET answered = ?, refused = ? WHERE ticket = ?",
-                (now, refused, claim.ticket),
+                (now, int(refused), claim.ticket),
             )
 
     def unsent(self, claim: Claim) -> None:
         """Give back the slots of an attempt that never left."""
-        with self._writing("NORMAL") as db:
+        with self._writing(claim.owner, durable=False) as db:
             db.execute("DELETE FROM quota_slots WHERE ticket = ?", (claim.ticket,))
 
     def release(self, holder: str) -> None:
         """Give back the place that a call holds."""
-        with self._writing("NORMAL") as db:
+        with self._writing(durable=False) as db:
             give_back(db, holder)
 
     def throttled(self, claim: Claim, now: float, asked: float | None) -> None:
         """Learn from a 429."""
-        with self._writing("NORMAL") as db:
+        with self._writing(claim.owner, durable=False) as db:
             if found := _fullest(db, claim, now):
                 bucket, used = found
                 known = standings(db, claim.owner).get(bucket.name, Standing())
@@ -90,7 +87,7 @@ class SqliteQuotas:
 
     def hinted(self, claim: Claim, now: float, hints: Hints) -> None:
         """Learn from a server's own figures."""
-        with self._writing("NORMAL") as db:
+        with self._writing(claim.owner, durable=False) as db:
             known, fullest = standings(db, claim.owner), _fullest(db, claim, now)
             for bucket in claim.buckets:
                 before = known.get(bucket.name, Standing())
@@ -106,18 +103,28 @@ class SqliteQuotas:
 
     def set_quota_owner(self, mark: str, owner: str) -> None:
         """Note whose quota a key uses; what was counted for the key counts for its owner."""
-        with self._writing("NORMAL") as db:
-            db.execute("INSERT OR REPLACE INTO quota_owners VALUES (?, ?)", (mark, owner))
-            db.execute("UPDATE OR IGNORE quota_slots SET owner = ? WHERE owner = ?", (owner, mark))
+        with self._writing(mark, owner, durable=False) as db:
+            db.execute(
+                "INSERT INTO quota_owners (mark, owner) VALUES (?, ?) "
+                "ON CONFLICT (mark) DO UPDATE SET owner = excluded.owner",
+                (mark, owner),
+            )
+            db.execute(
+                "UPDATE quota_slots SET owner = ? WHERE owner = ? AND NOT EXISTS ("
+                "SELECT 1 FROM quota_slots AS taken WHERE taken.owner = ? "
+                "AND taken.bucket = quota_slots.bucket AND taken.answered = quota_slots.answered "
+                "AND taken.ticket = quota_slots.ticket)",
+                (owner, mark, owner),
+            )
             db.execute("UPDATE quota_queue SET owner = ? WHERE owner = ?", (owner, mark))
 
 
-def give_back(db: sqlite3.Connection, holder: str) -> None:
+def give_back(db: Database, holder: str) -> None:
     """Give back the place that a call holds, inside a transaction."""
     db.execute("DELETE FROM quota_slots WHERE ticket = ?", (holder,))
 
 
-def standings(db: sqlite3.Connection, owner: str) -> Mapping[str, Standing]:
+def standings(db: Database, owner: str) -> Mapping[str, Standing]:
     """Return what was learned of an owner's buckets."""
     found = db.execute("SELECT bucket, standing FROM quota_lessons WHERE owner = ?", (owner,)).fetchall()
     return {row["bucket"]: _standing(row["standing"]) for row in found}
@@ -128,12 +135,15 @@ def _standing(text: str) -> Standing:
     return Standing(**{**known, "ceilings": tuple(known["ceilings"])})
 
 
-def _learn(db: sqlite3.Connection, owner: str, bucket: Bucket, standing: Standing) -> None:
-    row = (owner, bucket.name, json.dumps(asdict(standing)))
-    db.execute("INSERT OR REPLACE INTO quota_lessons VALUES (?, ?, ?)", row)
+def _learn(db: Database, owner: str, bucket: Bucket, standing: Standing) -> None:
+    db.execute(
+        "INSERT INTO quota_lessons (owner, bucket, standing) VALUES (?, ?, ?) "
+        "ON CONFLICT (owner, bucket) DO UPDATE SET standing = excluded.standing",
+        (owner, bucket.name, json.dumps(asdict(standing))),
+    )
 
 
-def _renew(db: sqlite3.Connection, claim: Claim, now: float) -> bool:
+def _renew(db: Database, claim: Claim, now: float) -> bool:
     changed = db.execute(
         "UPDATE quota_slots SET answered = ? WHERE ticket = ? AND answered > ?",
         (now + HOLD, claim.holder, now),
@@ -141,7 +151,7 @@ def _renew(db: sqlite3.Connection, claim: Claim, now: float) -> bool:
     return changed.rowcount > 0
 
 
-def _newest(db: sqlite3.Connection, owner: str) -> Newest:
+def _newest(db: Database, owner: str) -> Newest:
     known: dict[tuple[str, int], float | None] = {}
 
     def newest(bucket: str, n: int) -> float | None:
@@ -151,13 +161,13 @@ def _newest(db: sqlite3.Connection, owner: str) -> Newest:
                 "ORDER BY answered DESC LIMIT 1 OFFSET ?",
                 (owner, bucket, n - 1),
             ).fetchone()
-            known[bucket, n] = row[0] if row else None
+            known[bucket, n] = row["answered"] if row else None
         return known[bucket, n]
 
     return newest
 
 
-def _queue(db: sqlite3.Connection, owner: str, now: float) -> list[Waiter]:
+def _queue(db: Database, owner: str, now: float) -> list[Waiter]:
     rows = db.execute("SELECT * FROM quota_queue WHERE owner = ?", (owner,)).fetchall()
     if any(row["wakes"] + GRACE < now for row in rows):
         db.execute("DELETE FROM quota_queue WHERE owner = ? AND wakes < ?", (owner, now - GRACE))
@@ -168,7 +178,7 @@ def _queue(db: sqlite3.Connection, owner: str, now: float) -> list[Waiter]:
     return in_order(waiters, now)
 
 
-def _turn(db: sqlite3.Connection, claim: Claim, wanted: tuple[Bucket, ...], queue: Sequence[Waiter]) -> int:
+def _turn(db: Database, claim: Claim, wanted: tuple[Bucket, ...], queue: Sequence[Waiter]) -> int:
     for waiter in queue:
         if waiter.ticket == claim.ticket:
             return waiter.turn
@@ -177,18 +187,17 @@ def _turn(db: sqlite3.Connection, claim: Claim, wanted: tuple[Bucket, ...], queu
     return turn(claim.source, queue, {row["source"]: row["turn"] for row in rows}, burst)
 
 
-def _serve(db: sqlite3.Connection, claim: Claim, turn: int, now: float) -> None:
+def _serve(db: Database, claim: Claim, turn: int, now: float) -> None:
     db.execute(
-        "INSERT INTO quota_turns VALUES (?1, ?2, ?3, ?4) "
-        "ON CONFLICT DO UPDATE SET turn = max(turn, excluded.turn), at = excluded.at",
+        "INSERT INTO quota_turns (owner, source, turn, at) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (owner, source) DO UPDATE SET at = excluded.at, "
+        "turn = CASE WHEN quota_turns.turn > excluded.turn THEN quota_turns.turn ELSE excluded.turn END",
         (claim.owner, claim.source, turn, now),
     )
     db.execute("DELETE FROM quota_turns WHERE owner = ? AND at < ?", (claim.owner, now - FAR))
 
 
-def _enqueue(
-    db: sqlite3.Connection, claim: Claim, wanted: tuple[Bucket, ...], turn: int, wakes: float
-) -> None:
+def _enqueue(db: Database, claim: Claim, wanted: tuple[Bucket, ...], turn: int, wakes: float) -> None:
     db.execute(
         "INSERT INTO quota_queue (ticket, owner, source, turn, wakes, buckets) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (ticket) DO UPDATE SET wakes = excluded.wakes",
@@ -196,7 +205,7 @@ def _enqueue(
     )
 
 
-def _occupy(db: sqlite3.Connection, claim: Claim, wanted: tuple[Bucket, ...], now: float) -> None:
+def _occupy(db: Database, claim: Claim, wanted: tuple[Bucket, ...], now: float) -> None:
     for bucket in wanted:
         held = bucket is claim.hold
         gone = now - bucket.longest - slack(bucket.longest)
@@ -210,12 +219,13 @@ def _occupy(db: sqlite3.Connection, claim: Claim, wanted: tuple[Bucket, ...], no
         )
         until, ticket = (now + HOLD, claim.holder) if held else (now + claim.lease, claim.ticket)
         db.execute(
-            "INSERT OR REPLACE INTO quota_slots VALUES (?, ?, ?, ?, 0)",
+            "INSERT INTO quota_slots (owner, bucket, answered, ticket, refused) VALUES (?, ?, ?, ?, 0) "
+            "ON CONFLICT (owner, bucket, answered, ticket) DO UPDATE SET refused = 0",
             (claim.owner, bucket.name, until, ticket),
         )
 
 
-def _fullest(db: sqlite3.Connection, claim: Claim, now: float) -> tuple[Bucket, list[int]] | None:
+def _fullest(db: Database, claim: Claim, now: float) -> tuple[Bucket, list[int]] | None:
     """The bucket that is nearest to its limit, and what the server accepted in each of its windows."""
     counted = []
     for bucket in claim.buckets:
@@ -228,10 +238,10 @@ def _fullest(db: sqlite3.Connection, claim: Claim, now: float) -> tuple[Bucket, 
     return bucket, used
 
 
-def _used(db: sqlite3.Connection, claim: Claim, bucket: str, since: float) -> int:
+def _used(db: Database, claim: Claim, bucket: str, since: float) -> int:
     found = db.execute(
-        "SELECT count(*) FROM quota_slots "
-        "WHERE owner = ? AND bucket = ? AND answered > ? AND NOT refused AND ticket != ?",
+        "SELECT count(*) AS n FROM quota_slots "
+        "WHERE owner = ? AND bucket = ? AND answered > ? AND refused = 0 AND ticket != ?",
         (claim.owner, bucket, since, claim.ticket),
     )
-    return int(found.fetchone()[0])
+    return int(found.fetchone()["n"])

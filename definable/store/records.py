@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
 from definable.calls import Json, Receipt
+from definable.store.database import Row
 from definable.store.rows import AskRow, EffectRow, Event, RunRow
 
 JSON_COLUMNS = frozenset(
@@ -31,11 +32,18 @@ def dump(value: Json) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def load(row: sqlite3.Row) -> dict[str, Any]:
+def insert(table: str, values: Mapping[str, object]) -> str:
+    """Return the statement that puts a row into a table; its columns are the names in `values`."""
+    marks = ", ".join(f":{name}" for name in values)
+    return f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 - our names
+
+
+def load(row: Row) -> dict[str, Any]:
     """Return a row as a dict, its JSON columns parsed."""
     return {
         name: json.loads(row[name]) if name in JSON_COLUMNS and row[name] is not None else row[name]
-        for name in row.keys()  # noqa: SIM118 - a Row iterates over its values
+        for name in row.keys()  # noqa: SIM118 - SQLite's rows iterate over their values
+        if name != "rowid"
     }
 
 
@@ -45,26 +53,26 @@ def facts(run: RunRow) -> dict[str, Any]:
     return {k: dump(v) if k in JSON_COLUMNS and v is not None else v for k, v in values.items()}
 
 
-def run_row(row: sqlite3.Row) -> RunRow:
+def run_row(row: Row) -> RunRow:
     """Return the run in a row."""
     return RunRow.model_validate(load(row))
 
 
-def event(row: sqlite3.Row) -> Event:
+def event(row: Row) -> Event:
     """Return the event in a row."""
     return Event.model_validate(load(row))
 
 
-def effect_row(row: sqlite3.Row) -> EffectRow:
+def effect_row(row: Row) -> EffectRow:
     """Return the effect in a row."""
     return EffectRow.model_validate(load(row))
 
 
-def ask_row(row: sqlite3.Row) -> AskRow:
+def ask_row(row: Row) -> AskRow:
     """Return the question in a row."""
     return AskRow.model_validate(load(row))
 
 
-def receipt(row: sqlite3.Row) -> Receipt:
+def receipt(row: Row) -> Receipt:
     """Return the receipt in a row."""
     return Receipt.model_validate(json.loads(row["receipt"]))

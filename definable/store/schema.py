@@ -1,4 +1,7 @@
-"""The tables, as a list of migrations that is only ever added to.
+"""The tables, as a list of migrations that is only ever added to, one for all databases.
+
+They are written for SQLite; TEXT, INTEGER, REAL, WITHOUT ROWID and AUTOINCREMENT have their counterparts
+elsewhere. Queries name the columns that they fill, so that columns may be added.
 
 `user_version` in the file counts the migrations it has seen; `application_id` says that the file is ours.
 """

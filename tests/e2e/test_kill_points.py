@@ -19,7 +19,7 @@ from definable.engine.runner import Options, Runner
 from definable.engine.segment import DATABASE
 from definable.sandbox import World, serve
 from definable.settings import Settings
-from definable.store.sqlite import SqliteStore
+from definable.store.sql import SqlStore
 from definable.toolkits.adapter import Adapter
 from definable.workspace import find
 
@@ -54,16 +54,16 @@ class Points:
         """Stand before and after every transaction, every checkpoint and every attempt."""
         for owner, name in ((Checkpoints, "put"), (Checkpoints, "put_writes")):
             setattr(owner, name, self._around(getattr(owner, name)))
-        writing, attempt = SqliteStore._writing, Adapter.attempt
+        writing, attempt = SqlStore._writing, Adapter.attempt
 
         @contextmanager
-        def counted(store: SqliteStore, *how: Any) -> Iterator[Any]:
+        def counted(store: SqlStore, *locks: str, durable: bool = True) -> Iterator[Any]:
             if self.flushed is None:
                 self.flushed = self.wal.stat().st_size
             self.here()
-            with writing(store, *how) as db:
+            with writing(store, *locks, durable=durable) as db:
                 yield db
-            if how in ((), ("FULL",)):
+            if durable:
                 self.flushed = self.wal.stat().st_size
             self.here()
 
@@ -74,7 +74,7 @@ class Points:
             return outcome
 
         others: list[tuple[type, str, Any]] = [
-            (SqliteStore, "_writing", counted),
+            (SqlStore, "_writing", counted),
             (Adapter, "attempt", tried),
         ]
         for kind, what, method in others:

@@ -12,9 +12,9 @@ import pytest
 from definable.errors import StoreError
 from definable.spec.model import Evidence
 from definable.store import RunStatus, Store, open_store, schema
-from definable.store.connection import explain
+from definable.store.connection import Sqlite, explain
 from definable.store.schema import MIGRATIONS
-from definable.store.sqlite import SqliteStore
+from definable.store.sql import SqlStore
 from tests.integration.store_contract import StoreContract, a_run, an_exchange
 
 
@@ -41,10 +41,10 @@ def test_the_file_is_made_with_its_folder(tmp_path: Path) -> None:
 
 def test_only_what_the_outside_may_know_of_waits_for_the_disk(tmp_path: Path) -> None:
     """A run, an attempt that leaves and its answer are flushed, and with them all that was written before."""
-    with SqliteStore(tmp_path / "state.db") as store:
+    with SqlStore(Sqlite(tmp_path / "state.db")) as store:
 
         def waited() -> bool:
-            return bool(store._db.execute("PRAGMA synchronous").fetchone()[0] == 2)
+            return bool(store._db.execute("PRAGMA synchronous").fetchone()["synchronous"] == 2)
 
         seen = {}
         store.create_run(a_run())
@@ -175,7 +175,7 @@ def test_a_full_disk_loses_nothing_that_was_kept(tmp_path: Path, monkeypatch: py
 def test_a_lock_that_is_held_too_long_is_told(tmp_path: Path) -> None:
     """Waiting for another process has an end."""
     path = tmp_path / "state.db"
-    with SqliteStore(path, patience=0.05) as store:
+    with SqlStore(Sqlite(path, patience=0.05)) as store:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(

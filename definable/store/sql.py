@@ -1,26 +1,22 @@
-"""The store in one SQLite file: write-ahead log, flushed where the outside will know, several processes."""
+"""The store in SQL: the tables of schema.py, in whichever database is behind the port of database.py."""
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Literal
 
 from definable.calls import Ask, Decision, Exchange, Json, Outcome, Phase, Receipt, Send, digest
 from definable.errors import LedgerError, ReplayError, UsageError
 from definable.quota.claim import holder
 from definable.spec.model import Evidence
 from definable.store import ledger
-from definable.store.connection import connect, explained
+from definable.store.database import Database, Row
 from definable.store.ledger import OUTCOMES, State, Verb
-from definable.store.quotas import SqliteQuotas, give_back
-from definable.store.records import ask_row, dump, effect_row, event, facts, receipt, run_row
-from definable.store.rows import AskRow, EffectRow, Event, RunRow, RunStatus
+from definable.store.quotas import SqlQuotas, give_back
+from definable.store.records import ask_row, dump, effect_row, event, facts, insert, receipt, run_row
+from definable.store.rows import AskRow, Data, EffectRow, Event, RunRow, RunStatus
 
 Clock = Callable[[], datetime]
 
@@ -30,22 +26,19 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class SqliteStore(SqliteQuotas):
-    """A `Store` (see contract.py) in the file at `path`; made with its folder when it is not there."""
+class SqlStore(SqlQuotas):
+    """A `Store` (see contract.py) in a database that has the tables."""
 
-    def __init__(self, path: Path, clock: Clock = now, patience: float = 10.0) -> None:
-        """Open the file; wait `patience` seconds at most for other processes. StoreError when refused."""
-        self.path = path
+    def __init__(self, db: Database, clock: Clock = now) -> None:
+        """Keep the database; it is closed with the store."""
+        self._db = db
         self._clock = clock
-        self._lock = threading.RLock()
-        self._db = connect(path, patience)
-        self._level = ""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the database."""
         self._db.close()
 
-    def __enter__(self) -> SqliteStore:
+    def __enter__(self) -> SqlStore:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -57,11 +50,10 @@ class SqliteStore(SqliteQuotas):
         """Keep a new run."""
         row = run if run.created_at else run.model_copy(update={"created_at": self._now()})
         values = facts(row)
-        with self._writing() as db:
+        with self._writing(run.id) as db:
             if db.execute("SELECT 1 FROM runs WHERE id = ?", (run.id,)).fetchone():
                 raise UsageError(f"there is a run {run.id!r} already", hint="give the new run another id")
-            marks = ", ".join(f":{name}" for name in values)
-            db.execute(f"INSERT INTO runs ({', '.join(values)}) VALUES ({marks})", values)  # noqa: S608 - our names
+            db.execute(insert("runs", values), values)
         return row
 
     def run(self, run: str) -> RunRow:
@@ -78,10 +70,9 @@ class SqliteStore(SqliteQuotas):
     def runs(self, limit: int | None = None, status: RunStatus | None = None) -> list[RunRow]:
         """Return runs, newest first."""
         rows = self._read(
-            "SELECT * FROM runs WHERE ?1 IS NULL OR status = ?1 "
-            "ORDER BY created_at DESC, rowid DESC LIMIT ?2",
-            status,
-            -1 if limit is None else limit,
+            f"SELECT * FROM runs {'WHERE status = ?' if status else ''} "  # noqa: S608 - our words
+            f"ORDER BY created_at DESC, rowid DESC {'' if limit is None else 'LIMIT ?'}",
+            *[value for value in (status, limit) if value is not None],
         )
         return [run_row(row) for row in rows]
 
@@ -94,7 +85,7 @@ class SqliteStore(SqliteQuotas):
         error: dict[str, Json] | None = None,
     ) -> RunRow:
         """Change where a run stands."""
-        with self._writing() as db:
+        with self._writing(self.run(run).id) as db:
             row = self.run(run)
             if row.status.final and row.status is not status:
                 raise UsageError(
@@ -118,7 +109,7 @@ class SqliteStore(SqliteQuotas):
         self, run: str, type: str, data: dict[str, Json], step: str | None = None, call: str | None = None
     ) -> int:
         """Add an event and return its number."""
-        with self._writing("NORMAL"):
+        with self._writing(run, durable=False):
             return self._log(run, type, data, step, call)
 
     def events(self, run: str, after: int = 0) -> list[Event]:
@@ -128,11 +119,12 @@ class SqliteStore(SqliteQuotas):
 
     def record(self, run: str, exchange: Exchange) -> Exchange:
         """Add an exchange, and with it the outcome to the ledger."""
-        with self._writing("FULL" if _effective(exchange) else "NORMAL") as db:
+        with self._writing(run, *_effect_of(exchange), durable=_lasting(exchange)) as db:
             if kept := self._exchanges(run, exchange.call, exchange.n):
                 return kept[0]
             seq = self._log(run, "exchange", exchange.model_dump(mode="json"), None, exchange.call)
-            db.execute("INSERT INTO exchanges VALUES (?, ?, ?, ?)", (run, exchange.call, exchange.n, seq))
+            row = {"run": run, "call": exchange.call, "n": exchange.n, "seq": seq}
+            db.execute(insert("exchanges", row), row)
             self._conclude(exchange)
         return exchange
 
@@ -146,11 +138,12 @@ class SqliteStore(SqliteQuotas):
 
     def settle(self, run: str, receipt: Receipt) -> Receipt:
         """Keep a receipt."""
-        with self._writing("NORMAL") as db:
+        with self._writing(run, durable=False) as db:
             if kept := self.receipt(run, receipt.call):
                 return kept
             whole = dump(receipt.model_dump(mode="json", by_alias=True))
-            db.execute("INSERT INTO receipts VALUES (?, ?, ?)", (run, receipt.call, whole))
+            row = {"run": run, "call": receipt.call, "receipt": whole}
+            db.execute(insert("receipts", row), row)
             self._log(run, "receipt", receipt.brief(), None, receipt.call)
             give_back(db, holder(run, receipt.call))
         return receipt
@@ -179,21 +172,17 @@ class SqliteStore(SqliteQuotas):
         attempt: int | None = None,
     ) -> EffectRow:
         """Put the intent to send on disk."""
-        at, sending = self._now(), dump(arguments)
-        with self._writing("NORMAL") as db:
+        with self._writing(effect, durable=False):
             if (row := self.effect(effect)) is None:
-                db.execute(
-                    "INSERT INTO effects VALUES (?, ?, ?, ?, ?, ?, ?, 0, NULL, 'null', '', ?, ?)",
-                    (effect, run, call, tool, sending, sending, State.INTENDED, at, at),
-                )
+                self._intended(effect, run, call, tool, dump(arguments))
                 return self._effect(effect)
             if attempt is not None:
                 ledger.fence(effect, row.attempt, attempt)
-            return self._step(effect, Verb.INTEND, sending=sending)
+            return self._step(effect, Verb.INTEND, sending=dump(arguments))
 
     def sent(self, effect: str, attempt: int) -> EffectRow:
         """Let one attempt out."""
-        with self._writing():
+        with self._writing(effect):
             row = self._effect(effect)
             if row.state is State.INTENDED:
                 ledger.fence(effect, row.attempt, attempt)
@@ -201,22 +190,22 @@ class SqliteStore(SqliteQuotas):
 
     def outcome(self, effect: str, phase: Phase) -> EffectRow:
         """Take in how far an attempt got."""
-        with self._writing():
+        with self._writing(effect):
             return self._step(effect, OUTCOMES[phase])
 
     def reconciled(self, effect: str, adopted: Json = None) -> EffectRow:
         """Take in that the effect was found."""
-        with self._writing():
+        with self._writing(effect):
             return self._step(effect, Verb.RECONCILE, adopted=dump(adopted))
 
     def needs_review(self, effect: str, note: str) -> EffectRow:
         """Leave the effect to a person."""
-        with self._writing():
+        with self._writing(effect):
             return self._step(effect, Verb.REVIEW, note=note)
 
     def verified(self, effect: str, evidence: Evidence, note: str = "") -> EffectRow:
         """Close the effect."""
-        with self._writing("NORMAL"):
+        with self._writing(effect, durable=False):
             return self._step(effect, Verb.VERIFY, evidence=evidence, note=note)
 
     def effect(self, effect: str) -> EffectRow | None:
@@ -235,7 +224,7 @@ class SqliteStore(SqliteQuotas):
     def ask(self, run: str, call: str, n: int, ask: Ask, expires_at: datetime | None = None) -> str:
         """Keep a question."""
         name = digest([run, call, n])[:16]
-        with self._writing() as db:
+        with self._writing(run) as db:
             if found := self._read("SELECT * FROM asks WHERE id = ?", name):
                 if (kept := ask_row(found[0])).ask != ask:
                     raise ReplayError(
@@ -243,21 +232,18 @@ class SqliteStore(SqliteQuotas):
                         hint="the definition or the code has changed: cancel the run and start it again",
                     )
                 return name
-            until = expires_at and _stamp(expires_at)
-            db.execute(
-                "INSERT INTO asks VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
-                (name, run, call, n, dump(ask.model_dump(mode="json")), self._now(), until),
-            )
-            self._log(
-                run, "ask", {**ask.model_dump(mode="json"), "id": name, "expires_at": until}, None, call
-            )
+            until, asked = expires_at and _stamp(expires_at), ask.model_dump(mode="json")
+            where: Data = {"id": name, "run": run, "call": call, "n": n}
+            row = {**where, "ask": dump(asked), "asked_at": self._now(), "expires_at": until}
+            db.execute(insert("asks", row), row)
+            self._log(run, "ask", {**asked, "id": name, "expires_at": until}, None, call)
         return name
 
     def answer(self, ask: str, decision: Decision) -> Decision:
         """Keep the answer to a question."""
         at = self._now()
         given = decision if decision.at else decision.model_copy(update={"at": at})
-        with self._writing() as db:
+        with self._writing(self.asked(ask).run) as db:
             row = self.asked(ask)
             _check_answer(row, given, at)
             answer = given.model_dump(mode="json")
@@ -279,43 +265,35 @@ class SqliteStore(SqliteQuotas):
     # Inside a transaction
 
     @contextmanager
-    def _writing(self, level: Literal["FULL", "NORMAL"] = "FULL") -> Iterator[sqlite3.Connection]:
-        """One transaction. FULL waits until it and all before it are on the disk: see contract.py."""
-        with self._lock, explained(self.path):
-            if level != self._level:
-                self._db.execute(f"PRAGMA synchronous = {level}")
-                self._level = level
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._db.rollback()
-                raise
+    def _writing(self, *locks: str, durable: bool = True) -> Iterator[Database]:
+        """One transaction that decides on `locks`. A durable one waits for the disk: see contract.py."""
+        with self._db.transaction(*locks, durable=durable):
+            yield self._db
 
-    def _read(self, query: str, *values: object) -> list[sqlite3.Row]:
-        with self._lock, explained(self.path):
-            return self._db.execute(query, values).fetchall()
+    def _read(self, query: str, *values: object) -> list[Row]:
+        return self._db.read(query, values)
 
     def _log(self, run: str, type: str, data: dict[str, Json], step: str | None, call: str | None) -> int:
-        seq: int = self._db.execute(
-            "SELECT coalesce(max(seq), 0) + 1 FROM log WHERE run = ?", (run,)
-        ).fetchone()[0]
-        self._db.execute(
-            "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (run, seq, self._now(), type, step, call, dump(data)),
-        )
+        last = self._db.execute("SELECT coalesce(max(seq), 0) AS seq FROM log WHERE run = ?", (run,))
+        seq: int = last.fetchone()["seq"] + 1
+        row = {"run": run, "seq": seq, "at": self._now(), "type": type, "step": step, "call": call}
+        self._db.execute(insert("log", {**row, "data": ""}), {**row, "data": dump(data)})
         return seq
 
     def _exchanges(self, run: str, call: str, n: int | None) -> list[Exchange]:
         rows = self._read(
-            "SELECT log.* FROM exchanges JOIN log USING (run, seq) "
-            "WHERE exchanges.run = ?1 AND exchanges.call = ?2 AND (?3 IS NULL OR n = ?3) ORDER BY n",
-            run,
-            call,
-            n,
+            "SELECT log.* FROM exchanges JOIN log USING (run, seq) "  # noqa: S608 - our words
+            f"WHERE exchanges.run = ? AND exchanges.call = ? {'' if n is None else 'AND n = ?'} ORDER BY n",
+            *[value for value in (run, call, n) if value is not None],
         )
         return [Exchange.model_validate(event(row).data) for row in rows]
+
+    def _intended(self, effect: str, run: str, call: str, tool: str, sending: str) -> None:
+        at = self._now()
+        row: Data = {"effect": effect, "run": run, "call": call, "tool": tool}
+        row |= {"arguments": sending, "sending": sending, "state": State.INTENDED, "attempt": 0}
+        row |= {"adopted": "null", "note": "", "created_at": at, "at": at}
+        self._db.execute(insert("effects", row), row)
 
     def _conclude(self, exchange: Exchange) -> None:
         order, reply = exchange.order, exchange.reply
@@ -351,9 +329,14 @@ class SqliteStore(SqliteQuotas):
         return _stamp(self._clock())
 
 
-def _effective(exchange: Exchange) -> bool:
+def _lasting(exchange: Exchange) -> bool:
     """Whether it cannot be had again: the answer to a send with an effect, or a person's."""
     return not isinstance(exchange.order, Send) or exchange.order.effect is not None
+
+
+def _effect_of(exchange: Exchange) -> list[str]:
+    order = exchange.order
+    return [order.effect] if isinstance(order, Send) and order.effect else []
 
 
 def _stamp(moment: datetime) -> str:

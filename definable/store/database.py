@@ -1,0 +1,57 @@
+"""The port to a database: what the store asks of SQLite, and of PostgreSQL.
+
+Queries are the SQL that both understand, with `?` and `:name` where values go. Tables have a `rowid` that
+counts up unless they are made WITHOUT ROWID; integers have 64 bits, and truth is 0 or 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+Values = Sequence[object] | Mapping[str, object]
+
+
+class Row(Protocol):
+    """One row of an answer, by the names of its columns."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+    def keys(self) -> Iterable[str]:
+        """Return the names."""
+
+
+class Rows(Protocol):
+    """What a statement answers."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed."""
+
+    def fetchone(self) -> Any:
+        """Return the next Row, or None."""
+
+    def fetchall(self) -> list[Any]:
+        """Return the Rows that are left."""
+
+
+class Database(Protocol):
+    """One connection. StoreError, with the place and what to do, whenever the database refuses."""
+
+    def transaction(self, *locks: str, durable: bool) -> AbstractContextManager[None]:
+        """One transaction: all of it, or nothing when the block raises.
+
+        `locks` name what it decides on: a run, an effect, the owner of a quota. Nobody else's transaction
+        with one of these names runs meanwhile, and each query sees what those before it have committed.
+        `durable`: it, and all that was committed before it, is on the disk when the block has ended.
+        """
+
+    def execute(self, query: str, values: Values = ()) -> Rows:
+        """Run one statement, inside a transaction."""
+
+    def read(self, query: str, values: Values = ()) -> list[Row]:
+        """Return the rows of a query, inside a transaction or on its own."""
+
+    def close(self) -> None:
+        """Let go of the connection; closing twice is allowed."""
