@@ -37,6 +37,8 @@ class Follow:
     steps: list[tuple[str, str]]
     quiet: bool = False
     """Tell trouble and questions only."""
+    wait: bool = False
+    """Wait out what can end by itself, such as a key that is missing."""
     run_id: str = ""
     seen: Watch | None = None
 
@@ -79,7 +81,7 @@ class Follow:
                 return reported(session, runner.store, row)
 
     async def _again(self, runner: Runner, follow: Follow) -> RunRow:
-        return await runner.resume(self.run_id, follow)
+        return await runner.resume(self.run_id, follow, wait=self.wait)
 
     async def _watched(self, go: Go, runner: Runner) -> RunRow:
         self.seen = watch(self.screen, self.steps, quiet=self.quiet)

@@ -50,6 +50,7 @@ class Narrator:
             "ask": self._ask,
             "decision": self._decision,
             "run.waiting": self._waiting,
+            "key.awaited": self._awaited,
             "run.done": lambda event: [Line("", "done", "good")],
             "run.failed": self._ended_badly("failed"),
             "run.limited": self._ended_badly("stopped at a limit"),
@@ -188,6 +189,13 @@ class Narrator:
 
     def _waiting(self, event: Event) -> list[Line]:
         return [Line("", f"waiting: {event.data.get('reason', '')}", "ask")]
+
+    def _awaited(self, event: Event) -> list[Line]:
+        sources = ", ".join(event.data.get("sources") or ())
+        return [
+            Line("", f"goes on by itself when a key comes: looks at {sources}", "ask"),
+            Line("", "  ctrl-C stops looking; the run is kept", "ask"),
+        ]
 
     def _ended_badly(self, word: str) -> Callable[[Event], list[Line]]:
         return lambda event: [Line("", f"{word}: {words.because(event.data.get('error'))}", "bad")]

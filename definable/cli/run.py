@@ -27,6 +27,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--yes-to", multiple=True, metavar="GLOB", help="Approve these tools ahead; repeatable.")
 @click.option("--dry", is_flag=True, help="Show the calls that would be made, and make none.")
 @click.option("--offline", is_flag=True, help="Use the offline models even if keys are set.")
+@click.option("--no-wait", is_flag=True, help="End when no key is left, instead of waiting for one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as one JSON object.")
 @click.option("--data", is_flag=True, help="Print the verified result of each call as well.")
 @click.pass_obj
@@ -40,6 +41,7 @@ def command(
     yes_to: tuple[str, ...],
     dry: bool,
     offline: bool,
+    no_wait: bool,
     as_json: bool,
     data: bool,
 ) -> int:
@@ -76,10 +78,10 @@ def command(
 
     async def go(runner: Runner, follow: Follow) -> RunRow:
         follow.run_id = await runner.start(definition, given)
-        return await runner.go(follow.run_id, follow)
+        return await runner.go(follow.run_id, follow, wait=not no_wait)
 
     steps = steps_of(definition.model_dump(mode="json"))
-    return Follow(session, screen, options, steps).finish(go, data=data)
+    return Follow(session, screen, options, steps, wait=not no_wait).finish(go, data=data)
 
 
 def _inputs(workflow: Workflow, pairs: tuple[str, ...], file: Path | None) -> dict[str, Any]:

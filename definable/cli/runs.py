@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from definable.store import RunRow, Store
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+NO_WAIT = click.option("--no-wait", is_flag=True, help="End when no key is left, instead of waiting for one.")
 DATA = click.option("--data", is_flag=True, help="Print the verified result of each call as well.")
 STATUSES = ["queued", "running", "waiting", "done", "failed", "cancelled", "limited"]
 
@@ -86,44 +87,56 @@ def show(session: Session, run: str, events: bool, as_json: bool, data: bool) ->
 @click.argument("call", required=False)
 @click.option("--adopt", metavar="CANDIDATE", help="Take this candidate for the lost effect.")
 @click.option("--reason", default="", help="Why; kept in the receipt.")
+@NO_WAIT
 @JSON
 @DATA
 @click.pass_obj
 def approve(
-    session: Session, run: str, call: str | None, adopt: str | None, reason: str, as_json: bool, data: bool
+    session: Session,
+    run: str,
+    call: str | None,
+    adopt: str | None,
+    reason: str,
+    no_wait: bool,
+    as_json: bool,
+    data: bool,
 ) -> int:
     """Approve what RUN waits for (CALL, when it waits for several), and go on with it."""
     from definable.calls import Decision
     from definable.cli.decide import person
 
     answer = Decision(approve=True, by=person(session.environ), reason=reason, adopt=adopt)
-    return _answer(session, run, call, answer, as_json, data)
+    return _answer(session, run, call, answer, as_json, data, wait=not no_wait)
 
 
 @command.command("deny", short_help="Refuse what RUN waits for, and go on with it.")
 @click.argument("run")
 @click.argument("call", required=False)
 @click.option("--reason", default="", help="Why; kept in the receipt.")
+@NO_WAIT
 @JSON
 @DATA
 @click.pass_obj
-def deny(session: Session, run: str, call: str | None, reason: str, as_json: bool, data: bool) -> int:
+def deny(
+    session: Session, run: str, call: str | None, reason: str, no_wait: bool, as_json: bool, data: bool
+) -> int:
     """Refuse what RUN waits for (CALL, when it waits for several), and go on with it."""
     from definable.calls import Decision
     from definable.cli.decide import person
 
     answer = Decision(approve=False, by=person(session.environ), reason=reason)
-    return _answer(session, run, call, answer, as_json, data)
+    return _answer(session, run, call, answer, as_json, data, wait=not no_wait)
 
 
 @command.command("resume")
 @click.argument("run")
+@NO_WAIT
 @JSON
 @DATA
 @click.pass_obj
-def resume(session: Session, run: str, as_json: bool, data: bool) -> int:
+def resume(session: Session, run: str, no_wait: bool, as_json: bool, data: bool) -> int:
     """Go on with RUN from where it stopped; nothing that was done is done again."""
-    return _resume(session, run, None, None, as_json, data)
+    return _resume(session, run, None, None, as_json, data, wait=not no_wait)
 
 
 @command.command("cancel")
@@ -153,7 +166,9 @@ def cancel(session: Session, run: str, as_json: bool) -> int:
     return 0
 
 
-def _answer(session: Session, run: str, call: str | None, answer: Decision, as_json: bool, data: bool) -> int:
+def _answer(
+    session: Session, run: str, call: str | None, answer: Decision, as_json: bool, data: bool, *, wait: bool
+) -> int:
     from definable.errors import UsageError
 
     with open_runs(session) as store:
@@ -172,11 +187,18 @@ def _answer(session: Session, run: str, call: str | None, answer: Decision, as_j
         known = ", ".join(candidates) or "none"
         raise UsageError(f"{answer.adopt!r} is no candidate of {chosen.call}; there are: {known}")
     bound = answer.model_copy(update={"arguments_hash": chosen.ask.arguments_hash})
-    return _resume(session, row.id, chosen.call, bound, as_json, data)
+    return _resume(session, row.id, chosen.call, bound, as_json, data, wait=wait)
 
 
 def _resume(
-    session: Session, run: str, call: str | None, answer: Decision | None, as_json: bool, data: bool
+    session: Session,
+    run: str,
+    call: str | None,
+    answer: Decision | None,
+    as_json: bool,
+    data: bool,
+    *,
+    wait: bool,
 ) -> int:
     """Go on with a run, after an answer when there is one. What is done or cancelled is only shown."""
     from definable.cli.follow import Follow, steps_of
@@ -190,10 +212,10 @@ def _resume(
             runner.answer(row.id, call, answer)
         if row.status.final:
             return row
-        return await runner.resume(row.id, follow)
+        return await runner.resume(row.id, follow, wait=wait)
 
     screen = session.screen(as_json)
-    follow = Follow(session, screen, Options(), steps_of(row.definition), run_id=row.id)
+    follow = Follow(session, screen, Options(), steps_of(row.definition), wait=wait, run_id=row.id)
     return follow.finish(go, data=data)
 
 

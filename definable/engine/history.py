@@ -52,7 +52,7 @@ def _took(event: Event) -> Spent | None:
 
 
 def seconds_at_work(events: list[Event]) -> float:
-    """Return how long a run has been worked on: each stretch from its first event to its last."""
+    """Return the seconds of work on a run: each stretch from its first event to its last, or to a wait."""
     total, began, last = 0.0, None, None
     for event in events:
         at = datetime.fromisoformat(event.at)
@@ -60,6 +60,9 @@ def seconds_at_work(events: list[Event]) -> float:
             total += (last - began).total_seconds() if began and last else 0.0
             began = at
         last = at
+        if event.type == "run.waiting" and began:
+            # What is logged from here on, such as an answer after hours, is no work.
+            total, began = total + (last - began).total_seconds(), None
     return total + ((last - began).total_seconds() if began and last else 0.0)
 
 

@@ -18,6 +18,7 @@ from definable.engine.dry import foresee, rehearse
 from definable.engine.history import spent
 from definable.engine.place import alone, refuse_real, sandboxed
 from definable.engine.segment import DATABASE, Segment
+from definable.engine.waits import TICK, key_comes
 from definable.errors import DefinableError, LimitReached, RunCancelled, StoreError, UsageError
 from definable.graph.context import run_names
 from definable.graph.governor import Account, Governor
@@ -26,6 +27,7 @@ from definable.spec.inputs import complete
 from definable.spec.workflow import Limits, Step, Workflow
 from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store
 from definable.toolkits.arguments import normalise
+from definable.toolkits.credentials import KeyRing
 from definable.workspace import Workspace
 from definable.workspace.reach import products
 
@@ -127,15 +129,58 @@ class Runner:
         scope = self._fitting(workflow, inputs)
         return rehearse(workflow, agents, self.workspace.tools(), scope)
 
-    async def go(self, run: str, watch: Watch = lambda event: None) -> RunRow:
-        """Work on a run until it ends or waits for a person; return where it stands then."""
+    async def go(self, run: str, watch: Watch = lambda event: None, *, wait: bool = False) -> RunRow:
+        """Work on a run until it ends or waits; return where it stands then.
+
+        With `wait`, what can end by itself (a key may come) is waited out, and the run goes on. Nothing is
+        held meanwhile: another process may take the run over, and then this one lets it go.
+        """
+        row = await self._stretch(run, watch)
+        while wait and row.status is RunStatus.WAITING and (over := self._waits.get(row.reason)):
+            if not await over(row, watch):
+                break
+            for ask in self.store.open_asks(row.id):
+                self._by_itself(ask)
+            row = await self._stretch(row.id, watch)
+        return await self._taken_over(row)
+
+    @property
+    def _waits(self) -> Mapping[str, Callable[[RunRow, Watch], Awaitable[bool]]]:
+        """Reason → what waits until it is over, and says False when it cannot end by itself."""
+        return {"auth": self._key_comes}
+
+    async def _key_comes(self, row: RunRow, watch: Watch) -> bool:
+        asks = [ask.ask.tool for ask in self.store.open_asks(row.id) if ask.ask.reason == "auth"]
+        if row.options.get("sandbox") or not all(asks):
+            return False  # a simulator's keys, or a model's, do not change
+        kits = {kit.toolkit: kit for kit in map(self.workspace.toolkit_of, asks)}
+        rings = [KeyRing(kit.credentials, self.environ) for kit in kits.values()]
+        return await key_comes(self.store, row, rings, watch, self.sleep)
+
+    async def _taken_over(self, row: RunRow) -> RunRow:
+        """Return where the run stands, once nobody else works on it."""
+        while (row := self.store.run(row.id)).status is RunStatus.RUNNING:
+            try:
+                with alone(self._lock(row.id), "busy"):
+                    return self.store.run(row.id)
+            except UsageError:
+                await self.sleep(TICK)
+        return row
+
+    def _lock(self, run: str) -> Path:
+        return self.workspace.home / "locks" / run
+
+    async def _stretch(self, run: str, watch: Watch) -> RunRow:
         row = self.store.run(run)
         busy = f"run {row.id} is being worked on by another process"
-        with alone(self.workspace.home / "locks" / row.id, busy):
+        with alone(self._lock(row.id), busy):
             return await self._segment(row, watch)
 
-    async def resume(self, run: str, watch: Watch = lambda event: None) -> RunRow:
-        """Go on with a run that waits or was interrupted. What was done is not done again."""
+    async def resume(self, run: str, watch: Watch = lambda event: None, *, wait: bool = False) -> RunRow:
+        """Go on with a run that waits or was interrupted. What was done is not done again.
+
+        `wait`: see `go`.
+        """
         row = self.store.run(run)
         if row.status.final:
             raise UsageError(f"run {row.id} is {row.status}; there is nothing to go on with")
@@ -144,7 +189,7 @@ class Runner:
         open_asks = self.store.open_asks(row.id)
         if open_asks and not self._answered(row):
             return row
-        return await self.go(row.id, watch)
+        return await self.go(row.id, watch, wait=wait)
 
     def answer(self, run: str, call: str | None, decision: Decision) -> AskRow:
         """Keep a person's answer to what a run waits for; `call` names one of several questions."""

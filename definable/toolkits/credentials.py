@@ -69,9 +69,18 @@ class KeyRing:
             self._key = None
         return self.current()
 
+    def set_now(self) -> list[Key]:
+        """Return all keys that are set now, refused ones too."""
+        return [key for source in self._sources if (key := self._try(source))]
+
     def secrets(self) -> list[str]:
         """Return all values that are set now, for the redactor."""
-        return [key.secret.get_secret_value() for source in self._sources if (key := self._try(source))]
+        return [key.secret.get_secret_value() for key in self.set_now()]
+
+    @property
+    def may_change(self) -> bool:
+        """Whether another key may come up while this process runs: a file is configured."""
+        return any(self._environ.get(source.file_env or "", "").strip() for source in self._sources)
 
     def states(self) -> dict[str, str]:
         """Return how each source stands: `in use`, `set`, `not set`, `refused`, or what is wrong."""
