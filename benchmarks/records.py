@@ -53,8 +53,7 @@ class Keeper:
     def slot(self, n: int) -> None:
         """Take a slot in the three windows of a read, and start them with its answer, when there is room."""
         tool = self.kit.tools["HEX_GET_PROJECT"]
-        names = {"owner": "o", "ticket": f"t{n}", "source": RUN, "call": f"s.{n}"}
-        wanted = claim(self.kit, tool, 1.0, **names)
+        wanted = claim(self.kit, tool, 1.0, owner="o", ticket=f"t{n}", source=RUN, call=f"s.{n}")
         assert wanted is not None
         at = 1_000_000.0 + 10 * n
         assert self.store.take(wanted, at) is None

@@ -65,13 +65,13 @@ class Governor:
             granted = True
         finally:
             if not granted:
-                self.store.withdraw(claim.ticket)
+                self.store.withdraw(claim.queued_as)
         return self.now() - began, bucket
 
     def learn(self, toolkit: str, tool: str, claim: Claim, outcome: Outcome) -> None:
         """Take in what came of an attempt: when its slots are free, and what the server said of quotas."""
         now = self.now()
-        if claim.hold and outcome.phase in (Phase.NOT_SENT, Phase.REJECTED):
+        if claim.holds and outcome.phase in (Phase.NOT_SENT, Phase.REJECTED):
             self.store.release(claim.holder)
         if outcome.phase is Phase.NOT_SENT:
             self.store.unsent(claim)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -44,30 +45,49 @@ class Claim:
 
     owner: str
     ticket: str
+    """What its slots are known by: this attempt's alone."""
     source: str
     buckets: tuple[Bucket, ...]
     lease: float = 65.0
     """Seconds after which an attempt without an answer counts as answered: its process has crashed."""
     holder: str = ""
-    """Who holds a place until it is settled: the call, over all of its attempts."""
-    hold: Bucket | None = None
+    """Who holds places until it is settled: the call, over all of its attempts."""
+    holds: tuple[Bucket, ...] = ()
+    """Buckets of places that are held; all of a holder's are given back together."""
+    place: str = ""
+    """What it is known by in the queue, in this process and in the next one; its ticket when empty."""
+    patience: float = math.inf
+    """Seconds beyond which nobody stands and waits: the place is kept until its turn is due."""
 
     @property
-    def wanted(self) -> tuple[Bucket, ...]:
-        """Every bucket it needs a place in."""
-        return (*self.buckets, self.hold) if self.hold else self.buckets
+    def queued_as(self) -> str:
+        """What it is known by in the queue."""
+        return self.place or self.ticket
+
+    def wanted(self, held: Collection[str] = ()) -> tuple[Bucket, ...]:
+        """Every bucket it needs a place in, but for those whose places it has: `held`, by name."""
+        return (*self.buckets, *(each for each in self.holds if each.name not in held))
 
 
 def claim(
-    toolkit: Toolkit, tool: Tool, share: float, *, owner: str, ticket: str, source: str, call: str
+    toolkit: Toolkit,
+    tool: Tool,
+    share: float,
+    *,
+    owner: str,
+    ticket: str,
+    source: str,
+    call: str,
+    place: str = "",
+    patience: float = math.inf,
 ) -> Claim | None:
     """Return what an attempt with `tool` claims of `share` (0 to 1) of each quota; None if none is known."""
     rates = (Bucket(name, _allowances(toolkit, name, share)) for name in tool.quota if name in toolkit.quotas)
-    hold = None
+    holds: tuple[Bucket, ...] = ()
     if tool.holds and (size := toolkit.holds.get(tool.holds)):
-        hold = Bucket(tool.holds, (Allowance(_part(size, share), 0.0),))
+        holds = (places(tool.holds, _part(size, share)),)
     buckets = tuple(rates)
-    if not buckets and hold is None:
+    if not buckets and not holds:
         return None
     return Claim(
         owner=owner,
@@ -76,8 +96,15 @@ def claim(
         buckets=buckets,
         lease=2 * toolkit.timeout + MARGIN,
         holder=holder(source, call),
-        hold=hold,
+        holds=holds,
+        place=place,
+        patience=patience,
     )
+
+
+def places(name: str, limit: int) -> Bucket:
+    """Return a bucket of places that are held until they are given back; `limit` of 1 is a lock."""
+    return Bucket(name, (Allowance(limit, 0.0),))
 
 
 def holder(run: str, call: str) -> str:

@@ -47,10 +47,11 @@ class Runs(Protocol):
         reason: str = "",
         outputs: dict[str, Json] | None = None,
         error: dict[str, Json] | None = None,
+        until: str | None = None,
     ) -> RunRow:
         """Change where a run stands. UsageError when it is done or cancelled: nothing follows those.
 
-        `outputs` and `error` replace what was there; None leaves outputs and clears the error.
+        `outputs`, `error` and `until` replace what was there; None leaves outputs and clears the others.
         """
 
 
@@ -154,12 +155,13 @@ class Quotas(Protocol):
     def take(self, claim: Claim, now: float) -> Wait | None:
         """Take a slot in each bucket and return None, or queue up and say when to ask again.
 
-        The place in the queue is kept until `ticket` asks again or is withdrawn; who does not ask again in
-        time loses it. A place that `holder` has already is kept, and its lease begins anew with whatever
-        the holder sends.
+        The place in the queue is kept until it asks again or is withdrawn; who does not ask again in time
+        loses it. One that will probably wait longer than the claim's `patience` may ask again when it is
+        due, from another process. Places that `holder` has already are kept, and their leases begin anew
+        with whatever the holder sends.
         """
 
-    def withdraw(self, ticket: str) -> None:
+    def withdraw(self, place: str) -> None:
         """Leave the queue; nothing happens when it is not in it."""
 
     def answered(self, claim: Claim, now: float, *, refused: bool = False) -> None:
@@ -169,7 +171,7 @@ class Quotas(Protocol):
         """Say that nothing was sent: its slots are free."""
 
     def release(self, holder: str) -> None:
-        """Give back the place that a call holds; `settle` does so as well."""
+        """Give back the places that a call holds; `settle` does so as well."""
 
     def throttled(self, claim: Claim, now: float, asked: float | None) -> None:
         """Learn from a 429: nobody sends to that bucket for `asked` seconds, and its limit is lower."""

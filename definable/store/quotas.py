@@ -40,24 +40,24 @@ class SqlQuotas:
     def take(self, claim: Claim, now: float) -> Wait | None:
         """Take a slot in each bucket, or a place in the queue."""
         with self._writing(claim.owner, durable=False) as db:
-            held = _renew(db, claim, now)
-            wanted = claim.buckets if held else claim.wanted
+            wanted = claim.wanted(_held(db, claim, now))
             queue = _queue(db, claim.owner, now)
             mine = _turn(db, claim, wanted, queue)
             room = Room(now, _newest(db, claim.owner), standings(db, claim.owner))
-            if wait := admit(wanted, ahead_of(claim.ticket, mine, queue), room):
-                _enqueue(db, claim, wanted, mine, now + wait.seconds)
+            if wait := admit(wanted, ahead_of(claim.queued_as, mine, queue), room):
+                parked = wait.expected > claim.patience
+                _enqueue(db, claim, wanted, mine, now + (wait.expected if parked else wait.seconds))
                 return wait
             if queue:
-                db.execute("DELETE FROM quota_queue WHERE ticket = ?", (claim.ticket,))
+                db.execute("DELETE FROM quota_queue WHERE ticket = ?", (claim.queued_as,))
             _occupy(db, claim, wanted, now)
             _serve(db, claim, mine, now)
         return None
 
-    def withdraw(self, ticket: str) -> None:
+    def withdraw(self, place: str) -> None:
         """Leave the queue."""
         with self._writing(durable=False) as db:
-            db.execute("DELETE FROM quota_queue WHERE ticket = ?", (ticket,))
+            db.execute("DELETE FROM quota_queue WHERE ticket = ?", (place,))
 
     def answered(self, claim: Claim, now: float, *, refused: bool = False) -> None:
         """Start the windows of an attempt's slots."""
@@ -143,12 +143,13 @@ def _learn(db: Database, owner: str, bucket: Bucket, standing: Standing) -> None
     )
 
 
-def _renew(db: Database, claim: Claim, now: float) -> bool:
-    changed = db.execute(
-        "UPDATE quota_slots SET answered = ? WHERE ticket = ? AND answered > ?",
+def _held(db: Database, claim: Claim, now: float) -> set[str]:
+    """The buckets in which its holder has a place; those leases begin anew."""
+    rows = db.execute(
+        "UPDATE quota_slots SET answered = ? WHERE ticket = ? AND answered > ? RETURNING bucket",
         (now + HOLD, claim.holder, now),
     )
-    return changed.rowcount > 0
+    return {row["bucket"] for row in rows.fetchall()}
 
 
 def _newest(db: Database, owner: str) -> Newest:
@@ -180,7 +181,7 @@ def _queue(db: Database, owner: str, now: float) -> list[Waiter]:
 
 def _turn(db: Database, claim: Claim, wanted: tuple[Bucket, ...], queue: Sequence[Waiter]) -> int:
     for waiter in queue:
-        if waiter.ticket == claim.ticket:
+        if waiter.ticket == claim.queued_as:
             return waiter.turn
     rows = db.execute("SELECT source, turn FROM quota_turns WHERE owner = ?", (claim.owner,)).fetchall()
     burst = min((each.limit for bucket in wanted for each in bucket.allowances), default=1)
@@ -201,13 +202,13 @@ def _enqueue(db: Database, claim: Claim, wanted: tuple[Bucket, ...], turn: int, 
     db.execute(
         "INSERT INTO quota_queue (ticket, owner, source, turn, wakes, buckets) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (ticket) DO UPDATE SET wakes = excluded.wakes",
-        (claim.ticket, claim.owner, claim.source, turn, wakes, dumped(wanted)),
+        (claim.queued_as, claim.owner, claim.source, turn, wakes, dumped(wanted)),
     )
 
 
 def _occupy(db: Database, claim: Claim, wanted: tuple[Bucket, ...], now: float) -> None:
     for bucket in wanted:
-        held = bucket is claim.hold
+        held = bucket in claim.holds
         gone = now - bucket.longest - slack(bucket.longest)
         db.execute(
             "DELETE FROM quota_slots WHERE owner = ? AND bucket = ? AND answered < ?",

@@ -43,7 +43,9 @@ class RunRow(Fact):
     inputs: dict[str, Json] = Field(default_factory=dict)
     status: RunStatus = RunStatus.QUEUED
     reason: str = ""
-    """Why it waits: `approval`, `auth`, `quota`, `review`."""
+    """Why it waits: `approval`, `auth`, `quota`, `retry`, `review`."""
+    until: str | None = None
+    """When a wait ends that nobody has to end, RFC 3339 in UTC: `quota` and `retry` have one."""
     outputs: dict[str, Json] | None = None
     error: dict[str, Json] | None = None
     """A `DefinableError.to_json()`."""

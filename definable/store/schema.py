@@ -69,6 +69,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
         "CREATE TABLE quota_owners (mark TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID",
     ),
+    ("ALTER TABLE runs ADD COLUMN until TEXT",),
 )
 """Index + 1 is the schema version that the statements lead to."""
 

@@ -83,6 +83,7 @@ class SqlStore(SqlQuotas):
         reason: str = "",
         outputs: dict[str, Json] | None = None,
         error: dict[str, Json] | None = None,
+        until: str | None = None,
     ) -> RunRow:
         """Change where a run stands."""
         with self._writing(self.run(run).id) as db:
@@ -94,6 +95,7 @@ class SqlStore(SqlQuotas):
             changes = {
                 "status": status,
                 "reason": reason,
+                "until": until,
                 "outputs": row.outputs if outputs is None else outputs,
                 "error": error,
                 "ended_at": (row.ended_at or self._now()) if status.ended else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from definable.calls import Ask, Decision, Exchange, Outcome, Phase, Receipt, Send
 from definable.errors import LedgerError, ReplayError, StoreError, UsageError
-from definable.quota.claim import Allowance, Bucket, Claim
+from definable.quota.claim import Allowance, Bucket, Claim, places
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
 from definable.store import RunRow, RunStatus, State, Store
@@ -67,7 +68,7 @@ def a_claim(
 ) -> Claim:
     """Return what an attempt asks for: one of `limit` places a minute."""
     user = Bucket("user", (Allowance(limit, 60.0),))
-    return Claim(owner, ticket, "r1", (user,), holder=f"r1/{call}", hold=hold)
+    return Claim(owner, ticket, "r1", (user,), holder=f"r1/{call}", holds=(hold,) if hold else ())
 
 
 class StoreContract:
@@ -139,7 +140,10 @@ class StoreContract:
         failed = store.set_status("r1", RunStatus.FAILED, outputs={"cell": "c1"}, error={"message": "no"})
         assert failed == store.run("r1")
         assert (failed.ended_at, failed.error) == ("2026-11-23T09:01:00.000Z", {"message": "no"})
+        later = store.set_status("r1", RunStatus.WAITING, "quota", until="2026-11-23T12:03:10.000Z")
+        assert later.until == store.run("r1").until == "2026-11-23T12:03:10.000Z"
         again = store.set_status("r1", RunStatus.RUNNING)
+        assert again.until is None
         assert (again.ended_at, again.error, again.outputs) == (None, None, {"cell": "c1"})
 
     @pytest.mark.parametrize("end", [RunStatus.DONE, RunStatus.CANCELLED])
@@ -448,6 +452,32 @@ class StoreContract:
         assert store.take(a_claim("poll", call="s.1", limit=9), 900.0) is None
         assert store.take(a_claim("b", call="s.2", hold=kernels, limit=9), 1700.0)
         assert store.take(a_claim("b", call="s.2", hold=kernels, limit=9), 1801.0) is None
+
+    def test_a_call_may_hold_several_places(self, store: Store) -> None:
+        """Another that needs one of them waits, and all are given back together."""
+        kernels, project = places("kernels", 2), places("project/p1", 1)
+        first = replace(a_claim("a", call="s.1", limit=9), holds=(kernels, project))
+        second = replace(a_claim("b", call="s.2", limit=9), holds=(kernels, project))
+        assert store.take(first, 100.0) is None
+        assert store.take(replace(first, ticket="a2"), 100.0) is None
+        wait = store.take(second, 101.0)
+        assert wait
+        assert wait.bucket == "project/p1"
+        assert store.take(replace(a_claim("c", call="s.3", limit=9), holds=(kernels,)), 101.0) is None
+        store.release("r1/s.1")
+        assert store.take(second, 102.0) is None
+
+    def test_a_place_in_the_queue_outlives_the_process_that_took_it(self, store: Store) -> None:
+        """Who waits longer than it has patience for is expected again when its turn is due, not before."""
+        assert store.take(a_claim("a"), 100.0) is None
+        store.answered(a_claim("a"), 100.0)
+        patient = replace(a_claim("b"), place="r1/s.1/0", patience=5.0)
+        wait = store.take(patient, 101.0)
+        assert wait
+        assert wait.expected == pytest.approx(59.0, abs=0.1)
+        assert store.take(a_claim("c"), 158.0)
+        assert store.take(a_claim("c"), 160.1)
+        assert store.take(replace(patient, ticket="b2"), 160.1) is None
 
     def test_a_429_pauses_everybody_and_lowers_the_limit(self, store: Store) -> None:
         """What we had of the window when the server said no again is what there is for us."""

@@ -196,7 +196,7 @@ def test_a_claim_comes_from_the_toolkit() -> None:
     """A run of a project needs the user's quota, that of runs, and a kernel; of each, half if so set."""
     found = claim(toolkit(), tool("HEX_RUN_PROJECT"), 0.5, owner="o", ticket="t", source="run", call="step.1")
     assert found
-    limits = {each.name: [a.limit for a in each.allowances] for each in found.wanted}
+    limits = {each.name: [a.limit for a in each.allowances] for each in found.wanted()}
     assert limits == {"user": [30], "hex-run-kernel": [10, 30], "kernels": [12]}
     assert found.holder == "run/step.1"
     assert loaded(dumped(found.buckets)) == found.buckets
