@@ -98,6 +98,8 @@ class Send(Fact):
     """Effect id, when this attempt may change something: the ledger must know of it before the first byte."""
     fresh: bool = False
     """The credential last used was refused: take the next source."""
+    retry: bool = False
+    """It repeats what a transient failure spoiled, so it takes one of the run's retries."""
     why: str = ""
 
 
@@ -121,6 +123,15 @@ Cause = Literal["", "connect", "dns", "tls", "timeout", "reset", "too_large", "c
 """Why an attempt has no response."""
 
 
+class Margin(Fact):
+    """What a run had left when an attempt had its answer."""
+
+    retries: int
+    """Transient failures that may still be answered by sending again."""
+    seconds: float | None = None
+    """Until the nearest limit on time; None where there is none."""
+
+
 class Outcome(Fact):
     """Reply to a `Send`: what one attempt produced, as it came, with secrets taken out."""
 
@@ -140,6 +151,11 @@ class Outcome(Fact):
     """Which source was used, by name, never by value."""
     at: str = ""
     """When the attempt ended, RFC 3339 in UTC."""
+    waited: float = 0.0
+    """Seconds that it was held back before it was sent."""
+    held_by: str = ""
+    """What held it back longest: a bucket of a quota, or `breaker`."""
+    margin: Margin | None = None
 
 
 class Decision(Fact):
@@ -197,6 +213,8 @@ class Attempt(Fact):
     verdict: Verdict
     seconds: float
     at: str
+    waited: float = 0.0
+    held_by: str = ""
 
 
 class Receipt(Fact):
@@ -217,6 +235,10 @@ class Receipt(Fact):
     effect: str | None = None
     decided_by: str = ""
     trail: tuple[Attempt, ...] = ()
+    retries: int = 0
+    """Retries of the run's budget that it took, looks included."""
+    margin: Margin | None = None
+    """What the run had left when it was settled."""
     result: Json = None
 
     def brief(self, data: bool = False) -> dict[str, Json]:

@@ -105,6 +105,9 @@ class Board:
         elif event.type == "quota.waits":
             state.doing = f"waiting for its turn (quota {event.data['bucket']})"
             state.until = now + float(event.data["seconds"])
+        elif event.type == "breaker.waits":
+            state.doing = "waiting until its host is well again"
+            state.until = now + float(event.data["seconds"])
         elif event.type == "quota.waited":
             state.doing, state.until = "sending", None
         elif event.type == "exchange":

@@ -43,6 +43,8 @@ class Narrator:
             "call.proposed": self._proposed,
             "exchange": self._exchange,
             "quota.waits": self._quota,
+            "breaker.waits": self._breaker,
+            "breaker.opened": self._breaker,
             "verdict": self._verdict,
             "receipt": self._receipt,
             "artifact": self._artifact,
@@ -125,6 +127,14 @@ class Narrator:
         text = (
             f"  waits about {words.duration(data['seconds'])} for its turn: quota {data['bucket']} is used up"
         )
+        return [*self._about(event), Line(self._where(event), text)]
+
+    def _breaker(self, event: Event) -> list[Line]:
+        gate, seconds = event.data["gate"], words.duration(event.data["seconds"])
+        if event.type == "breaker.opened":
+            text = f"  most of the last {gate} failed: no more are sent for {seconds}, then one tries"
+            return [*self._about(event), Line(self._where(event), text, "trouble")]
+        text = f"  waits {seconds}: most of the last {gate} failed, and one has to get through first"
         return [*self._about(event), Line(self._where(event), text)]
 
     def _receipt(self, event: Event) -> list[Line]:

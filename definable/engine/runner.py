@@ -22,9 +22,10 @@ from definable.engine.waits import TICK, key_comes
 from definable.errors import DefinableError, LimitReached, RunCancelled, StoreError, UsageError
 from definable.graph.context import run_names
 from definable.graph.governor import Account, Governor
+from definable.graph.guard import Guard
 from definable.settings import Settings
 from definable.spec.inputs import complete
-from definable.spec.workflow import Limits, Step, Workflow
+from definable.spec.workflow import RunLimits, Step, Workflow
 from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store
 from definable.toolkits.arguments import normalise
 from definable.toolkits.credentials import KeyRing
@@ -72,6 +73,7 @@ class Runner:
         self.store = store
         self.sleep = sleep
         self.now = now
+        self.guard = Guard(store, now)
 
     @classmethod
     @asynccontextmanager
@@ -235,7 +237,7 @@ class Runner:
             description=f"One call of {slug}",
             steps=(Step(id="call", call=slug, arguments=given, approve=False if approve else None),),
             outputs={"result": "${{ steps.call.output }}"},
-            limits=Limits(time=ONE_CALL),
+            limits=RunLimits(time=ONE_CALL),
         )
         run = self._create(workflow, exact)
         row = await self.go(run, watch)
@@ -252,7 +254,9 @@ class Runner:
             if options.sandbox:
                 environ = stack.enter_context(sandboxed(self.workspace.home, environ, self.options.faults))
             offline, govern = self._offline(options), self._governor
-            segment = Segment(self.workspace, self.store, environ, offline, watch, self.sleep, govern)
+            segment = Segment(
+                self.workspace, self.store, environ, offline, watch, self.sleep, govern, self.guard
+            )
             try:
                 return await segment.work(row, options.yes_to)
             except RunCancelled:

@@ -18,6 +18,7 @@ from definable.errors import DefinableError
 from definable.graph.build import agents_of, build
 from definable.graph.context import Context
 from definable.graph.governor import Account, Governor
+from definable.graph.guard import Guard
 from definable.models import Models
 from definable.models.failures import KEYS
 from definable.redaction import Redactor
@@ -50,6 +51,7 @@ class Segment:
         watch: Callable[[Event], None],
         sleep: Callable[[float], Awaitable[None]],
         govern: Callable[[Mapping[str, Account]], Governor | None],
+        guard: Guard,
     ) -> None:
         """Keep what it is made of; nothing is opened here."""
         self.workspace = workspace
@@ -59,6 +61,7 @@ class Segment:
         self.watch = watch
         self.sleep = sleep
         self.govern = govern
+        self.guard = guard
 
     async def work(self, row: RunRow, yes_to: tuple[str, ...]) -> RunRow:
         """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
@@ -165,6 +168,8 @@ class Segment:
                 watch=self.watch,
                 sleep=self.sleep,
                 governor=self.govern(accounts),
+                guard=self.guard,
+                places=places,
                 yes_to=yes_to,
             )
             recall(context)

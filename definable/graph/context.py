@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from definable.calls import Ask, Outcome, Receipt, Send, ToolCall
+from definable.calls import Ask, Margin, Outcome, Receipt, Send, ToolCall
 from definable.graph.governor import Governor
+from definable.graph.guard import Guard
 from definable.limits import Budget, Spent, Usage
 from definable.models import Models
+from definable.quota.breaker import RetryBudget
 from definable.spec.agent import Agent
 from definable.spec.paths import lookup
 from definable.spec.workflow import Step, Workflow
@@ -47,6 +49,10 @@ class Context:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     governor: Governor | None = None
     """Keeps what is sent within the quotas; None: whatever is asked for is sent at once."""
+    guard: Guard | None = None
+    """Holds back what is sent to a host that fails; None: nothing is held back."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Toolkit name → the address its requests go to."""
     yes_to: tuple[str, ...] = ()
     spent: Spent = field(default_factory=Spent)
     by_step: dict[str, Spent] = field(default_factory=dict)
@@ -54,6 +60,7 @@ class Context:
     """When this segment began; the time of segments before it is in `spent`."""
     second_chance: bool = False
     """The run had failed and was told to go on: what its model failed at is tried again from the start."""
+    retries: RetryBudget = field(init=False)
     shown: int = 0
     outputs: dict[str, Any] = field(default_factory=dict)
     """Step id → what it brought, as the log has it; None for a step that was skipped."""
@@ -65,6 +72,10 @@ class Context:
     """Every model turn of this run by its key, as the log has it."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
     """Every receipt of this run by its call, in the order in which they were settled."""
+
+    def __post_init__(self) -> None:
+        """Begin with all the retries that the workflow allows."""
+        self.retries = RetryBudget(self.workflow.limits.retries)
 
     def log(self, type: str, data: dict[str, Any], step: str | None = None, call: str | None = None) -> None:
         """Append an event to the run log and show it to whoever watches."""
@@ -132,6 +143,12 @@ class Context:
         if step.limits:
             found.append(Budget(name=f"step {step.id}", limits=step.limits, spent=mine))
         return found
+
+    def margin(self, step: Step) -> Margin:
+        """Return what is left of the run's retries and of the nearest limit on time."""
+        timed = [b for b in self.budgets(step) if b.limits.time is not None]
+        left = min((max(0.0, (b.limits.time or 0.0) - b.spent.seconds) for b in timed), default=None)
+        return Margin(retries=int(self.retries.left), seconds=None if left is None else round(left, 3))
 
     def paid(self, step: Step, model: str, usage: Usage) -> Spent:
         """Count a model call, and return what it took."""

@@ -27,8 +27,10 @@ def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, An
         order = ORDER.validate_python(dispatch["order"])
         assert isinstance(order, Send)  # noqa: S101
         if context.store.exchange(context.run.id, dispatch["call"], dispatch["n"]) is None:
-            await _wait(context, context.calls[dispatch["call"]].step, order)
-            outcome = await _governed(context, dispatch, order)
+            step = context.calls[dispatch["call"]].step
+            _spend(context, order)
+            await _wait(context, step, order)
+            outcome = await _guarded(context, dispatch, order)
             exchange = Exchange(call=dispatch["call"], n=dispatch["n"], order=order, reply=outcome)
             context.store.record(context.run.id, exchange)
             context.tell()
@@ -58,6 +60,52 @@ def _check(context: Context, step: str, delay: float, tool: str, why: str) -> No
             )
 
 
+def _spend(context: Context, order: Send) -> None:
+    """Take one of the run's retries where the order is one. LimitReached when none is left."""
+    if order.retry and not context.retries.spend():
+        size = context.retries.size
+        raise LimitReached(
+            f"the run may send again {size} times after transient failures, and one more for every ten "
+            f"answers; that is used up, and {order.tool} would have to be sent again: {order.why}",
+            hint="resume the run when the service is well again, or raise `limits.retries`; "
+            "what is done stays done",
+            limit="retries",
+        )
+
+
+async def _guarded(context: Context, dispatch: Dispatch, order: Send) -> Outcome:
+    """Perform the attempt once its host is not known to fail; note what the run has left then."""
+    toolkit, tool = context.catalog[order.tool]
+    call = context.calls[dispatch["call"]]
+    guard = context.guard
+    if guard is None:
+        return await _governed(context, dispatch, order)
+    gate = guard.gate(toolkit, tool, context.places[toolkit.toolkit])
+    began = guard.now()
+    while (passed := guard.ask(gate)).seconds:
+        _check(context, call.step, passed.seconds, order.tool, f"{gate.name} fail too often until then")
+        if guard.now() - began < WORTH_TELLING <= passed.seconds:
+            data = {"gate": gate.name, "seconds": round(passed.seconds, 3), "tool": order.tool}
+            context.log("breaker.waits", data, step=call.step, call=call.id)
+        await context.sleep(passed.seconds)
+    held = guard.now() - began
+    outcome = await _governed(context, dispatch, order)
+    if opened := guard.came(gate, passed, tool, outcome):
+        data = {"gate": gate.name, "seconds": round(opened.opens - guard.now(), 3), "trips": opened.trips}
+        context.log("breaker.opened", data, step=call.step, call=call.id)
+    return _noted(context, call.step, outcome, held)
+
+
+def _noted(context: Context, step: str, outcome: Outcome, held: float) -> Outcome:
+    """Add to an outcome what it waited for and what the run has left."""
+    if outcome.status is not None:
+        context.retries.earn()
+    longest = "breaker" if held > outcome.waited else outcome.held_by
+    margin = context.margin(next(s for s in context.workflow.steps if s.id == step))
+    facts = {"waited": round(outcome.waited + held, 3), "held_by": longest, "margin": margin}
+    return outcome.model_copy(update=facts)
+
+
 async def _governed(context: Context, dispatch: Dispatch, order: Send) -> Outcome:
     """Perform the attempt once its quotas have room for it."""
     toolkit, tool = context.catalog[order.tool]
@@ -78,7 +126,7 @@ async def _governed(context: Context, dispatch: Dispatch, order: Send) -> Outcom
         context.log("quota.waited", {"bucket": bucket, "seconds": round(seconds, 3)}, step=step, call=call)
     outcome = await _attempt(context, dispatch, order)
     governor.learn(toolkit.toolkit, order.tool, claim, outcome)
-    return outcome
+    return outcome.model_copy(update={"waited": seconds, "held_by": bucket}) if seconds else outcome
 
 
 async def _attempt(context: Context, dispatch: Dispatch, order: Send) -> Outcome:

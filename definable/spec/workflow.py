@@ -24,6 +24,16 @@ class Limits(FileModel):
     time: Duration | None = Field(None, description="Wall-clock time, waiting for people not counted")
 
 
+class RunLimits(Limits):
+    """What a whole run may spend."""
+
+    retries: int = Field(
+        10,
+        ge=0,
+        description="Times that it may send again after transient failures; ten answers earn one",
+    )
+
+
 class Input(FileModel):
     """One declared input of a workflow: a small part of JSON Schema."""
 
@@ -89,7 +99,7 @@ class Workflow(FileModel):
     inputs: dict[str, Input] = Field(default_factory=dict)
     steps: tuple[Step, ...] = Field(min_length=1)
     outputs: dict[str, Any] = Field(default_factory=dict)
-    limits: Limits = Field(default_factory=Limits)
+    limits: RunLimits = Field(default_factory=RunLimits)
     approvals: tuple[ApprovalRule, ...] = ()
 
     def rule_for(self, slug: str) -> ApprovalRule | None:

@@ -179,6 +179,12 @@ class Quotas(Protocol):
     def hinted(self, claim: Claim, now: float, hints: Hints) -> None:
         """Learn from a server's figures; they can only lower what is sent."""
 
+    def breaker(self, name: str) -> str:
+        """Return the state of an open circuit breaker, as text; empty while it is closed."""
+
+    def set_breaker(self, name: str, known: str, state: str) -> bool:
+        """Replace the state that was `known`; False, and nothing changes, when it is another by now."""
+
     def quota_owner(self, mark: str) -> str | None:
         """Return whose quota a key uses, or None while it is not known; `mark` stands for the key."""
 

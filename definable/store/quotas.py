@@ -96,6 +96,21 @@ class SqlQuotas:
                 if after != before:
                     _learn(db, claim.owner, bucket, after)
 
+    def breaker(self, name: str) -> str:
+        """Return the state of an open breaker."""
+        found = self._read("SELECT state FROM breakers WHERE name = ?", name)
+        return str(found[0]["state"]) if found else ""
+
+    def set_breaker(self, name: str, known: str, state: str) -> bool:
+        """Replace what was known of a breaker."""
+        with self._writing(name, durable=False) as db:
+            if self.breaker(name) != known:
+                return False
+            db.execute("DELETE FROM breakers WHERE name = ?", (name,))
+            if state:
+                db.execute("INSERT INTO breakers VALUES (?, ?)", (name, state))
+        return True
+
     def quota_owner(self, mark: str) -> str | None:
         """Return whose quota a key uses, once it is known."""
         found = self._read("SELECT owner FROM quota_owners WHERE mark = ?", mark)

@@ -70,6 +70,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE quota_owners (mark TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID",
     ),
     ("ALTER TABLE runs ADD COLUMN until TEXT",),
+    ("CREATE TABLE breakers (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID",),
 )
 """Index + 1 is the schema version that the statements lead to."""
 

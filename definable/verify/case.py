@@ -6,7 +6,19 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from definable.calls import Attempt, Failure, Heal, Order, Outcome, Receipt, Reply, Send, ToolCall, Verdict
+from definable.calls import (
+    Attempt,
+    Failure,
+    Heal,
+    Margin,
+    Order,
+    Outcome,
+    Receipt,
+    Reply,
+    Send,
+    ToolCall,
+    Verdict,
+)
 from definable.spec.model import Evidence
 from definable.spec.paths import MISSING, render, truth
 from definable.spec.toolkit import Expect, Tool, Toolkit
@@ -59,6 +71,8 @@ class Case:
     heals: list[Heal] = field(default_factory=list)
     trail: list[Attempt] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    retries: int = 0
+    margin: Margin | None = None
     decided_by: str = ""
 
     @property
@@ -105,8 +119,12 @@ class Case:
                 verdict=verdict,
                 seconds=outcome.seconds,
                 at=outcome.at,
+                waited=outcome.waited,
+                held_by=outcome.held_by,
             )
         )
+        self.retries += send.retry
+        self.margin = outcome.margin or self.margin
 
     def verified(
         self, result: Any, evidence: Evidence | None, message: str = "", seen: Scope | None = None
@@ -139,6 +157,8 @@ class Case:
                 "trail": tuple(self.trail),
                 "effect": self.call.effect_id if self.tool.effect.writes else None,
                 "decided_by": self.decided_by,
+                "retries": self.retries,
+                "margin": self.margin,
                 **facts,
             }
         )

@@ -10,7 +10,7 @@ from definable.spec.toolkit import Tool
 from definable.verify.case import Case, Flow
 from definable.verify.classify import classify
 from definable.verify.contracts import Contract
-from definable.verify.plan import TRIES, Move, backoff, plan
+from definable.verify.plan import TRANSIENT, TRIES, Move, backoff, plan
 from definable.verify.readback import unmet
 from definable.verify.repair import Repair, repair
 
@@ -25,26 +25,36 @@ class Delivered:
 
 
 def deliver(
-    case: Case, slug: str, arguments: dict[str, Any], role: Any, *, delay: float = 0.0, why: str = ""
+    case: Case,
+    slug: str,
+    arguments: dict[str, Any],
+    role: Any,
+    *,
+    delay: float = 0.0,
+    why: str = "",
+    retry: bool = False,
 ) -> Flow[Delivered]:
     """Send until ACCEPT, LOOK (the effect is in doubt) or FAIL; waits, retries and new keys are seen to here.
 
-    The first attempt is made after `delay` seconds, for the reason in `why`.
+    The first attempt is made after `delay` seconds, for the reason in `why`; with `retry` it repeats one that
+    a transient failure spoiled.
     """
     tool = case.catalog[slug][1]
     fresh = False
     waits = 0
     retries: list[Heal] = []
     while True:
-        outcome = yield from _attempt(case, slug, arguments, role, delay, fresh, why)
+        order = _order(case, slug, arguments, role, delay=delay, fresh=fresh, retry=retry, why=why)
+        outcome = yield from _attempt(case, order)
         verdict, body = examine(case, slug, arguments, outcome)
         move = plan(verdict, tool.effect)
-        case.saw(_order(case, slug, arguments, role, 0.0, False, ""), outcome, verdict)
-        delay, fresh, why = 0.0, False, verdict.message
+        case.saw(order, outcome, verdict)
+        delay, fresh, retry, why = 0.0, False, False, verdict.message
         if move is Move.RETRY:
             if len(retries) + 1 >= TRIES:
                 return Delivered(Move.FAIL, verdict)
             delay = backoff(f"{case.call.id}/{slug}", len(retries), base=1.0, cap=30.0)
+            retry = verdict.failure in TRANSIENT
             again = f"sent again after {delay:g} s"
             retries.append(Heal(failure=verdict.failure, rule="retry", detail=again))
         elif move is Move.WAIT:
@@ -60,30 +70,24 @@ def deliver(
             return Delivered(move, verdict, body)
 
 
-def _order(
-    case: Case, slug: str, arguments: dict[str, Any], role: Any, delay: float, fresh: bool, why: str
-) -> Send:
+def _order(case: Case, slug: str, arguments: dict[str, Any], role: Any, **how: Any) -> Send:
+    """Return the order for the next attempt; one of the call itself is counted."""
+    case.attempts += role == "call"
     writes = role == "call" and case.catalog[slug][1].effect.writes
     return Send(
         tool=slug,
         arguments=arguments,
         role=role,
         attempt=case.attempts if role == "call" else 1,
-        delay=delay,
         effect=case.call.effect_id if writes else None,
-        fresh=fresh,
-        why=why,
+        **how,
     )
 
 
-def _attempt(
-    case: Case, slug: str, arguments: dict[str, Any], role: Any, delay: float, fresh: bool, why: str
-) -> Flow[Outcome]:
-    if role == "call":
-        case.attempts += 1
-    reply = yield _order(case, slug, arguments, role, delay, fresh, why)
+def _attempt(case: Case, order: Send) -> Flow[Outcome]:
+    reply = yield order
     assert isinstance(reply, Outcome), "a Send is answered by an Outcome"  # noqa: S101
-    if role == "call" and reply.phase is not Phase.NOT_SENT:
+    if order.role == "call" and reply.phase is not Phase.NOT_SENT:
         case.sends += 1
     return reply
 

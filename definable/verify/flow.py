@@ -18,7 +18,7 @@ from definable.verify.case import Case, Catalog, Ended, Flow, Scope
 from definable.verify.deliver import Delivered, deliver
 from definable.verify.look import Unseen, read, see
 from definable.verify.lost import Absent, Found, new_ones, recover
-from definable.verify.plan import Move
+from definable.verify.plan import TRANSIENT, Move
 from definable.verify.readback import Ambiguous, about_result_only, matching, unmet
 
 RESENDS = 3
@@ -88,9 +88,9 @@ def _write(case: Case) -> Flow[Receipt]:
     if case.call.ensure and case.call.approval == "needed":
         yield from _unchanged(case)
     before = yield from _before(case)
-    resends = 0
+    resends, spoiled = 0, False
     while True:
-        sent = yield from deliver(case, case.slug, case.arguments, "call")
+        sent = yield from deliver(case, case.slug, case.arguments, "call", retry=spoiled)
         result = yield from _taken(case, before, sent, resends)
         if not isinstance(result, Absent):
             result = yield from _finish(case, before, result)
@@ -104,6 +104,7 @@ def _write(case: Case) -> Flow[Receipt]:
             raise case.ended(
                 "failed", Failure.FALSE_SUCCESS, "accepted, but a look shows that it was not done"
             )
+        spoiled = _reason(sent) in TRANSIENT
         case.heal(_reason(sent), "resent", _why_again(case))
 
 

@@ -58,6 +58,9 @@ TABLE: tuple[Row, ...] = (
 TRIES = 5
 """Attempts for transient failures (`retry`). Waits for quota and keys are not counted."""
 
+TRANSIENT = frozenset({Failure.NETWORK, Failure.UPSTREAM_5XX, Failure.UNKNOWN_OUTCOME})
+"""Failures that may pass by themselves: to send again after one takes one of the run's retries."""
+
 
 def plan(verdict: Verdict, effect: Effect) -> Move:
     """Return the move for `verdict` on a tool of this effect kind."""

@@ -14,7 +14,7 @@ from definable.engine.runner import Options, Runner
 from definable.sandbox import World, serve
 from definable.sandbox.clock import Clock
 from definable.settings import Settings
-from definable.spec.workflow import Limits, Step, Workflow
+from definable.spec.workflow import RunLimits, Step, Workflow
 from definable.store import Event, RunStatus, open_store
 from definable.toolkits.credentials import KeyRing
 from definable.workspace import find
@@ -28,7 +28,7 @@ CALLS = 40
 def reads(count: int, **limits: Any) -> Workflow:
     """Return a workflow that asks for one page of users so many times; Hex allows 30 a minute."""
     steps = tuple(Step(id=f"s{n}", call="HEX_LIST_USERS", arguments={"limit": 1}) for n in range(count))
-    return Workflow(name="reads", description="Reads", steps=steps, limits=Limits(**limits))
+    return Workflow(name="reads", description="Reads", steps=steps, limits=RunLimits(**limits))
 
 
 class Bed:
