@@ -118,7 +118,13 @@ class RunCancelled(DefinableError):
 
 
 class StoreError(DefinableError):
-    """The local database could not be opened, read or written."""
+    """The database could not be opened, read or written."""
+
+
+class StoreUnreachable(StoreError):
+    """The database's server is not there, has gone away, or does not let us in."""
+
+    exit_code = 5
 
 
 class LedgerError(DefinableError):

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from definable.errors import UsageError
 
@@ -38,6 +38,8 @@ class Settings(BaseModel):
     """DEFINABLE_LOG: log lines of this level and above go to standard error too."""
     offline: bool | None = None
     """DEFINABLE_OFFLINE: true for the offline models, false for the real ones; None: by the keys."""
+    database: str | None = Field(default=None, repr=False)
+    """DEFINABLE_DATABASE: the URL of the PostgreSQL database with the runs; None: a file in the home."""
     quota_share: float = 1.0
     """DEFINABLE_QUOTA_SHARE: which part of each quota is used, up to 1; `off` (0): no governor."""
 
@@ -63,6 +65,15 @@ def _path(name: str, value: str) -> Path:
         raise UsageError(
             f"{name}={value!r} has a home folder that is not known", hint="write out the path"
         ) from error
+
+
+def _database(name: str, value: str) -> str:
+    if not value.startswith(("postgresql://", "postgres://")):  # never quoted: it may hold a password
+        raise UsageError(
+            f"{name} is not the URL of a PostgreSQL database",
+            hint="write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or nothing: runs are in a file",
+        )
+    return value
 
 
 def _level(name: str, value: str) -> str:
@@ -95,6 +106,7 @@ READERS: Mapping[str, Callable[[str, str], Any]] = {
     "workspace": _path,
     "log": _level,
     "offline": _switch,
+    "database": _database,
     "quota_share": _share,
 }
 """Field → what turns the variable's text into it."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import HealthCheck, settings
+from collections.abc import Iterator
 
-# A busy machine is no finding: what takes long is measured in benchmarks/.
-settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any-machine")
+import pytest
+
+from tests.postgres import PostgresServer
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     """Run asynchronous tests on asyncio, which is what the product runs on."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL server for all tests that ask for it."""
+    with PostgresServer() as server:
+        yield server

@@ -221,6 +221,6 @@ def _resume(
 
 def open_runs(session: Session) -> Store:
     """Open the store of the workspace's runs."""
-    from definable.store import open_store
+    from definable.store import open_store, place
 
-    return open_store(session.home / "definable.db")
+    return open_store(place(session.home, session.settings.database))

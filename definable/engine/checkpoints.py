@@ -1,6 +1,6 @@
-"""LangGraph's own SQLite checkpointer, called in the event loop: in the store's file, beside the run log.
+"""LangGraph's own checkpointers, called in the event loop: in the store's database, beside the run log.
 
-Its asynchronous twin commits from another thread: while that holds the one write lock of the file, a node
+Their asynchronous twins commit from elsewhere: while SQLite's holds the one write lock of the file, a node
 that writes to the run log would block the very loop that has to let it commit.
 """
 
@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from definable.store import Place
 
-class Checkpoints(SqliteSaver):
-    """The checkpointer with its asynchronous methods answered at once; each takes about a millisecond."""
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+
+    Base = BaseCheckpointSaver[Any]
+else:
+    Base = object
+
+
+class InLoop(Base):
+    """A checkpointer's asynchronous methods, answered at once; each takes about a millisecond."""
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return a checkpoint."""
@@ -58,14 +67,26 @@ class Checkpoints(SqliteSaver):
         self.delete_thread(thread_id)
 
 
-@contextmanager
-def checkpoints(path: Path) -> Iterator[Checkpoints]:
-    """Open the checkpointer in the database at `path`. It loads plain types and nothing else.
+class SqliteCheckpoints(InLoop, SqliteSaver):
+    """The checkpointer in a file."""
+
+
+def checkpoints(where: Place) -> AbstractContextManager[InLoop]:
+    """Open the checkpointer in the store's database. It loads plain types and nothing else.
 
     A checkpoint does not wait for the disk: it stands in one write-ahead log with the run log, and gets there
     in order with the next commit of the store that waits. After a power failure both are of one moment.
     """
     serde = JsonPlusSerializer(allowed_msgpack_modules=None)
+    if isinstance(where, Path):
+        return _in_file(where, serde)
+    from definable.engine.postgres_checkpoints import on_server
+
+    return on_server(where, serde)
+
+
+@contextmanager
+def _in_file(path: Path, serde: JsonPlusSerializer) -> Iterator[SqliteCheckpoints]:
     with closing(sqlite3.connect(path, check_same_thread=False, timeout=30)) as connection:
         connection.execute("PRAGMA synchronous = NORMAL")
-        yield Checkpoints(connection, serde=serde)
+        yield SqliteCheckpoints(connection, serde=serde)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import socket
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from definable.errors import StoreError, UsageError
 from definable.sandbox import PORT, Faults, World, serve
 from definable.spec.toolkit import Toolkit
+from definable.store.lockfile import locked
 
 BUSY = (
     "the built-in sandbox is in use by another process; "
@@ -37,12 +37,9 @@ def refuse_real(kits: Iterable[Toolkit]) -> None:
 @contextmanager
 def alone(path: Path, busy: str) -> Iterator[None]:
     """Hold a lock file until the block or the process ends. UsageError `busy` when another holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(busy) from None
+    with locked(path) as got:
+        if not got:
+            raise UsageError(busy)
         yield
 
 

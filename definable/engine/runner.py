@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -16,8 +15,8 @@ from pydantic import Field
 from definable.calls import Decision, Fact, Receipt
 from definable.engine.dry import foresee, rehearse
 from definable.engine.history import spent
-from definable.engine.place import alone, refuse_real, sandboxed
-from definable.engine.segment import DATABASE, Segment
+from definable.engine.place import refuse_real, sandboxed
+from definable.engine.segment import Segment
 from definable.engine.waits import TICK, key_comes
 from definable.errors import DefinableError, LimitReached, RunCancelled, StoreError, UsageError
 from definable.graph.context import run_names
@@ -26,7 +25,7 @@ from definable.graph.guard import Guard
 from definable.settings import Settings
 from definable.spec.inputs import complete
 from definable.spec.workflow import RunLimits, Step, Workflow
-from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store
+from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store, place
 from definable.toolkits.arguments import normalise
 from definable.toolkits.credentials import KeyRing
 from definable.workspace import Workspace
@@ -63,7 +62,7 @@ class Runner:
         options: Options,
         store: Store,
         sleep: Sleep = asyncio.sleep,
-        now: Now = time.time,
+        now: Now | None = None,
     ) -> None:
         """Keep what runs are executed with; nothing is opened here."""
         self.workspace = workspace
@@ -72,8 +71,8 @@ class Runner:
         self.options = options
         self.store = store
         self.sleep = sleep
-        self.now = now
-        self.guard = Guard(store, now)
+        self.now = now or store.time
+        self.guard = Guard(store, self.now)
 
     @classmethod
     @asynccontextmanager
@@ -84,11 +83,12 @@ class Runner:
         environ: Mapping[str, str],
         options: Options | None = None,
         sleep: Sleep = asyncio.sleep,
-        now: Now = time.time,
+        now: Now | None = None,
     ) -> AsyncIterator[Runner]:
         """Open the workspace's store, and close it at the end.
 
-        `sleep` is how a wait passes, in seconds; `now` is the clock that it moves, by which quotas count.
+        `sleep` is how a wait passes, in seconds; `now` is the clock that it moves, by which quotas count: the
+        store's own unless given.
         """
         try:
             workspace.home.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ class Runner:
                 f"there is no place for the state of runs in {workspace.home}: {error.strerror}",
                 hint="set DEFINABLE_HOME to a folder that can be written to",
             ) from error
-        with open_store(workspace.home / DATABASE) as store:
+        with open_store(place(workspace.home, settings.database)) as store:
             yield cls(workspace, settings, environ, options or Options(), store, sleep, now)
 
     async def start(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:
@@ -163,19 +163,15 @@ class Runner:
         """Return where the run stands, once nobody else works on it."""
         while (row := self.store.run(row.id)).status is RunStatus.RUNNING:
             try:
-                with alone(self._lock(row.id), "busy"):
+                with self.store.alone(row.id):
                     return self.store.run(row.id)
             except UsageError:
                 await self.sleep(TICK)
         return row
 
-    def _lock(self, run: str) -> Path:
-        return self.workspace.home / "locks" / run
-
     async def _stretch(self, run: str, watch: Watch) -> RunRow:
         row = self.store.run(run)
-        busy = f"run {row.id} is being worked on by another process"
-        with alone(self._lock(row.id), busy):
+        with self.store.alone(row.id):
             return await self._segment(row, watch)
 
     async def resume(self, run: str, watch: Watch = lambda event: None, *, wait: bool = False) -> RunRow:

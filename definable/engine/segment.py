@@ -32,9 +32,6 @@ from definable.verify.case import Catalog
 from definable.workspace import Workspace
 from definable.workspace.reach import products
 
-DATABASE = "definable.db"
-"""The store's file in the workspace's home; the checkpoints are in it too."""
-
 MOST_STEPS = 100_000
 """LangGraph's own limit on node visits; ours are `limits` and `turns`."""
 
@@ -67,7 +64,7 @@ class Segment:
         """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
         workflow = self._limited(Workflow.model_validate_json(json.dumps(row.definition)), row)
         async with self._context(row, workflow, yes_to) as context:
-            with checkpoints(self.workspace.home / DATABASE) as saver:
+            with checkpoints(self.store.place) as saver:
                 graph = build(workflow, context).compile(checkpointer=saver)
                 return await self._through(graph, context)
 

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from definable.errors import UsageError
 from definable.store.connection import Sqlite
 from definable.store.contract import Store
+from definable.store.database import Database
 from definable.store.ledger import State
+from definable.store.place import Place, Server, place
 from definable.store.rows import AskRow, EffectRow, Event, RunRow, RunStatus
-from definable.store.sql import Clock, SqlStore, now
+from definable.store.sql import Clock, SqlStore
 
-__all__ = ["AskRow", "Clock", "EffectRow", "Event", "RunRow", "RunStatus", "State", "Store", "open_store"]
+__all__ = [
+    "AskRow",
+    "Clock",
+    "EffectRow",
+    "Event",
+    "Place",
+    "RunRow",
+    "RunStatus",
+    "Server",
+    "State",
+    "Store",
+    "open_store",
+    "place",
+]
 
 
-def open_store(path: Path, clock: Clock = now) -> Store:
-    """Open the store in the file at `path`, and make it when it is not there.
+def open_store(where: Place, clock: Clock | None = None) -> Store:
+    """Open the store in a file or on a server, and make its tables when they are not there.
 
-    `clock` gives the times that are written down. StoreError, with the path and what to do, when the file is
-    damaged, not ours, of a newer version, or not to be opened.
+    `clock` gives the times that are written down: by default the clock that all who share the store go by.
+    StoreError, with the place and what to do, when the database is damaged, not ours, of a newer version,
+    cannot be reached, or does not let us in.
     """
-    return SqlStore(Sqlite(path), clock)
+    return SqlStore(_server(where) if isinstance(where, Server) else Sqlite(where), clock)
+
+
+def _server(where: Server) -> Database:
+    try:
+        from definable.store.postgres import Postgres
+    except ImportError as error:
+        raise UsageError(
+            f"the driver for the {where} is not installed ({error})",
+            hint="pip install 'definable-workflows[postgres]'",
+        ) from error
+    return Postgres(where)

@@ -10,12 +10,19 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
 from definable.errors import StoreError
 from definable.store.database import Row, Values
-from definable.store.schema import migrate, pending
+from definable.store.lockfile import locked
+from definable.store.schema import missing
+
+APPLICATION_ID = 0x44464E42
+"""`DFNB`, where SQLite keeps the mark of the program a file belongs to; `user_version` counts migrations."""
+
+ELSEWHERE = "set DEFINABLE_HOME to another folder"
 
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
@@ -52,7 +59,7 @@ class Sqlite:
 
     def __init__(self, path: Path, patience: float = 10.0) -> None:
         """Open the file; wait `patience` seconds at most for other processes. StoreError when refused."""
-        self.path = path
+        self.place = path
         self._lock = threading.RLock()
         self._db = connect(path, patience)
         self._durable: bool | None = None
@@ -60,7 +67,7 @@ class Sqlite:
     @contextmanager
     def transaction(self, *locks: str, durable: bool) -> Iterator[None]:
         """One transaction, alone in the file."""
-        with self._lock, explained(self.path):
+        with self._lock, explained(self.place):
             if durable is not self._durable:
                 self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._durable = durable
@@ -78,8 +85,18 @@ class Sqlite:
 
     def read(self, query: str, values: Values = ()) -> list[Row]:
         """Return the rows of a query."""
-        with self._lock, explained(self.path):
+        with self._lock, explained(self.place):
             return self.execute(query, values).fetchall()
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[bool]:
+        """Hold a name among the processes of this machine until the block or the process ends."""
+        with locked(self.place.parent / "locks" / name) as got:
+            yield got
+
+    def now(self) -> datetime:
+        """Return the time of this machine."""
+        return datetime.now(UTC)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -143,3 +160,43 @@ def _write_ahead(db: sqlite3.Connection, patience: float) -> None:
             if (error.sqlite_errorcode & 0xFF) not in BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+def migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Bring the file up to date, in one transaction; whoever comes second finds it done."""
+    if not pending(db, path):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(db, path)
+        statements = missing(version, str(path), ELSEWHERE)
+        for migration in statements:
+            for statement in migration:
+                db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {version + len(statements)}")
+    except BaseException:
+        db.rollback()
+        raise
+    db.commit()
+
+
+def pending(db: sqlite3.Connection, path: Path) -> bool:
+    """Tell whether migrations are due; StoreError for a file of a newer Definable or of another program."""
+    db.execute("BEGIN")  # one snapshot: another process may be making the tables right now
+    try:
+        return bool(missing(_version(db, path), str(path), ELSEWHERE))
+    finally:
+        db.rollback()
+
+
+def _version(db: sqlite3.Connection, path: Path) -> int:
+    owner: int = db.execute("PRAGMA application_id").fetchone()[0]
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if owner != APPLICATION_ID and (owner or db.execute("SELECT 1 FROM sqlite_schema").fetchone()):
+        raise StoreError(
+            f"{path} is a database of another program",
+            hint="set DEFINABLE_HOME to a folder of its own",
+            path=str(path),
+        )
+    return version

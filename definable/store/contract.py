@@ -17,6 +17,7 @@ nothing and logs nothing. All methods raise StoreError when the database refuses
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -25,6 +26,7 @@ from definable.quota.admission import Wait
 from definable.quota.claim import Claim
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
+from definable.store.place import Place
 from definable.store.rows import AskRow, EffectRow, Event, RunRow, RunStatus
 
 
@@ -52,6 +54,13 @@ class Runs(Protocol):
         """Change where a run stands. UsageError when it is done or cancelled: nothing follows those.
 
         `outputs`, `error` and `until` replace what was there; None leaves outputs and clears the others.
+        """
+
+    def alone(self, run: str) -> AbstractContextManager[None]:
+        """Be the only one who works on a run, until the block or the process ends.
+
+        UsageError when another process does, or this one already. Whoever loses the database has lost the
+        run, too: every method raises StoreError from then on until the block ends.
         """
 
 
@@ -146,11 +155,14 @@ class Approvals(Protocol):
 
 
 class Quotas(Protocol):
-    """The quota governor's shared slots and queue. Time is passed in: seconds of a clock all share.
+    """The quota governor's shared slots and queue. Time is passed in: seconds of `time`, which all share.
 
     What a slot means, who is first and what is learned is decided by definable/quota/, inside one
     transaction. A power failure may lose the slots of the last moments.
     """
+
+    def time(self) -> float:
+        """Return the seconds of the clock that all who share the store go by: the server's, if any."""
 
     def take(self, claim: Claim, now: float) -> Wait | None:
         """Take a slot in each bucket and return None, or queue up and say when to ask again.
@@ -194,6 +206,10 @@ class Quotas(Protocol):
 
 class Store(Runs, Log, Ledger, Approvals, Quotas, Protocol):
     """Everything that outlives a process."""
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
 
     def close(self) -> None:
         """Let go of the database; closing twice is allowed."""

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any, Protocol
+
+from definable.store.place import Place
 
 Values = Sequence[object] | Mapping[str, object]
 
@@ -39,6 +42,10 @@ class Rows(Protocol):
 class Database(Protocol):
     """One connection. StoreError, with the place and what to do, whenever the database refuses."""
 
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+
     def transaction(self, *locks: str, durable: bool) -> AbstractContextManager[None]:
         """One transaction: all of it, or nothing when the block raises.
 
@@ -50,8 +57,14 @@ class Database(Protocol):
     def execute(self, query: str, values: Values = ()) -> Rows:
         """Run one statement, inside a transaction."""
 
-    def read(self, query: str, values: Values = ()) -> list[Row]:
+    def read(self, query: str, values: Values = ()) -> Sequence[Row]:
         """Return the rows of a query, inside a transaction or on its own."""
+
+    def held(self, name: str) -> AbstractContextManager[bool]:
+        """Hold a name until the block or the process ends; give False when another block holds it."""
+
+    def now(self) -> datetime:
+        """Return the time, in UTC, by the clock that all who share the database go by."""
 
     def close(self) -> None:
         """Let go of the connection; closing twice is allowed."""

@@ -34,7 +34,7 @@ class SqlQuotas:
     def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
         raise NotImplementedError
 
-    def _read(self, query: str, *values: object) -> list[Row]:
+    def _read(self, query: str, *values: object) -> Sequence[Row]:
         raise NotImplementedError
 
     def take(self, claim: Claim, now: float) -> Wait | None:

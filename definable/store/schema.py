@@ -1,20 +1,11 @@
 """The tables, as a list of migrations that is only ever added to, one for all databases.
 
 They are written for SQLite; TEXT, INTEGER, REAL, WITHOUT ROWID and AUTOINCREMENT have their counterparts
-elsewhere. Queries name the columns that they fill, so that columns may be added.
-
-`user_version` in the file counts the migrations it has seen; `application_id` says that the file is ours.
-"""
+elsewhere. Queries name the columns that they fill, so that columns may be added."""
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 from definable.errors import StoreError
-
-APPLICATION_ID = 0x44464E42
-"""`DFNB`, where SQLite keeps the mark of the program a file belongs to."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -75,46 +66,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 """Index + 1 is the schema version that the statements lead to."""
 
 
-def migrate(db: sqlite3.Connection, path: Path) -> None:
-    """Bring the file up to date, in one transaction; whoever comes second finds it done."""
-    if not pending(db, path):
-        return
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        for statements in _missing(db, path):
-            for statement in statements:
-                db.execute(statement)
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-    except BaseException:
-        db.rollback()
-        raise
-    db.commit()
+def missing(version: int, place: str, elsewhere: str) -> tuple[tuple[str, ...], ...]:
+    """Return the migrations that a database of this version lacks.
 
-
-def pending(db: sqlite3.Connection, path: Path) -> bool:
-    """Tell whether migrations are due; StoreError for a file of a newer Definable or of another program."""
-    db.execute("BEGIN")  # one snapshot: another process may be making the tables right now
-    try:
-        return bool(_missing(db, path))
-    finally:
-        db.rollback()
-
-
-def _missing(db: sqlite3.Connection, path: Path) -> tuple[tuple[str, ...], ...]:
-    owner: int = db.execute("PRAGMA application_id").fetchone()[0]
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    if owner != APPLICATION_ID and (owner or db.execute("SELECT 1 FROM sqlite_schema").fetchone()):
-        raise StoreError(
-            f"{path} is a database of another program",
-            hint="set DEFINABLE_HOME to a folder of its own",
-            path=str(path),
-        )
+    StoreError when it is ahead of us, with how to use another one in `elsewhere`.
+    """
     if version > len(MIGRATIONS):
         raise StoreError(
-            f"{path} has schema {version}; this version of Definable knows up to {len(MIGRATIONS)}",
-            hint="upgrade Definable, or set DEFINABLE_HOME to another folder",
-            path=str(path),
+            f"{place} has schema {version}; this version of Definable knows up to {len(MIGRATIONS)}",
+            hint=f"upgrade Definable, or {elsewhere}",
             version=version,
         )
     return MIGRATIONS[version:]

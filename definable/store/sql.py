@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -14,6 +14,7 @@ from definable.spec.model import Evidence
 from definable.store import ledger
 from definable.store.database import Database, Row
 from definable.store.ledger import OUTCOMES, State, Verb
+from definable.store.place import Place
 from definable.store.quotas import SqlQuotas, give_back
 from definable.store.records import ask_row, dump, effect_row, event, facts, insert, receipt, run_row
 from definable.store.rows import AskRow, Data, EffectRow, Event, RunRow, RunStatus
@@ -21,18 +22,18 @@ from definable.store.rows import AskRow, Data, EffectRow, Event, RunRow, RunStat
 Clock = Callable[[], datetime]
 
 
-def now() -> datetime:
-    """Return the time in UTC."""
-    return datetime.now(UTC)
-
-
 class SqlStore(SqlQuotas):
     """A `Store` (see contract.py) in a database that has the tables."""
 
-    def __init__(self, db: Database, clock: Clock = now) -> None:
-        """Keep the database; it is closed with the store."""
+    def __init__(self, db: Database, clock: Clock | None = None) -> None:
+        """Keep the database, which is closed with the store; `clock` is the database's unless given."""
         self._db = db
-        self._clock = clock
+        self._clock = clock or db.now
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return self._db.place
 
     def close(self) -> None:
         """Let go of the database."""
@@ -104,6 +105,18 @@ class SqlStore(SqlQuotas):
             names = ", ".join(f"{name} = :{name}" for name in changes)
             db.execute(f"UPDATE runs SET {names} WHERE id = :id", facts(row))  # noqa: S608 - our names
         return row
+
+    @contextmanager
+    def alone(self, run: str) -> Iterator[None]:
+        """Be the only one who works on a run."""
+        with self._db.held(run) as free:
+            if not free:
+                raise UsageError(f"run {run} is being worked on by another process")
+            yield
+
+    def time(self) -> float:
+        """Return the time that all go by."""
+        return self._clock().timestamp()
 
     # Log
 
@@ -272,7 +285,7 @@ class SqlStore(SqlQuotas):
         with self._db.transaction(*locks, durable=durable):
             yield self._db
 
-    def _read(self, query: str, *values: object) -> list[Row]:
+    def _read(self, query: str, *values: object) -> Sequence[Row]:
         return self._db.read(query, values)
 
     def _log(self, run: str, type: str, data: dict[str, Json], step: str | None, call: str | None) -> int:

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from definable.engine.checkpoints import Checkpoints
+from definable.engine.checkpoints import SqliteCheckpoints
 from definable.engine.runner import Options, Runner
-from definable.engine.segment import DATABASE
 from definable.sandbox import World, serve
 from definable.settings import Settings
+from definable.store.place import FILE
 from definable.store.sql import SqlStore
 from definable.toolkits.adapter import Adapter
 from definable.workspace import find
@@ -52,7 +52,7 @@ class Points:
 
     def install(self) -> None:
         """Stand before and after every transaction, every checkpoint and every attempt."""
-        for owner, name in ((Checkpoints, "put"), (Checkpoints, "put_writes")):
+        for owner, name in ((SqliteCheckpoints, "put"), (SqliteCheckpoints, "put_writes")):
             setattr(owner, name, self._around(getattr(owner, name)))
         writing, attempt = SqlStore._writing, Adapter.attempt
 
@@ -113,7 +113,7 @@ def child(
     home: str, environ: dict[str, str], arguments: dict[str, Any], chosen: int, power: bool, told: Any
 ) -> None:
     """Work until the chosen point, in a process of its own; tell how many points there were."""
-    points = Points(chosen, Path(home, f"{DATABASE}-wal"), power)
+    points = Points(chosen, Path(home, f"{FILE}-wal"), power)
     points.install()
     asyncio.run(work(home, environ, arguments))
     told.send(points.passed)

@@ -31,8 +31,8 @@ ROOMS = (
 """A room imports only from rooms before it."""
 
 
-LAZY = ("cli", "__main__", "models/__init__.py")
-"""Where an import may stand inside a function: the command line starts fast, models load one SDK."""
+LAZY = ("cli", "__main__", "models/__init__.py", "store/__init__.py", "engine/checkpoints.py")
+"""Where an import may stand inside a function: the command line starts fast, and one SDK or driver loads."""
 
 MODULES = sorted(path for path in ROOT.rglob("*.py") if "_workspace" not in path.parts)
 

