@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from definable.calls import Outcome, Phase, Send
@@ -35,8 +36,9 @@ class Canned:
             "HEX_LIST_CELLS": {"values": [], "pagination": {"after": None, "before": None}},
         }
 
-    async def attempt(self, send: Send) -> Outcome:
+    async def attempt(self, send: Send, leaving: Callable[[], object] = lambda: None) -> Outcome:
         """Return the answer."""
+        leaving()
         if send.tool == "HEX_CREATE_CELL":
             self.bodies["HEX_CREATE_CELL"] = self.bodies["HEX_GET_CELL"] = _cell(send.arguments)
         status = 201 if send.tool == "HEX_CREATE_CELL" else 200

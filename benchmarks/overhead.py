@@ -56,11 +56,12 @@ class Ours:
         definition = self.workflow.model_dump(mode="json", by_alias=True, exclude_unset=True)
         inputs = {"project": PROJECT, "days": 7}
         row = store.create_run(RunRow(id=name, workflow="weekly-brief", definition=definition, inputs=inputs))
+        store = store.begin(name)
         context = self._context(store, row)
         recall(context)
         context.log("run.started", {"workflow": row.workflow, "inputs": inputs, "options": {}})
         store.set_status(name, RunStatus.RUNNING)
-        with checkpoints(self.path) as saver:
+        with checkpoints(self.path, store.check) as saver:
             graph = build(self.workflow, context).compile(checkpointer=saver)
             await graph.ainvoke({"came": []}, _config(name), durability="sync")
         outputs = render(self.workflow.outputs, context.scope())
@@ -72,7 +73,7 @@ class Ours:
         row = store.create_run(RunRow(id="seen", workflow="w", definition={}, inputs={"project": PROJECT}))
         context = self._context(store, row)
         row.inputs["days"] = 7
-        with checkpoints(self.path) as saver:
+        with checkpoints(self.path, store.check) as saver:
             graph = build(self.workflow, context).compile(checkpointer=saver)
             async for update in graph.astream(
                 {"came": []}, _config("seen"), durability="sync", stream_mode="updates"
@@ -105,7 +106,7 @@ class Bare:
 
     async def run(self, name: str) -> None:
         """Run it once."""
-        with checkpoints(self.path) as saver:
+        with checkpoints(self.path, lambda: None) as saver:
             graph = self._graph().compile(checkpointer=saver)
             await graph.ainvoke({"came": []}, _config(name), durability="sync")
 
@@ -151,7 +152,7 @@ def _config(name: str) -> Any:
 
 
 def _kept(path: Path, name: str) -> int:
-    with checkpoints(path) as saver:
+    with checkpoints(path, lambda: None) as saver:
         return sum(1 for _ in saver.list(_config(name)))
 
 

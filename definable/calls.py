@@ -101,6 +101,8 @@ class Send(Fact):
     retry: bool = False
     """It repeats what a transient failure spoiled, so it takes one of the run's retries."""
     why: str = ""
+    alone: str = ""
+    """The place in which nobody else may write meanwhile: what is new there must be ours."""
 
 
 class Ask(Fact):
@@ -119,7 +121,9 @@ class Ask(Fact):
 Order = Annotated[Send | Ask, Field(discriminator="kind")]
 
 
-Cause = Literal["", "connect", "dns", "tls", "timeout", "reset", "too_large", "crash", "no_credentials"]
+Cause = Literal[
+    "", "connect", "dns", "tls", "timeout", "reset", "too_large", "crash", "no_credentials", "others"
+]
 """Why an attempt has no response."""
 
 
@@ -156,6 +160,8 @@ class Outcome(Fact):
     held_by: str = ""
     """What held it back longest: a bucket of a quota, or `breaker`."""
     margin: Margin | None = None
+    shared: bool = False
+    """Another run wrote in the call's place since its first look, so that what is new may be its."""
 
 
 class Decision(Fact):

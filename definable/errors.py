@@ -10,6 +10,7 @@
     ├── RunCancelled               the run was cancelled from elsewhere                   exit 1
     ├── StoreError                 the local database refused                             exit 1
     ├── LedgerError                an effect was asked to make a step its state forbids   exit 1
+    │   └── Fenced                 another process works on the run now                   exit 1
     └── ReplayError                a recorded history does not fit today's code           exit 1
 
 Every error carries its facts as attributes and survives `to_json` / `from_json`.
@@ -129,6 +130,10 @@ class StoreUnreachable(StoreError):
 
 class LedgerError(DefinableError):
     """An effect was asked to make a step that its state forbids."""
+
+
+class Fenced(LedgerError):
+    """Another process has begun to work on the run since: this one sends and writes nothing more for it."""
 
 
 class ReplayError(DefinableError):

@@ -7,7 +7,7 @@ that writes to the run log would block the very loop that has to let it commit.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +26,16 @@ if TYPE_CHECKING:
 else:
     Base = object
 
+Check = Callable[[], None]
+
 
 class InLoop(Base):
-    """A checkpointer's asynchronous methods, answered at once; each takes about a millisecond."""
+    """A checkpointer's asynchronous methods, answered at once; each takes about a millisecond.
+
+    A process whose run was taken over writes no checkpoint: `check` raises then.
+    """
+
+    check: Check = staticmethod(lambda: None)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return a checkpoint."""
@@ -54,12 +61,14 @@ class InLoop(Base):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Keep a checkpoint."""
+        self.check()
         return self.put(config, checkpoint, metadata, new_versions)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Keep what one node wrote while its neighbours are still at work."""
+        self.check()
         self.put_writes(config, writes, task_id, task_path)
 
     async def adelete_thread(self, thread_id: str) -> None:
@@ -70,19 +79,35 @@ class InLoop(Base):
 class SqliteCheckpoints(InLoop, SqliteSaver):
     """The checkpointer in a file."""
 
+    @contextmanager
+    def cursor(self, transaction: bool = True) -> Iterator[sqlite3.Cursor]:
+        """Return a cursor; one that writes has the file to itself, so that nobody takes the run over then."""
+        with super().cursor(transaction) as cursor:
+            if transaction:
+                cursor.execute("BEGIN IMMEDIATE")
+                self.check()
+            yield cursor
 
-def checkpoints(where: Place) -> AbstractContextManager[InLoop]:
+
+@contextmanager
+def checkpoints(where: Place, check: Check) -> Iterator[InLoop]:
     """Open the checkpointer in the store's database. It loads plain types and nothing else.
+
+    `check` raises when the run was taken over.
 
     A checkpoint does not wait for the disk: it stands in one write-ahead log with the run log, and gets there
     in order with the next commit of the store that waits. After a power failure both are of one moment.
     """
     serde = JsonPlusSerializer(allowed_msgpack_modules=None)
     if isinstance(where, Path):
-        return _in_file(where, serde)
-    from definable.engine.postgres_checkpoints import on_server
+        opened: AbstractContextManager[InLoop] = _in_file(where, serde)
+    else:
+        from definable.engine.postgres_checkpoints import on_server
 
-    return on_server(where, serde)
+        opened = on_server(where, serde)
+    with opened as saver:
+        saver.check = check
+        yield saver
 
 
 @contextmanager

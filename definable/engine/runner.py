@@ -18,7 +18,7 @@ from definable.engine.history import spent
 from definable.engine.place import refuse_real, sandboxed
 from definable.engine.segment import Segment
 from definable.engine.waits import TICK, key_comes
-from definable.errors import DefinableError, LimitReached, RunCancelled, StoreError, UsageError
+from definable.errors import DefinableError, Fenced, LimitReached, RunCancelled, StoreError, UsageError
 from definable.graph.context import run_names
 from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
@@ -250,17 +250,18 @@ class Runner:
             if options.sandbox:
                 environ = stack.enter_context(sandboxed(self.workspace.home, environ, self.options.faults))
             offline, govern = self._offline(options), self._governor
-            segment = Segment(
-                self.workspace, self.store, environ, offline, watch, self.sleep, govern, self.guard
-            )
+            store = self.store.begin(row.id)
+            segment = Segment(self.workspace, store, environ, offline, watch, self.sleep, govern, self.guard)
             try:
                 return await segment.work(row, options.yes_to)
             except RunCancelled:
                 return self.store.run(row.id)
+            except Fenced:
+                raise
             except LimitReached as error:
-                return self._ended(row, RunStatus.LIMITED, "run.limited", error, watch)
+                return _ended(store, row, RunStatus.LIMITED, "run.limited", error, watch)
             except DefinableError as error:
-                return self._ended(row, RunStatus.FAILED, "run.failed", error, watch)
+                return _ended(store, row, RunStatus.FAILED, "run.failed", error, watch)
 
     def _governor(self, accounts: Mapping[str, Account]) -> Governor | None:
         share = self.settings.quota_share
@@ -268,16 +269,6 @@ class Runner:
 
     def _offline(self, options: Options) -> bool | None:
         return True if options.offline else self.settings.offline
-
-    def _ended(
-        self, row: RunRow, status: RunStatus, event: str, error: DefinableError, watch: Watch
-    ) -> RunRow:
-        if self.store.run(row.id).status.final:
-            return self.store.run(row.id)
-        seq = self.store.append(row.id, event, {"error": error.to_json()})
-        for each in self.store.events(row.id, after=seq - 1):
-            watch(each)
-        return self.store.set_status(row.id, status, error=error.to_json())
 
     def _by_itself(self, ask: AskRow) -> None:
         """Answer what needs no person: a key may be there now, and no answer in time is a no."""
@@ -296,6 +287,17 @@ class Runner:
         events = self.store.events(row.id)
         waited = max((e.seq for e in events if e.type == "run.waiting"), default=0)
         return any(e.type == "decision" and e.seq > waited for e in events)
+
+
+def _ended(
+    store: Store, row: RunRow, status: RunStatus, event: str, error: DefinableError, watch: Watch
+) -> RunRow:
+    if store.run(row.id).status.final:
+        return store.run(row.id)
+    seq = store.append(row.id, event, {"error": error.to_json()})
+    for each in store.events(row.id, after=seq - 1):
+        watch(each)
+    return store.set_status(row.id, status, error=error.to_json())
 
 
 def new_id() -> str:

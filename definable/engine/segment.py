@@ -50,7 +50,7 @@ class Segment:
         govern: Callable[[Mapping[str, Account]], Governor | None],
         guard: Guard,
     ) -> None:
-        """Keep what it is made of; nothing is opened here."""
+        """Keep what it is made of; nothing is opened here. `store` is bound to the run by `begin`."""
         self.workspace = workspace
         self.store = store
         self.environ = environ
@@ -64,7 +64,7 @@ class Segment:
         """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
         workflow = self._limited(Workflow.model_validate_json(json.dumps(row.definition)), row)
         async with self._context(row, workflow, yes_to) as context:
-            with checkpoints(self.store.place) as saver:
+            with checkpoints(self.store.place, self.store.check) as saver:
                 graph = build(workflow, context).compile(checkpointer=saver)
                 return await self._through(graph, context)
 
@@ -164,6 +164,7 @@ class Segment:
                 clock=lambda: datetime.now(UTC),
                 watch=self.watch,
                 sleep=self.sleep,
+                now=self.guard.now,
                 governor=self.govern(accounts),
                 guard=self.guard,
                 places=places,

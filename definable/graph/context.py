@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,8 +29,12 @@ DECIDE_WITHIN = 4 * 3600.0
 class Door(Protocol):
     """The way to one product: performs exactly one attempt, never more, and never raises for the network."""
 
-    async def attempt(self, send: Send) -> Outcome:
-        """Send one request and return what came of it."""
+    async def attempt(self, send: Send, leaving: Callable[[], object] = lambda: None) -> Outcome:
+        """Send one request and return what came of it.
+
+        `leaving` is called right before the first byte leaves, when the connection is there; what it raises
+        is raised, and nothing leaves.
+        """
 
 
 @dataclass
@@ -53,6 +58,8 @@ class Context:
     """Holds back what is sent to a host that fails; None: nothing is held back."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Toolkit name → the address its requests go to."""
+    now: Callable[[], float] = time.time
+    """Seconds of a clock that all processes share and that `sleep` moves."""
     yes_to: tuple[str, ...] = ()
     spent: Spent = field(default_factory=Spent)
     by_step: dict[str, Spent] = field(default_factory=dict)
@@ -70,6 +77,8 @@ class Context:
     """Every call of this run by its id, as the log has it."""
     turns: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Every model turn of this run by its key, as the log has it."""
+    kept: dict[str, tuple[float, bool]] = field(default_factory=dict)
+    """Call → until when it has a place to itself, and whether others were there since its first look."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
     """Every receipt of this run by its call, in the order in which they were settled."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from definable.calls import Exchange, Order, Outcome, Phase, Send
 from definable.errors import LimitReached, RunCancelled
+from definable.graph.alone import keep, take
 from definable.graph.context import Context
 from definable.graph.state import Dispatch
 from definable.quota.admission import Wait
@@ -29,6 +31,7 @@ def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, An
         if context.store.exchange(context.run.id, dispatch["call"], dispatch["n"]) is None:
             step = context.calls[dispatch["call"]].step
             _spend(context, order)
+            await _alone(context, dispatch["call"], order, order.delay)
             await _wait(context, step, order)
             outcome = await _guarded(context, dispatch, order)
             exchange = Exchange(call=dispatch["call"], n=dispatch["n"], order=order, reply=outcome)
@@ -58,6 +61,21 @@ def _check(context: Context, step: str, delay: float, tool: str, why: str) -> No
                 hint="raise `limits.time` in the workflow's file and resume the run; what is done stays done",
                 limit="time",
             )
+
+
+async def _alone(context: Context, call: str, order: Send, ahead: float) -> bool:
+    """Take or keep the call's place; return whether others were there since its first look."""
+    step, told = context.calls[call].step, False
+
+    def before(seconds: float, other: str) -> None:
+        nonlocal told
+        why = f"run {other} writes in the same place; definable runs show {other}"
+        _check(context, step, seconds, order.tool, why)
+        if not told:
+            context.log("place.waits", {"run": other, "tool": order.tool}, step=step, call=call)
+        told = True
+
+    return await keep(context, call, order, ahead, before)
 
 
 def _spend(context: Context, order: Send) -> None:
@@ -120,6 +138,8 @@ async def _governed(context: Context, dispatch: Dispatch, order: Send) -> Outcom
         if not waited and wait.expected >= WORTH_TELLING:
             data = {"bucket": wait.bucket, "seconds": round(wait.expected, 3), "tool": order.tool}
             context.log("quota.waits", data, step=step, call=call)
+        if order.alone:
+            take(context, call, order, wait.seconds)
 
     seconds, bucket = await governor.admit(claim, before)
     if seconds and bucket:
@@ -137,8 +157,22 @@ async def _attempt(context: Context, dispatch: Dispatch, order: Send) -> Outcome
             error="the process ended after this was sent and before an answer was noted",
             at=context.clock().isoformat(),
         )
+    shared = await _alone(context, dispatch["call"], order, 0.0)
+    if shared and order.effect is not None and not _gone_out(context, order.effect):
+        return Outcome(
+            phase=Phase.NOT_SENT,
+            cause="others",
+            error="not sent: another run wrote in the same place since it was looked at",
+            at=context.clock().isoformat(),
+        )
     toolkit, _ = context.catalog[order.tool]
-    return await context.doors[toolkit.toolkit].attempt(order)
+    outcome = await context.doors[toolkit.toolkit].attempt(order, _leaving(context, order))
+    return outcome.model_copy(update={"shared": True}) if shared else outcome
+
+
+def _gone_out(context: Context, effect: str) -> bool:
+    known = context.store.effect(effect)
+    return known is not None and known.attempt > 0
 
 
 def _enter(context: Context, dispatch: Dispatch, order: Send) -> bool:
@@ -150,5 +184,11 @@ def _enter(context: Context, dispatch: Dispatch, order: Send) -> bool:
     context.store.intend(
         effect, context.run.id, dispatch["call"], order.tool, order.arguments, attempt=order.attempt
     )
-    context.store.sent(effect, order.attempt)
     return True
+
+
+def _leaving(context: Context, order: Send) -> Callable[[], object]:
+    """Return what is done right before the first byte leaves; from a run that was taken over, none does."""
+    if order.effect is None:
+        return context.store.check
+    return partial(context.store.sent, order.effect, order.attempt)

@@ -27,7 +27,7 @@ from definable.quota.claim import Claim
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
 from definable.store.place import Place
-from definable.store.rows import AskRow, EffectRow, Event, RunRow, RunStatus
+from definable.store.rows import AskRow, EffectRow, Event, Reservation, RunRow, RunStatus
 
 
 class Runs(Protocol):
@@ -62,6 +62,16 @@ class Runs(Protocol):
         UsageError when another process does, or this one already. Whoever loses the database has lost the
         run, too: every method raises StoreError from then on until the block ends.
         """
+
+    def begin(self, run: str) -> Store:
+        """Begin to work on a run: return this store bound to it, and fence off who began before.
+
+        The run gets a new fencing token, one higher than the last, on disk. Through what is returned, every
+        write raises Fenced, and changes nothing, once somebody else has begun. Reads are as ever.
+        """
+
+    def check(self) -> None:
+        """Raise Fenced when this store was bound by `begin`, and somebody else has begun since."""
 
 
 class Log(Protocol):
@@ -132,6 +142,18 @@ class Ledger(Protocol):
 
     def effects(self, run: str) -> list[EffectRow]:
         """Return the effects of a run in the order in which they were first intended."""
+
+    def occupy(
+        self, place: str, run: str, call: str, now: float, until: float, *, anew: bool = False
+    ) -> Reservation:
+        """Take a place for a call alone, or keep it, until a time; seconds of a clock all share.
+
+        Nothing changes while another call is there, whose time is not over. Who comes after one whose time
+        is over leaves it a mark: it will be told that the place is shared. `anew` takes that mark away.
+        """
+
+    def vacate(self, run: str, call: str) -> None:
+        """Let others take a call's place; it is told when they did. `settle` gives the place up for good."""
 
 
 class Approvals(Protocol):

@@ -20,7 +20,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from definable.calls import Phase
-from definable.errors import LedgerError
+from definable.errors import Fenced, LedgerError
 
 
 class State(StrEnum):
@@ -124,4 +124,16 @@ def fence(effect: str, last: int, attempt: int) -> None:
             effect=effect,
             attempt=attempt,
             last=last,
+        )
+
+
+def hold(run: str, token: int, newest: int) -> None:
+    """Raise Fenced unless `token` is the newest of the run: whoever began before sends and writes nothing."""
+    if token < newest:
+        raise Fenced(
+            f"run {run} was taken over by another process, so this one has stopped",
+            hint=f"nothing is lost; where it stands: definable runs show {run}",
+            run=run,
+            token=token,
+            newest=newest,
         )

@@ -88,6 +88,15 @@ class EffectRow(Fact):
     at: str
 
 
+class Reservation(Fact):
+    """What a call finds at a place that it wants for itself."""
+
+    held_by: str = ""
+    """The run whose call is there; empty when the place was taken."""
+    shared: bool = False
+    """Somebody else was there since the call first took it."""
+
+
 class AskRow(Fact):
     """A question that only a person may answer, and the answer once there is one."""
 

@@ -62,6 +62,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     ("ALTER TABLE runs ADD COLUMN until TEXT",),
     ("CREATE TABLE breakers (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID",),
+    (
+        "CREATE TABLE fences (run TEXT PRIMARY KEY REFERENCES runs, token INTEGER NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE places (
+            place TEXT NOT NULL, run TEXT NOT NULL, call TEXT NOT NULL, until REAL NOT NULL,
+            shared INTEGER NOT NULL, PRIMARY KEY (place, run, call)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX places_by_call ON places (run, call)",
+    ),
 )
 """Index + 1 is the schema version that the statements lead to."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,18 +18,20 @@ from definable.store.ledger import OUTCOMES, State, Verb
 from definable.store.place import Place
 from definable.store.quotas import SqlQuotas, give_back
 from definable.store.records import ask_row, dump, effect_row, event, facts, insert, receipt, run_row
+from definable.store.reservations import SqlReservations, give_up
 from definable.store.rows import AskRow, Data, EffectRow, Event, RunRow, RunStatus
 
 Clock = Callable[[], datetime]
 
 
-class SqlStore(SqlQuotas):
+class SqlStore(SqlQuotas, SqlReservations):
     """A `Store` (see contract.py) in a database that has the tables."""
 
     def __init__(self, db: Database, clock: Clock | None = None) -> None:
         """Keep the database, which is closed with the store; `clock` is the database's unless given."""
         self._db = db
         self._clock = clock or db.now
+        self._fence: tuple[str, int] | None = None
 
     @property
     def place(self) -> Place:
@@ -118,6 +121,26 @@ class SqlStore(SqlQuotas):
         """Return the time that all go by."""
         return self._clock().timestamp()
 
+    def begin(self, run: str) -> SqlStore:
+        """Bind the store to a run, with a token newer than all before."""
+        with self._writing(run) as db:
+            token = db.execute(
+                "INSERT INTO fences (run, token) VALUES (?, 1) "
+                "ON CONFLICT (run) DO UPDATE SET token = fences.token + 1 RETURNING token",
+                (run,),
+            ).fetchone()["token"]
+        bound = copy.copy(self)
+        bound._fence = (run, token)
+        return bound
+
+    def check(self) -> None:
+        """Raise Fenced once somebody else has begun."""
+        if self._fence is None:
+            return
+        run, token = self._fence
+        newest = self._read("SELECT token FROM fences WHERE run = ?", run)[0]["token"]
+        ledger.hold(run, token, newest)
+
     # Log
 
     def append(
@@ -161,6 +184,7 @@ class SqlStore(SqlQuotas):
             db.execute(insert("receipts", row), row)
             self._log(run, "receipt", receipt.brief(), None, receipt.call)
             give_back(db, holder(run, receipt.call))
+            give_up(db, run, receipt.call)
         return receipt
 
     def receipt(self, run: str, call: str) -> Receipt | None:
@@ -282,7 +306,9 @@ class SqlStore(SqlQuotas):
     @contextmanager
     def _writing(self, *locks: str, durable: bool = True) -> Iterator[Database]:
         """One transaction that decides on `locks`. A durable one waits for the disk: see contract.py."""
-        with self._db.transaction(*locks, durable=durable):
+        mine = self._fence[:1] if self._fence else ()
+        with self._db.transaction(*mine, *(lock for lock in locks if lock not in mine), durable=durable):
+            self.check()
             yield self._db
 
     def _read(self, query: str, *values: object) -> Sequence[Row]:

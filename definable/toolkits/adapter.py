@@ -36,6 +36,24 @@ class _Answer:
     cut: Exception | None = None
 
 
+@dataclass(slots=True)
+class _Departure:
+    """Tells when the first byte of a request is about to leave, and remembers that it did."""
+
+    leaving: Callable[[], object]
+    left: bool = False
+
+    def now(self) -> None:
+        """Say that it leaves; what is raised keeps it here."""
+        self.leaving()
+        self.left = True
+
+    async def traced(self, event: str, info: object) -> None:
+        """Hear what the HTTP library does, step by step."""
+        if event.endswith(".send_request_headers.started"):
+            self.now()
+
+
 class Adapter:
     """Performs attempts against one product.
 
@@ -61,6 +79,7 @@ class Adapter:
         self._secret_keys = frozenset(key.lower() for key in toolkit.secret_keys)
         self._clock = clock
         self._refused: Key | None = None
+        self._stand_in = transport is not None
         self._client = httpx.AsyncClient(
             headers={"accept": "application/json", "user-agent": f"definable/{__version__}"},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -71,10 +90,11 @@ class Adapter:
             transport=transport,
         )
 
-    async def attempt(self, send: Send) -> Outcome:
+    async def attempt(self, send: Send, leaving: Callable[[], object] = lambda: None) -> Outcome:
         """Perform one attempt. With `send.fresh`, the key that was refused last is left behind first.
 
-        Raises only UsageError, for arguments that make no request; they were not normalised then.
+        `leaving` is called when the connection is there and the next thing is the first byte. Raises what it
+        raises, and UsageError for arguments that make no request; they were not normalised then.
         """
         tool = self._toolkit.tools[send.tool]
         request = build(self._toolkit, tool, send.arguments)
@@ -89,7 +109,7 @@ class Adapter:
                 "error": self._ring.explain(),
             }
         else:
-            facts = await self._perform(tool, request, key)
+            facts = await self._perform(tool, request, key, leaving)
             if facts.get("status") == 401:
                 self._refused = key
         ended = self._clock()
@@ -104,23 +124,30 @@ class Adapter:
         """Close all connections."""
         await self._client.aclose()
 
-    async def _perform(self, tool: Tool, request: Request, key: Key) -> dict[str, Any]:
+    async def _perform(
+        self, tool: Tool, request: Request, key: Key, leaving: Callable[[], object]
+    ) -> dict[str, Any]:
+        departure = _Departure(leaving)
         try:
             # A server that drips a byte now and then never runs into a read timeout.
             async with asyncio.timeout(2 * self._toolkit.timeout):
-                answer = await self._exchange(request, key)
+                answer = await self._exchange(request, key, departure)
         except CAUGHT as error:
             what = trouble(error)
-            return {"phase": what.phase, "cause": what.cause, "error": self._redactor.text(what.words)}
+            phase = what.phase if departure.left else Phase.NOT_SENT
+            return {"phase": phase, "cause": what.cause, "error": self._redactor.text(what.words)}
         return self._facts(tool, answer)
 
-    async def _exchange(self, request: Request, key: Key) -> _Answer:
+    async def _exchange(self, request: Request, key: Key, departure: _Departure) -> _Answer:
+        if self._stand_in:
+            departure.now()  # what stands in for the network tells of no steps
         async with self._client.stream(
             request.method,
             f"{self._base_url}{request.path}",
             params=request.params,
             json=request.json,
             headers={"authorization": f"Bearer {key.secret.get_secret_value()}"},
+            extensions={"trace": departure.traced},
         ) as response:
             head = response.status_code, list(response.headers.multi_items())
             try:

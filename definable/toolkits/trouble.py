@@ -5,13 +5,10 @@ from __future__ import annotations
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import Literal
 
 import httpx
 
-from definable.calls import Phase
-
-Cause = Literal["", "connect", "dns", "tls", "timeout", "reset", "too_large", "crash", "no_credentials"]
+from definable.calls import Cause, Phase
 
 
 @dataclass(frozen=True, slots=True)

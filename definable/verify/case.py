@@ -74,6 +74,12 @@ class Case:
     retries: int = 0
     margin: Margin | None = None
     decided_by: str = ""
+    place: str = ""
+    """Where nobody else may write while this call looks for what is new; empty when it never does."""
+    alone: bool = True
+    """Whether what is ordered now is done alone in that place."""
+    shared: bool = False
+    """Another run was in that place since the first look."""
 
     @property
     def tool(self) -> Tool:

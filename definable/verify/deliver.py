@@ -37,7 +37,8 @@ def deliver(
     """Send until ACCEPT, LOOK (the effect is in doubt) or FAIL; waits, retries and new keys are seen to here.
 
     The first attempt is made after `delay` seconds, for the reason in `why`; with `retry` it repeats one that
-    a transient failure spoiled.
+    a transient failure spoiled. WAIT: nothing was sent, for others were in the call's place since its first
+    look, which has to be made again.
     """
     tool = case.catalog[slug][1]
     fresh = False
@@ -46,6 +47,8 @@ def deliver(
     while True:
         order = _order(case, slug, arguments, role, delay=delay, fresh=fresh, retry=retry, why=why)
         outcome = yield from _attempt(case, order)
+        if outcome.cause == "others":
+            return Delivered(Move.WAIT, classify(*case.catalog[slug], outcome))
         verdict, body = examine(case, slug, arguments, outcome)
         move = plan(verdict, tool.effect)
         case.saw(order, outcome, verdict)
@@ -80,6 +83,7 @@ def _order(case: Case, slug: str, arguments: dict[str, Any], role: Any, **how: A
         role=role,
         attempt=case.attempts if role == "call" else 1,
         effect=case.call.effect_id if writes else None,
+        alone=case.place if case.alone else "",
         **how,
     )
 
@@ -89,6 +93,7 @@ def _attempt(case: Case, order: Send) -> Flow[Outcome]:
     assert isinstance(reply, Outcome), "a Send is answered by an Outcome"  # noqa: S101
     if order.role == "call" and reply.phase is not Phase.NOT_SENT:
         case.sends += 1
+    case.shared = reply.shared if order.role == "before" else case.shared or reply.shared
     return reply
 
 

@@ -17,7 +17,7 @@ from definable.spec.paths import lookup, render, truth
 from definable.verify.case import Case, Catalog, Ended, Flow, Scope
 from definable.verify.deliver import Delivered, deliver
 from definable.verify.look import Unseen, read, see
-from definable.verify.lost import Absent, Found, new_ones, recover
+from definable.verify.lost import Absent, Found, new_ones, place_of, recover
 from definable.verify.plan import TRANSIENT, Move
 from definable.verify.readback import Ambiguous, about_result_only, matching, unmet
 
@@ -79,6 +79,7 @@ def _read(case: Case) -> Flow[Receipt]:
 
 
 def _write(case: Case) -> Flow[Receipt]:
+    case.place = place_of(case)
     if case.call.ensure:
         already = yield from _ensure(case)
         if already is not None:
@@ -91,6 +92,9 @@ def _write(case: Case) -> Flow[Receipt]:
     resends, spoiled = 0, False
     while True:
         sent = yield from deliver(case, case.slug, case.arguments, "call", retry=spoiled)
+        if sent.move is Move.WAIT:
+            before = yield from _before(case)
+            continue
         result = yield from _taken(case, before, sent, resends)
         if not isinstance(result, Absent):
             result = yield from _finish(case, before, result)
@@ -237,6 +241,7 @@ def _finish(case: Case, before: Scope, result: Any) -> Flow[Any]:
     arguments = render(poll.arguments, {**before, "result": result})
     unseen = 0
     delay = 0.0
+    case.alone = False  # what was started is known by its id from here on
     while True:
         got = yield from deliver(case, poll.call, arguments, "poll", delay=delay)
         delay = poll.every

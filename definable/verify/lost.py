@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from definable.calls import Ask, Decision, Failure
+from definable.calls import Ask, Decision, Failure, digest
 from definable.spec.paths import MISSING, lookup, render
 from definable.spec.toolkit import Lost
 from definable.verify.case import Case, Flow, Scope
@@ -30,6 +30,7 @@ def recover(case: Case, before: Scope, why: str) -> Flow[Found | Absent]:
     lost = case.tool.lost or Lost(how="ask")
     if not case.starts(before):
         return Absent()
+    case.alone = True
     try:
         if lost.how == "new":
             return (yield from _look_for_new(case, lost, before, why))
@@ -49,11 +50,27 @@ def _look_for_new(case: Case, lost: Lost, before: Scope, why: str) -> Flow[Found
         fresh = yield from new_ones(case, lost, before, delay)
         if len(fresh) > 1:
             return (yield from _ask(case, f"{why}; {len(fresh)} that match are new", fresh))
+        if fresh and case.shared:
+            words = "another run of Definable wrote in the same place meanwhile"
+            return (yield from _ask(case, f"{why}; one that matches is new, but {words}", fresh))
         if fresh and lost.foreign and case.toolkit.toolkit not in case.catalog.exclusive:
             return (yield from _ask(case, f"{why}; one that matches is new, but {lost.foreign}", fresh))
         if fresh:
             return Found(_adopted(case, lost, before, fresh[0]))
     return Absent()
+
+
+def place_of(case: Case) -> str:
+    """Return where a lost effect of this call would be looked for; empty when nothing new is looked for.
+
+    Two calls whose looks are the same are of one place: one could take the other's effect for its own.
+    """
+    lost = case.tool.lost
+    if lost is None or lost.how != "new":
+        return ""
+    look, scope = case.tool.before[lost.look or ""], case.scope()
+    seen = render(look.arguments, scope, missing="drop")
+    return digest([case.toolkit.toolkit, scope["web"], look.call, seen])[:16]
 
 
 def new_ones(case: Case, lost: Lost, before: Scope, delay: float) -> Flow[list[Any]]:

@@ -67,9 +67,9 @@ class Points:
                 self.flushed = self.wal.stat().st_size
             self.here()
 
-        async def tried(adapter: Adapter, send: Any) -> Any:
+        async def tried(adapter: Adapter, *how: Any) -> Any:
             self.here()
-            outcome = await attempt(adapter, send)
+            outcome = await attempt(adapter, *how)
             self.here()
             return outcome
 

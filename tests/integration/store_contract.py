@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from definable.calls import Ask, Decision, Exchange, Outcome, Phase, Receipt, Send
-from definable.errors import LedgerError, ReplayError, StoreError, UsageError
+from definable.errors import Fenced, LedgerError, ReplayError, StoreError, UsageError
 from definable.quota.claim import Allowance, Bucket, Claim, places
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
-from definable.store import RunRow, RunStatus, State, Store
+from definable.store import Reservation, RunRow, RunStatus, State, Store
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -320,6 +320,68 @@ class StoreContract:
         store.record("r1", an_exchange(0, effect="e1", attempt=1))
         assert (row := store.effect("e1"))
         assert row.state is State.SENT
+
+    # Who works on a run, and where
+
+    def test_who_began_before_writes_nothing_more(self, store: Store) -> None:
+        """However slow a process was: once another has begun, it changes neither log, ledger nor run."""
+        first = store.begin("r1")
+        first.append("r1", "note", {})
+        first.intend("e1", "r1", "deliver.1", "HEX_CREATE_CELL", {}, attempt=1)
+        second = store.begin("r1")
+        writes: list[Callable[[], object]] = [
+            lambda: first.append("r1", "note", {}),
+            lambda: first.sent("e1", 1),
+            lambda: first.record("r1", an_exchange()),
+            lambda: first.settle("r1", Receipt(call="c", tool="T", arguments={}, status="failed")),
+            lambda: first.set_status("r1", RunStatus.FAILED),
+            lambda: first.ask("r1", "c", 0, a_question()),
+            first.check,
+        ]
+        for write in writes:
+            with pytest.raises(Fenced, match="run r1 was taken over by another process"):
+                write()
+        assert len(store.events("r1")) == 1
+        second.check()
+        assert second.sent("e1", 1).attempt == 1
+
+    def test_only_one_run_is_fenced(self, store: Store) -> None:
+        """Who works on another run, and who works on none, goes on."""
+        store.create_run(a_run("r2"))
+        first = store.begin("r1")
+        store.begin("r2")
+        first.append("r1", "note", {})
+        store.append("r1", "note", {})
+        first.set_status("r1", RunStatus.RUNNING)
+        store.check()
+
+    def test_a_place_is_taken_by_one_call_at_a_time(self, store: Store) -> None:
+        """Who comes second is told who is there, until that call is settled."""
+        assert store.occupy("p", "r1", "a.1", 0.0, 60.0) == Reservation()
+        assert store.occupy("p", "r1", "a.1", 1.0, 60.0) == Reservation()
+        assert store.occupy("p", "r2", "a.1", 1.0, 60.0) == Reservation(held_by="r1")
+        assert store.occupy("q", "r2", "a.1", 1.0, 60.0) == Reservation()
+        store.settle("r1", Receipt(call="a.1", tool="T", arguments={}, status="verified"))
+        assert store.occupy("p", "r2", "a.1", 1.0, 60.0) == Reservation()
+
+    def test_a_place_is_lost_when_its_time_is_over(self, store: Store) -> None:
+        """A dead holder blocks nobody for long; when it comes back it is told, until it looks anew."""
+        store.occupy("p", "r1", "a.1", 0.0, 60.0)
+        assert store.occupy("p", "r2", "a.1", 59.0, 100.0) == Reservation(held_by="r1")
+        assert store.occupy("p", "r2", "a.1", 60.0, 100.0) == Reservation()
+        assert store.occupy("p", "r1", "a.1", 99.0, 160.0) == Reservation(held_by="r2")
+        assert store.occupy("p", "r1", "a.1", 100.0, 160.0) == Reservation(shared=True)
+        assert store.occupy("p", "r1", "a.1", 101.0, 160.0) == Reservation(shared=True)
+        assert store.occupy("p", "r1", "a.1", 102.0, 160.0, anew=True) == Reservation()
+
+    def test_a_place_that_was_left_is_shared_when_somebody_came(self, store: Store) -> None:
+        """A call that knows its effect by an id lets others in, and is told if it has to look after all."""
+        store.occupy("p", "r1", "a.1", 0.0, 60.0)
+        store.vacate("r1", "a.1")
+        assert store.occupy("p", "r1", "a.1", 1.0, 60.0) == Reservation()
+        store.vacate("r1", "a.1")
+        assert store.occupy("p", "r2", "a.1", 2.0, 3.0) == Reservation()
+        assert store.occupy("p", "r1", "a.1", 4.0, 60.0) == Reservation(shared=True)
 
     # Approvals
 

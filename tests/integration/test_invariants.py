@@ -173,8 +173,8 @@ async def test_a_target_from_a_verified_result_needs_nobody(
 
 
 async def test_intent_before_effect(hexes: Hexes, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the adapter is asked to send a write, the ledger has had it as sent for this very attempt."""
-    seen: list[tuple[str, int]] = []
+    """The ledger has each attempt of a write as intended, and as sent before its first byte leaves."""
+    seen: list[tuple[int, str, str]] = []
     async with hexes({"tool": "HEX_CREATE_CELL", "fault": "rate_limit", "times": 2}) as hex:
         arguments = {
             "projectId": hex.project(),
@@ -184,13 +184,18 @@ async def test_intent_before_effect(hexes: Hexes, bench: Bench, monkeypatch: pyt
         async with bench.open(hex) as runner:
             attempt = Adapter.attempt
 
-            async def watched(self: Adapter, send: Send) -> Outcome:
-                if send.effect:
-                    row = runner.store.effect(send.effect)
-                    assert row is not None
-                    assert (row.state, row.attempt) == ("sent", send.attempt)
-                    seen.append((send.tool, send.attempt))
-                return await attempt(self, send)
+            async def watched(self: Adapter, send: Send, leaving: Callable[[], object]) -> Outcome:
+                def left() -> None:
+                    before = state_of(send)
+                    leaving()
+                    seen.append((send.attempt, before, state_of(send)))
+
+                return await attempt(self, send, left if send.effect else leaving)
+
+            def state_of(send: Send) -> str:
+                row = runner.store.effect(send.effect or "")
+                assert row is not None
+                return f"{row.state.value} {row.attempt}"
 
             monkeypatch.setattr(Adapter, "attempt", watched)
             row, receipt = await runner.call("HEX_CREATE_CELL", arguments)
@@ -198,7 +203,7 @@ async def test_intent_before_effect(hexes: Hexes, bench: Bench, monkeypatch: pyt
             assert receipt is not None
             closed = runner.store.effects(row.id)[0]
             assert (closed.state, closed.evidence) == ("verified", "state")
-    assert seen == [("HEX_CREATE_CELL", n) for n in (1, 2, 3)]
+    assert seen == [(n, f"intended {n - 1}", f"sent {n}") for n in (1, 2, 3)]
 
 
 async def test_the_log_is_the_truth(hexes: Hexes, bench: Bench) -> None:

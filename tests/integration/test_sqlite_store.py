@@ -113,8 +113,8 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     data[4096:] = b"\xff" * (len(data) - 4096)
     path.write_bytes(data)
     with (
-        open_store(path) as store,
         pytest.raises(StoreError, match=r"is damaged .*\n  move it away or restore"),
+        open_store(path) as store,
     ):
         store.runs()
 
