@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from definable.calls import Json, Receipt
@@ -76,3 +77,8 @@ def ask_row(row: Row) -> AskRow:
 def receipt(row: Row) -> Receipt:
     """Return the receipt in a row."""
     return Receipt.model_validate(json.loads(row["receipt"]))
+
+
+def stamp(moment: datetime) -> str:
+    """Return a time in UTC as text, in milliseconds; such texts sort as the times do."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

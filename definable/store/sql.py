@@ -5,26 +5,27 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from difflib import get_close_matches
 
-from definable.calls import Ask, Decision, Exchange, Json, Outcome, Phase, Receipt, Send, digest
-from definable.errors import LedgerError, ReplayError, UsageError
+from definable.calls import Exchange, Json, Outcome, Phase, Receipt, Send
+from definable.errors import LedgerError, UsageError
 from definable.quota.claim import holder
 from definable.spec.model import Evidence
 from definable.store import ledger
+from definable.store.asks import SqlAsks
 from definable.store.database import Database, Row
 from definable.store.ledger import OUTCOMES, State, Verb
 from definable.store.place import Place
 from definable.store.quotas import SqlQuotas, give_back
-from definable.store.records import ask_row, dump, effect_row, event, facts, insert, receipt, run_row
+from definable.store.records import dump, effect_row, event, facts, insert, receipt, run_row, stamp
 from definable.store.reservations import SqlReservations, give_up
-from definable.store.rows import AskRow, Data, EffectRow, Event, RunRow, RunStatus
+from definable.store.rows import Data, EffectRow, Event, RunRow, RunStatus
 
 Clock = Callable[[], datetime]
 
 
-class SqlStore(SqlQuotas, SqlReservations):
+class SqlStore(SqlQuotas, SqlReservations, SqlAsks):
     """A `Store` (see contract.py) in a database that has the tables."""
 
     def __init__(self, db: Database, clock: Clock | None = None) -> None:
@@ -258,49 +259,6 @@ class SqlStore(SqlQuotas, SqlReservations):
             effect_row(row) for row in self._read("SELECT * FROM effects WHERE run = ? ORDER BY rowid", run)
         ]
 
-    # Approvals
-
-    def ask(self, run: str, call: str, n: int, ask: Ask, expires_at: datetime | None = None) -> str:
-        """Keep a question."""
-        name = digest([run, call, n])[:16]
-        with self._writing(run) as db:
-            if found := self._read("SELECT * FROM asks WHERE id = ?", name):
-                if (kept := ask_row(found[0])).ask != ask:
-                    raise ReplayError(
-                        f"call {call!r} asks {_about(ask)}, where it had asked {_about(kept.ask)}",
-                        hint="the definition or the code has changed: cancel the run and start it again",
-                    )
-                return name
-            until, asked = expires_at and _stamp(expires_at), ask.model_dump(mode="json")
-            where: Data = {"id": name, "run": run, "call": call, "n": n}
-            row = {**where, "ask": dump(asked), "asked_at": self._now(), "expires_at": until}
-            db.execute(insert("asks", row), row)
-            self._log(run, "ask", {**asked, "id": name, "expires_at": until}, None, call)
-        return name
-
-    def answer(self, ask: str, decision: Decision) -> Decision:
-        """Keep the answer to a question."""
-        at = self._now()
-        given = decision if decision.at else decision.model_copy(update={"at": at})
-        with self._writing(self.asked(ask).run) as db:
-            row = self.asked(ask)
-            _check_answer(row, given, at)
-            answer = given.model_dump(mode="json")
-            db.execute("UPDATE asks SET decision = ? WHERE id = ?", (dump(answer), ask))
-            self._log(row.run, "decision", {**answer, "id": ask}, None, row.call)
-        return given
-
-    def asked(self, ask: str) -> AskRow:
-        """Return a question."""
-        if found := self._read("SELECT * FROM asks WHERE id = ?", ask):
-            return ask_row(found[0])
-        raise UsageError(f"there is no question {ask!r}", hint="`definable runs show ID` lists what waits")
-
-    def open_asks(self, run: str) -> list[AskRow]:
-        """Return the open questions of a run."""
-        rows = self._read("SELECT * FROM asks WHERE run = ? AND decision IS NULL ORDER BY rowid", run)
-        return [ask_row(row) for row in rows]
-
     # Inside a transaction
 
     @contextmanager
@@ -367,7 +325,7 @@ class SqlStore(SqlQuotas, SqlReservations):
         return "`definable runs list` shows all"
 
     def _now(self) -> str:
-        return _stamp(self._clock())
+        return stamp(self._clock())
 
 
 def _lasting(exchange: Exchange) -> bool:
@@ -378,32 +336,3 @@ def _lasting(exchange: Exchange) -> bool:
 def _effect_of(exchange: Exchange) -> list[str]:
     order = exchange.order
     return [order.effect] if isinstance(order, Send) and order.effect else []
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _about(ask: Ask) -> str:
-    return f"{ask.question!r} about {ask.tool} with {ask.arguments_hash}"
-
-
-def _check_answer(row: AskRow, given: Decision, at: str) -> None:
-    """Raise UsageError unless `given` may answer `row` now. Our timestamps sort as text."""
-    if row.decision:
-        raise UsageError(
-            f"{row.ask.tool} of {row.call} was answered by {row.decision.by!r} at {row.decision.at}",
-            hint="an answer is used once; `definable runs show ID` shows what came of it",
-        )
-    if not given.approve:
-        return
-    if row.expires_at and at >= row.expires_at:
-        raise UsageError(
-            f"the question about {row.ask.tool} of {row.call} expired at {row.expires_at}",
-            hint="no answer in time is a no: start the run again",
-        )
-    if given.arguments_hash != row.ask.arguments_hash:
-        raise UsageError(
-            f"the approval is for other arguments than the ones {row.ask.tool} would be called with",
-            hint="look at the call again, and approve that",
-        )
