@@ -188,6 +188,20 @@ class Exchange(Fact):
     reply: Reply
 
 
+class Change(Fact):
+    """One difference between a response and its contract: what was at `target` now stands at `source`.
+
+    Both are relative to the objects at `place` (`*` goes through lists), or wherever the toolkit has an
+    `entity` of this name. `how` says how the value is read; `same`: as it is.
+    """
+
+    place: tuple[str, ...] = ()
+    entity: str = ""
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    how: str = "same"
+
+
 class Heal(Fact):
     """One repair: the failure class, and the rule that healed it."""
 
@@ -195,6 +209,31 @@ class Heal(Fact):
     failure: Failure = Field(alias="class")
     rule: str
     detail: str = ""
+    drift: str = ""
+    """Of a drift: its class, such as `field_renamed`; the classes are listed in verify/drift.py."""
+    tool: str = ""
+    """Of a drift: whose response it was."""
+    diff: str = ""
+    evidence: str = ""
+    """What proves the repair."""
+    change: Change | None = None
+    """The repair as data, where it can be used again without looking for it."""
+
+
+class Lesson(Fact):
+    """One row of the record of contracts, which is only ever added to.
+
+    `sample`: a healthy response. `patch`: a repair that proved itself. `accepted`, `rejected`: what a person
+    says of a patch, by its id.
+    """
+
+    seq: int = 0
+    """1, 2, 3 … as the store keeps them; 0 before that."""
+    at: str
+    toolkit: str
+    tool: str
+    kind: Literal["sample", "patch", "accepted", "rejected"]
+    data: dict[str, Json]
 
 
 class Verdict(Fact):
@@ -245,6 +284,8 @@ class Receipt(Fact):
     """Retries of the run's budget that it took, looks included."""
     margin: Margin | None = None
     """What the run had left when it was settled."""
+    doubts: tuple[str, ...] = ()
+    """What differs from earlier responses although the contract allows it; nothing was done about it."""
     result: Json = None
 
     def brief(self, data: bool = False) -> dict[str, Json]:

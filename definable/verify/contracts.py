@@ -99,6 +99,19 @@ class Contract:
             return False
         return all(lookup(body, path) is not MISSING for path in self.reads)
 
+    def stricter(self, overlay: Schema) -> Callable[[Json], bool]:
+        """Return `settled`, made to hold a second schema as well, in one pass."""
+        base = watchful(self.schema)
+        assert isinstance(base, dict)  # noqa: S101 - a schema that is an object stays one
+        both = self._compile({**base, "allOf": [*base.get("allOf", ()), overlay]} if overlay else base)
+
+        def check(body: Json) -> bool:
+            if not both.is_valid(body) or not (self._one_pass or self._whole.is_valid(body)):
+                return False
+            return all(lookup(body, path) is not MISSING for path in self.reads)
+
+        return check
+
     def violations(self, body: Json) -> list[Violation]:
         """Return every violation, all of them at once; empty when the body is valid."""
         return [_violation(each) for error in self._whole.iter_errors(body) for each in _leaves(error)]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
+from definable.calls import Change
 from definable.spec.paths import MISSING, show
 from definable.verify.coerce import coerced
 from definable.verify.contracts import Contract, shown
@@ -28,6 +29,8 @@ class Note:
     path: Path
     detail: str
     diff: str
+    change: Change | None = None
+    """The rule as data, where something was carried from one place to another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +361,9 @@ def _moved(shift: Shift, path: Path, values: list[dict[str, Json]]) -> Note:
     for part in shift.source:
         found = found.get(part) if isinstance(found, dict) else None
     where = f" ({len(values)} entries)" if "*" in path else ""
-    return Note(shift.rule, path, f"{source} → {target}", f"{source} → {target}: {shown(found, 60)}{where}")
+    change = Change(place=path, source=shift.source, target=shift.target)
+    detail = f"{source} → {target}"
+    return Note(shift.rule, path, detail, f"{detail}: {shown(found, 60)}{where}", change)
 
 
 def _at(path: Path) -> str:

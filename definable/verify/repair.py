@@ -38,6 +38,8 @@ RULES = {
     "move": "a property stood in another place",
     "unwrap": "the value was wrapped in an envelope",
     "wrap": "the envelope was gone",
+    "evidence": "known things have in another place what they had here",
+    "patch": "a repair that had proven itself before was used again",
     "success_code": "the status was another 2xx than promised",
 }
 """Every rule by the name that receipts use, and what it says for people."""
@@ -102,7 +104,12 @@ def repair(
         return _unrepairable(contract, body, tried)
     if lost := _lost(contract, mended):
         return _unrepairable(contract, body, (*lost, *tried))
-    heals = [Heal(failure=Failure.DRIFT, rule=note.rule, detail=note.detail) for note in notes]
+    heals = [
+        Heal(
+            failure=Failure.DRIFT, rule=note.rule, detail=note.detail, diff=note.diff, change=note.change
+        )
+        for note in notes
+    ]
     if status is not None and success and status not in success:
         promised = " or ".join(map(str, success))
         heals.append(

@@ -1,0 +1,95 @@
+"""Ways to read a value that a server now writes in another form; each is exact, and is proven on known rows.
+
+`same`: as it is. `epoch_s:3Z`, `epoch_ms:3Z`: seconds or milliseconds, as a date-time with so many digits and
+that zone. `pluck:name`: a list of objects, as the list of what each has there. `entries:name`: the other way
+round. `values`, `values:id`: a map, as the list of its values, with its key put back as a property.
+`query:after`: the parameter of that name in an address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+from definable.spec.paths import MISSING
+from definable.verify.shape import Json, Shape, kind
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d{1,6}))?(Z|\+00:00)")
+
+
+def read_as(how: str, value: Json) -> Json:
+    """Return `value` read in one way, or MISSING when it cannot be."""
+    name, _, detail = how.partition(":")
+    if name == "same" or value is None:
+        return value
+    if name in ("epoch_s", "epoch_ms"):
+        return _moment(value, 1 if name == "epoch_s" else 1000, detail)
+    if name == "query":
+        return _parameter(value, detail)
+    if name == "values":
+        return _listed(value, detail)
+    if not isinstance(value, list):
+        return MISSING
+    if name == "entries":
+        return [{detail: each} for each in value]
+    if not all(isinstance(each, dict) and detail in each for each in value):
+        return MISSING
+    return [each[detail] for each in value]
+
+
+def ways(shape: Shape, news: Sequence[Json], olds: Iterable[Json]) -> Iterator[str]:
+    """Yield the ways in which values of the form of `news` may have become ones of the form of `olds`."""
+    yield "same"
+    kinds = {kind(value) for value in news if value is not None}
+    if kinds and kinds <= {"integer", "number"} and "string" in shape.types:
+        for form in sorted(_forms(olds)):
+            yield from (f"epoch_s:{form}", f"epoch_ms:{form}")
+    if kinds == {"array"} and shape.items is not None:
+        entries = [entry for value in news if value for entry in value]
+        if entries and all(isinstance(entry, dict) for entry in entries):
+            shared = set.intersection(*(set(entry) for entry in entries))
+            yield from (f"pluck:{key}" for key in sorted(shared))
+        elif entries:
+            yield from (f"entries:{key}" for key in sorted(shape.items.get("properties", {})))
+    if kinds == {"object"} and shape.items is not None:
+        yield "values"
+
+
+def _forms(olds: Iterable[Json]) -> set[str]:
+    found = [_MOMENT.fullmatch(value) if isinstance(value, str) else None for value in olds if value]
+    return {f"{len(m[1] or '')}{m[2]}" for m in found if m} if all(found) else set()
+
+
+def _moment(value: Json, scale: int, form: str) -> Json:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return MISSING
+    digits, zone = int(form[0]), form[1:]
+    micros = round(value * 1_000_000 / scale)
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+    except OverflowError:
+        return MISSING
+    if micros % 10 ** (6 - digits):
+        return MISSING
+    fraction = f".{moment.microsecond:06d}"[: digits + 1] if digits else ""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S") + fraction + zone
+
+
+def _parameter(value: Json, name: str) -> Json:
+    try:
+        found = parse_qs(urlsplit(value).query).get(name, []) if isinstance(value, str) else []
+    except ValueError:
+        return MISSING
+    return found[0] if len(found) == 1 else MISSING
+
+
+def _listed(value: Json, key: str) -> Json:
+    if not isinstance(value, dict) or not all(isinstance(each, dict) for each in value.values()):
+        return MISSING
+    if not key:
+        return list(value.values())
+    if any(key in each for each in value.values()):
+        return MISSING
+    return [{key: name, **each} for name, each in value.items()]
