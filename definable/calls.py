@@ -155,6 +155,8 @@ class Outcome(Fact):
     """Which source was used, by name, never by value."""
     at: str = ""
     """When the attempt ended, RFC 3339 in UTC."""
+    known: int = 0
+    """The last row of the record of contracts that was known then: a replay judges by no more than that."""
     waited: float = 0.0
     """Seconds that it was held back before it was sent."""
     held_by: str = ""

@@ -19,6 +19,7 @@ from definable.graph.build import agents_of, build
 from definable.graph.context import Context
 from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
+from definable.graph.lessons import Lessons
 from definable.models import Models
 from definable.models.failures import KEYS
 from definable.redaction import Redactor
@@ -29,6 +30,7 @@ from definable.toolkits.adapter import Adapter
 from definable.toolkits.credentials import KeyRing, is_exclusive
 from definable.toolkits.where import base_url, web
 from definable.verify.case import Catalog
+from definable.verify.record import Record
 from definable.workspace import Workspace
 from definable.workspace.reach import products
 
@@ -54,6 +56,7 @@ class Segment:
         self.workspace = workspace
         self.store = store
         self.environ = environ
+        self.record = Record()
         self.offline = offline
         self.watch = watch
         self.sleep = sleep
@@ -157,6 +160,7 @@ class Segment:
                     tools,
                     exclusive=frozenset(n for n, kit in toolkits.items() if is_exclusive(kit, self.environ)),
                     web={name: web(kit, places[name]) for name, kit in toolkits.items()},
+                    record=self.record,
                 ),
                 doors=doors,
                 store=self.store,
@@ -170,6 +174,7 @@ class Segment:
                 places=places,
                 yes_to=yes_to,
             )
+            context.lessons = Lessons(self.store, context.catalog, context.clock)
             recall(context)
             context.began = context.clock()
             yield context

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from definable.calls import Ask, Margin, Outcome, Receipt, Send, ToolCall
 from definable.graph.governor import Governor
 from definable.graph.guard import Guard
+from definable.graph.lessons import Lessons
 from definable.limits import Budget, Spent, Usage
 from definable.models import Models
 from definable.quota.breaker import RetryBudget
@@ -54,6 +55,8 @@ class Context:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     governor: Governor | None = None
     """Keeps what is sent within the quotas; None: whatever is asked for is sent at once."""
+    lessons: Lessons | None = None
+    """Adds to the record of contracts; None: nothing is learned."""
     guard: Guard | None = None
     """Holds back what is sent to a host that fails; None: nothing is held back."""
     places: Mapping[str, str] = field(default_factory=dict)

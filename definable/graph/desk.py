@@ -44,6 +44,8 @@ class Desk:
             live = self.live[call.id] = _Live(flow, len(history), step, sent)
         while (exchange := store.exchange(call.run, call.id, live.played)) is not None:
             live.step = advance(live.flow, exchange.reply)
+            if self.context.lessons:
+                self.context.lessons.noticed(exchange)
             live.played += 1
             live.sent = live.sent or isinstance(exchange.order, Send)
             self._tell(call, exchange, live.step)
@@ -61,6 +63,8 @@ class Desk:
         if effect is not None and effect.attempt:
             self._ledger(effect, receipt)
         kept = self.context.receipts[call.id] = store.settle(call.run, receipt)
+        if self.context.lessons:
+            self.context.lessons.settled(kept)
         self.context.tell()
         return kept
 

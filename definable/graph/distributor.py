@@ -34,6 +34,8 @@ def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, An
             await _alone(context, dispatch["call"], order, order.delay)
             await _wait(context, step, order)
             outcome = await _guarded(context, dispatch, order)
+            if context.lessons:
+                outcome = outcome.model_copy(update={"known": context.lessons.refresh()})
             exchange = Exchange(call=dispatch["call"], n=dispatch["n"], order=order, reply=outcome)
             context.store.record(context.run.id, exchange)
             context.tell()

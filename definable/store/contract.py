@@ -18,10 +18,11 @@ nothing and logs nothing. All methods raise StoreError when the database refuses
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
-from definable.calls import Ask, Decision, Exchange, Json, Phase, Receipt
+from definable.calls import Ask, Decision, Exchange, Json, Lesson, Phase, Receipt
 from definable.quota.admission import Wait
 from definable.quota.claim import Claim
 from definable.quota.hints import Hints
@@ -226,7 +227,17 @@ class Quotas(Protocol):
         """Note whose quota a key uses; what was counted under `mark` counts for the owner from now on."""
 
 
-class Store(Runs, Log, Ledger, Approvals, Quotas, Protocol):
+class Contracts(Protocol):
+    """The record of contracts: what was learned of the products' responses. Rows are only ever added."""
+
+    def learn(self, lessons: Iterable[Lesson]) -> None:
+        """Add rows; each gets the next number. Whoever has seen a number has seen all before it."""
+
+    def known(self, after: int = 0) -> list[Lesson]:
+        """Return the rows with a number above `after`, in order."""
+
+
+class Store(Runs, Log, Ledger, Approvals, Quotas, Contracts, Protocol):
     """Everything that outlives a process."""
 
     @property

@@ -70,6 +70,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
         "CREATE INDEX places_by_call ON places (run, call)",
     ),
+    (
+        """CREATE TABLE contracts (
+            seq INTEGER PRIMARY KEY, at TEXT NOT NULL, toolkit TEXT NOT NULL, tool TEXT NOT NULL,
+            kind TEXT NOT NULL, data TEXT NOT NULL
+        ) WITHOUT ROWID""",
+    ),
 )
 """Index + 1 is the schema version that the statements lead to."""
 

@@ -14,6 +14,7 @@ from definable.quota.claim import holder
 from definable.spec.model import Evidence
 from definable.store import ledger
 from definable.store.asks import SqlAsks
+from definable.store.contracts import SqlContracts
 from definable.store.database import Database, Row
 from definable.store.ledger import OUTCOMES, State, Verb
 from definable.store.place import Place
@@ -25,7 +26,7 @@ from definable.store.rows import Data, EffectRow, Event, RunRow, RunStatus
 Clock = Callable[[], datetime]
 
 
-class SqlStore(SqlQuotas, SqlReservations, SqlAsks):
+class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
     """A `Store` (see contract.py) in a database that has the tables."""
 
     def __init__(self, db: Database, clock: Clock | None = None) -> None:

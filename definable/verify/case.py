@@ -23,6 +23,7 @@ from definable.spec.model import Evidence
 from definable.spec.paths import MISSING, render, truth
 from definable.spec.toolkit import Expect, Tool, Toolkit
 from definable.verify.readback import about_result_only
+from definable.verify.record import Record
 
 T = TypeVar("T")
 Flow = Generator[Order, Reply, T]
@@ -40,6 +41,8 @@ class Catalog:
     """Toolkits whose token nobody else uses: there a new match can only be ours."""
     web: Mapping[str, str] = field(default_factory=dict)
     """Toolkit name → origin of the product's pages for people."""
+    record: Record = field(default_factory=Record)
+    """What is known of the products' responses."""
 
     def __getitem__(self, slug: str) -> tuple[Toolkit, Tool]:
         """Return the toolkit and the tool behind a slug."""
@@ -71,6 +74,9 @@ class Case:
     heals: list[Heal] = field(default_factory=list)
     trail: list[Attempt] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    follows: bool = False
+    """A list is being read to its end, so that a cursor is used as soon as it is there."""
     retries: int = 0
     margin: Margin | None = None
     decided_by: str = ""
@@ -161,6 +167,7 @@ class Case:
                 "attempts": self.sends,
                 "heals": tuple(self.heals),
                 "trail": tuple(self.trail),
+                "doubts": tuple(dict.fromkeys(self.doubts)),
                 "effect": self.call.effect_id if self.tool.effect.writes else None,
                 "decided_by": self.decided_by,
                 "retries": self.retries,

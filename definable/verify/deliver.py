@@ -10,9 +10,10 @@ from definable.spec.toolkit import Tool
 from definable.verify.case import Case, Flow
 from definable.verify.classify import classify
 from definable.verify.contracts import Contract
+from definable.verify.judge import Judge
 from definable.verify.plan import TRANSIENT, TRIES, Move, backoff, plan
 from definable.verify.readback import unmet
-from definable.verify.repair import Repair, repair
+from definable.verify.repair import Repair
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def examine(case: Case, slug: str, arguments: dict[str, Any], outcome: Outcome) 
     A read whose answer is about something else than was asked for is no success.
     """
     tool = case.catalog[slug][1]
-    verdict, body = _validated(case, slug, outcome)
+    verdict, body = _validated(case, slug, arguments, outcome)
     if verdict.failure is not Failure.OK or tool.effect.writes:
         return verdict, body
     if wrong := unmet(tool.expect, {"arguments": arguments, "result": body}):
@@ -139,7 +140,7 @@ def examine(case: Case, slug: str, arguments: dict[str, Any], outcome: Outcome) 
     return verdict, body
 
 
-def _validated(case: Case, slug: str, outcome: Outcome) -> tuple[Verdict, Any]:
+def _validated(case: Case, slug: str, arguments: dict[str, Any], outcome: Outcome) -> tuple[Verdict, Any]:
     toolkit, tool = case.catalog[slug]
     verdict = classify(toolkit, tool, outcome)
     if verdict.failure is not Failure.OK:
@@ -148,22 +149,23 @@ def _validated(case: Case, slug: str, outcome: Outcome) -> tuple[Verdict, Any]:
     if contract is None:
         _note_status(case, tool, outcome)
         return verdict, None
-    if outcome.media == "json" and contract.settled(outcome.body):
+    known = case.catalog.record.at(toolkit, slug, outcome.known, outcome.at)
+    judge = Judge(contract, tool, slug, arguments, known, case.follows)
+    if outcome.media == "json" and judge.settled(outcome.body):
         _note_status(case, tool, outcome)
         return verdict, outcome.body
-    return _mend(case, tool, contract, outcome, verdict)
+    return _mend(case, tool, judge, outcome, verdict)
 
 
-def _mend(
-    case: Case, tool: Tool, contract: Contract, outcome: Outcome, verdict: Verdict
-) -> tuple[Verdict, Any]:
+def _mend(case: Case, tool: Tool, judge: Judge, outcome: Outcome, verdict: Verdict) -> tuple[Verdict, Any]:
     if outcome.media != "json":
         shown = repr(outcome.body[:120]) if isinstance(outcome.body, str) else "nothing"
         words = f"{outcome.status}, but the body is no JSON: {shown}"
         return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message=words), None
-    mended = repair(contract, outcome.body)
+    mended = judge(outcome.body)
     if isinstance(mended, Repair):
         case.heals += [heal for heal in mended.heals if heal not in case.heals]
+        case.doubts += mended.doubts
         _note_status(case, tool, outcome)
         return verdict, mended.body
     words = f"{outcome.status}, but the response is not what it was: {mended.message}"

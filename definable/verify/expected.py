@@ -17,7 +17,7 @@ from definable.verify.shape import Json, Schema
 
 UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _SOLID = ["array", "boolean", "number", "object", "string"]
-_CHANCE = {"field_removed": 0.2, "field_made_nullable": 0.01, "format_changed": 0.2}
+_CHANCE = {"field_removed": 0.21, "field_made_nullable": 0.01, "format_changed": 0.21}
 """A difference is told when chance explains it less often than this."""
 
 
@@ -143,6 +143,10 @@ def _difference(path: Path, habit: _Habit, around: Sequence[Nodes]) -> str:
 
 
 def _words(drift: str, path: Path, habit: _Habit, rows: int) -> str:
-    what = {"field_removed": "is gone", "field_made_nullable": "is null", "format_changed": "is no uuid any more"}
+    what = {
+        "field_removed": "is gone",
+        "field_made_nullable": "is null",
+        "format_changed": "is no uuid any more",
+    }
     there = f"in all {rows}" if rows > 1 else "now"
     return f"{show(path)} {what[drift]} {there}; in {habit.there} before it never was"

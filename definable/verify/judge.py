@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from definable.calls import Change, Failure, Heal
-from definable.spec.paths import MISSING, lookup, parse, show
+from definable.spec.paths import parse
 from definable.spec.toolkit import Paging, Tool
 from definable.verify.contracts import Contract
 from definable.verify.drift import OF_RULES, drift_of
@@ -82,7 +82,9 @@ class Judge:
                 body = undo(change, body, path)
             if body is not before and body != before:
                 since = f"{'accepted' if patch.accepted else 'proven'} before, first on {patch.since[:10]}"
-                used.append(patch.heal.model_copy(update={"rule": "patch", "evidence": since, "tool": self.slug}))
+                used.append(
+                    patch.heal.model_copy(update={"rule": "patch", "evidence": since, "tool": self.slug})
+                )
         return body, tuple(used)
 
     def _places(self, change: Change, tool: str) -> list[tuple[str, ...]]:
@@ -130,7 +132,11 @@ class Judge:
                 path = whole[len(place.path) :]
                 if whole[: len(place.path)] != place.path or "*" in path or not path:
                     continue
-                pairs = [(link.new[path], link.old[path]) for link in links if path in link.new and path in link.old]
+                pairs = [
+                    (link.new[path], link.old[path])
+                    for link in links
+                    if path in link.new and path in link.old
+                ]
                 texts = [canon(new) == canon(old) for new, old in pairs if isinstance(old, str)]
                 if texts.count(False) > texts.count(True):
                     wrong.append(f"{where(change)} is no rename: known rows had other values there")
@@ -192,5 +198,3 @@ class Judge:
             return Unrepairable((), (*read, *found.doubts), tuple(additions(self.contract, found.body)))
         words = [each.message for each in missed]
         return replace(found, doubts=tuple(dict.fromkeys([*words, *found.doubts])))
-
-

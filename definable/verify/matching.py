@@ -84,12 +84,14 @@ class Matching:
 
     @cached_property
     def gone(self) -> list[Path]:
-        """What healthy rows had and no row has now, or has in a form that cannot be right; outer ones first."""
+        """What healthy rows had and no row has now, or none in a form that can be right; outer ones first."""
         found: list[Path] = []
         for path, schema in self.declared.items():
-            if path in self.pool.paths and not any(path[: len(each)] == each for each in found):
-                if self.rows and not any(self.stands(path, schema, row) for row in self.flat):
-                    found.append(path)
+            inside = any(path[: len(each)] == each for each in found)
+            if inside or path not in self.pool.paths or not self.rows:
+                continue
+            if not any(self.stands(path, schema, row) for row in self.flat):
+                found.append(path)
         return found
 
     def stands(self, path: Path, schema: Schema, row: Nodes) -> bool:
@@ -115,11 +117,7 @@ class Matching:
         """Return every field that is proven to stand elsewhere; `reasons` say why others are not."""
         if not self.rows or not self.gone or not self.links:
             return []
-        found: list[Found] = []
-        for path in self._searched():
-            if each := self._proven(path):
-                found.append(each)
-        found = _undisputed(found)
+        found = _undisputed([each for path in self._searched() if (each := self._proven(path))])
         found += self._along(found)
         return [each for each in found if not self._lonely(each, found)]
 
@@ -217,7 +215,9 @@ class Matching:
                 source = (*way[0], *path[len(way[1]) :])
                 if path[: len(way[1])] != way[1] or source not in self.new or not self._apart(source, path):
                     continue
-                if all(path != each.change.target and source != each.change.source for each in [*proven, *out]):
+                if all(
+                    path != each.change.target and source != each.change.source for each in [*proven, *out]
+                ):
                     held = self.evidence(source, path, "same")
                     if len(held.agree) > 3 * len(held.differ):
                         out.append(
@@ -272,7 +272,7 @@ def _undisputed(found: Sequence[Found]) -> list[Found]:
 
 
 def undo(change: Change, body: Json, place: Path) -> Json:
-    """Return `body` with a change undone in every object at `place`; one that it does not fit stays as it is."""
+    """Return `body` with a change undone in every object at `place`; what it does not fit is left alone."""
     if not place:
         return _carried(change, body) if isinstance(body, dict) else body
     if place[0] == "*":

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import islice
 
 from definable.calls import Heal, Lesson, digest
 from definable.spec.toolkit import Tool, Toolkit
@@ -113,7 +114,7 @@ class Record:
     def __init__(self, lessons: Iterable[Lesson] = ()) -> None:
         """Start with what the store has."""
         self.lessons: list[Lesson] = []
-        self._known: dict[tuple[int, str, int], list[tuple[str, str, Known | None]]] = {}
+        self._known: dict[tuple[int, str, int], list[tuple[Toolkit, str, str, Known | None]]] = {}
         self.add(lessons)
 
     @property
@@ -129,8 +130,8 @@ class Record:
         """Return what was known of a tool at row `known` and at `moment`; None when that was nothing."""
         if not known or not self.lessons:
             return None
-        for since, until, view in self._known.get((id(toolkit), slug, known), ()):
-            if since <= moment < until:
+        for kit, since, until, view in self._known.get((id(toolkit), slug, known), ()):
+            if kit is toolkit and since <= moment < until:
                 return view
         rows = [each for each in self.lessons if each.seq <= known and each.toolkit == toolkit.toolkit]
         said = verdicts(rows)
@@ -141,20 +142,29 @@ class Record:
         view = _view(toolkit, slug, live) if live else None
         if len(self._known) > _VIEWS:
             self._known.clear()
-        self._known.setdefault((id(toolkit), slug, known), []).append((since, until, view))
+        self._known.setdefault((id(toolkit), slug, known), []).append((toolkit, since, until, view))
         return view
 
-    def wants(self, toolkit: str, slug: str, arguments: Mapping[str, Json], body: Json, moment: str) -> bool:
-        """Whether a healthy response is worth keeping: the first for its form, or the next in an hour."""
-        form = digest([signature(arguments), _form(body)])
-        kept = [
-            each
-            for each in self.lessons
-            if each.kind == "sample" and (each.toolkit, each.tool) == (toolkit, slug)
-        ][-KEPT:]
-        if all(each.data["form"] != form for each in kept):
-            return True
-        return _after(kept[-1].at, SAMPLE_EVERY) <= moment
+    def due(self, toolkit: str, slug: str, moment: str) -> bool:
+        """Whether it is time for another sample of a tool."""
+        kept = self._samples(toolkit, slug)
+        return not kept or _after(kept[-1].at, SAMPLE_EVERY) <= moment
+
+    def wants(self, toolkit: str, slug: str, form: str, moment: str) -> bool:
+        """Whether a sample of this form is worth keeping: it is new, or it is time for another."""
+        kept = self._samples(toolkit, slug)
+        return all(each.data["form"] != form for each in kept) or self.due(toolkit, slug, moment)
+
+    def _samples(self, toolkit: str, slug: str) -> list[Lesson]:
+        found = (each for each in reversed(self.lessons) if (each.toolkit, each.tool) == (toolkit, slug))
+        return list(islice((each for each in found if each.kind == "sample"), KEPT))[::-1]
+
+    def proven(self, patch: str, moment: str) -> bool:
+        """Whether a patch was proven within the hour, so that it need not be noted again."""
+        for each in reversed(self.lessons):
+            if each.kind == "patch" and each.data["id"] == patch:
+                return _after(each.at, SAMPLE_EVERY) > moment
+        return False
 
 
 def _view(toolkit: Toolkit, slug: str, rows: list[Lesson]) -> Known | None:
@@ -229,7 +239,9 @@ def _cut(value: Json) -> Json:
 
 def signature(arguments: Mapping[str, Json]) -> str:
     """Return what decides which properties an answer has: the names of arguments, and what is switched."""
-    return digest(sorted([name, value if isinstance(value, bool) else ""] for name, value in arguments.items()))
+    return digest(
+        sorted([name, value if isinstance(value, bool) else ""] for name, value in arguments.items())
+    )
 
 
 def _form(value: Json) -> Json:

@@ -105,9 +105,7 @@ def repair(
     if lost := _lost(contract, mended):
         return _unrepairable(contract, body, (*lost, *tried))
     heals = [
-        Heal(
-            failure=Failure.DRIFT, rule=note.rule, detail=note.detail, diff=note.diff, change=note.change
-        )
+        Heal(failure=Failure.DRIFT, rule=note.rule, detail=note.detail, diff=note.diff, change=note.change)
         for note in notes
     ]
     if status is not None and success and status not in success:

@@ -1,0 +1,33 @@
+"""The record of contracts in SQL: rows that are only ever added, numbered in the order of their commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+
+from definable.calls import Lesson
+from definable.store.database import Database, Row
+from definable.store.records import dump, insert, load
+
+
+class SqlContracts:
+    """The part of a `Store` that keeps what was learned of contracts (see contract.py)."""
+
+    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
+        raise NotImplementedError
+
+    def _read(self, query: str, *values: object) -> list[Row]:
+        raise NotImplementedError
+
+    def learn(self, lessons: Iterable[Lesson]) -> None:
+        """Add rows to the record."""
+        with self._writing("contracts", durable=False) as db:
+            last: int = db.read("SELECT coalesce(max(seq), 0) AS seq FROM contracts")[0]["seq"]
+            for seq, lesson in enumerate(lessons, last + 1):
+                row = {**lesson.model_dump(mode="json"), "seq": seq, "data": dump(lesson.data)}
+                db.execute(insert("contracts", row), row)
+
+    def known(self, after: int = 0) -> list[Lesson]:
+        """Return the rows of the record after a number."""
+        rows = self._read("SELECT * FROM contracts WHERE seq > ? ORDER BY seq", after)
+        return [Lesson.model_validate(load(row)) for row in rows]
