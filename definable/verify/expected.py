@@ -61,6 +61,8 @@ def expected(
         here = _habits(contract, place, bodies)
         if any(habit.around for habit in here.values()):
             _into(overlay, place.path, _demands(here))
+            if place.path:
+                _into(overlay, place.path[:-1], _somewhere(here))
     return contract.stricter(overlay)
 
 
@@ -90,6 +92,16 @@ def _demands(habits: dict[Path, _Habit]) -> Schema:
         if mine:
             here.setdefault("properties", {}).setdefault(path[-1], {}).update(mine)
     return out
+
+
+def _somewhere(habits: dict[Path, _Habit]) -> Schema:
+    """What is in some entries only, and must not go from all of them unseen."""
+    demands = []
+    for path, habit in habits.items():
+        if len(path) == 1 and habit.there > habit.null and not (habit.always and habit.solid):
+            some = {"required": [path[0]], "properties": {path[0]: {"type": _SOLID}}}
+            demands.append({"anyOf": [{"maxItems": 0}, {"contains": some}]})
+    return {"allOf": demands} if demands else {}
 
 
 def _into(overlay: Schema, path: Path, demands: Schema) -> None:
@@ -123,6 +135,8 @@ def doubts(
         around = [row for row in rows if len(path) == 1 or isinstance(row.get(path[:-1]), dict)]
         drift = _difference(path, habit, around)
         had = any(link.old.get(path) is not None and link.new.get(path) is None for link in links)
+        had = had and all(link.new.get(path) is None for link in links if link.old.get(path) is not None)
+        drift = drift or ("field_removed" if had else "")
         if drift and (had or (1 / (habit.there + 2)) ** len(around) < _CHANCE[drift]):
             told.append(path)
             yield Doubt(drift, (*place.path, *path), _words(drift, (*place.path, *path), habit, len(around)))

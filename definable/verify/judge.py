@@ -137,7 +137,7 @@ class Judge:
                     for link in links
                     if path in link.new and path in link.old
                 ]
-                texts = [canon(new) == canon(old) for new, old in pairs if isinstance(old, str)]
+                texts = [canon(new) == canon(old) for new, old in pairs if isinstance(old, str | dict | list)]
                 if texts.count(False) > texts.count(True):
                     wrong.append(f"{where(change)} is no rename: known rows had other values there")
         return wrong

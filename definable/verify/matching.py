@@ -14,6 +14,7 @@ from functools import cached_property
 from definable.calls import Change
 from definable.spec.paths import MISSING, show
 from definable.verify.contracts import Contract, shown
+from definable.verify.names import canonical, speaks_of_another
 from definable.verify.readings import read_as, ways
 from definable.verify.rows import TELLING, Link, Nodes, Path, Place, Pool, at, bits, canon, nodes, targets
 from definable.verify.shape import Json, Schema, Shape, kind
@@ -95,14 +96,8 @@ class Matching:
         return found
 
     def stands(self, path: Path, schema: Schema, row: Nodes) -> bool:
-        """Whether a row has something of the right form at `path`."""
-        if path not in row:
-            return False
-        value, shape = row[path], self.contract.solid(schema)
-        if value is None:
-            there, null = self.pool.counts
-            return bool(null[path]) or not there[path]
-        return self._formed(shape, value)
+        """Whether a row has something of the right form at `path`; null is nothing."""
+        return row.get(path) is not None and self._formed(self.contract.solid(schema), row[path])
 
     def _formed(self, shape: Shape, value: Json) -> bool:
         found = kind(value)
@@ -165,6 +160,7 @@ class Matching:
 
     def _proven(self, target: Path) -> Found | None:
         held = {s: best for s in [*self.new, target] if (best := self._best(s, target))}
+        held = {s: best for s, best in held.items() if s != target or best[0] != "same"}
         held = {s: best for s, best in held.items() if self._apart(s, target)}
         winners = [
             s for s, best in held.items() if all(best[1].beats(o[1]) for r, o in held.items() if r != s)
@@ -193,7 +189,9 @@ class Matching:
     def _rival(self, source: Path, target: Path, evidence: Evidence) -> Path | None:
         for other in sorted(self.pool.paths):
             nested = other[: len(target)] == target or target[: len(other)] == other
-            if not nested and (best := self._best(source, other)) and not evidence.beats(best[1]):
+            if nested or source == target or _nearer(source, target, other):
+                continue
+            if (best := self._best(source, other)) and not evidence.beats(best[1]):
                 return other
         return None
 
@@ -233,6 +231,8 @@ class Matching:
         schema = self.declared[one.change.target]
         for path in self.new:
             values = [row[path] for row in self.flat if path in row]
+            if any(self._best(path, old) for old in self.pool.paths if old[-1] == path[-1]):
+                continue
             inside = any(path[: len(t)] == t or t[: len(path)] == path for t in taken)
             if not inside and kind(values[0]) == kind(one.example) and self.contract.fits(schema, values[0]):
                 self.reasons.append(
@@ -244,6 +244,20 @@ class Matching:
 
     def _show(self, path: Path) -> str:
         return show((*self.place.path, *path))
+
+
+def _nearer(source: Path, target: Path, other: Path) -> bool:
+    """Whether a name says which of two with the same values it is: it holds that name, or kept that place."""
+    ours, theirs = (canonical(path[-1]) in canonical(source[-1]) for path in (target, other))
+    if speaks_of_another(source[-1]) or not ours:
+        return False
+    return not theirs or _shared(source, target) > _shared(source, other)
+
+
+def _shared(one: Path, other: Path) -> int:
+    return next(
+        (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
 
 
 def _said(evidence: Evidence) -> str:

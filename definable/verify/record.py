@@ -74,7 +74,7 @@ class Known:
             opaque = frozenset(
                 path
                 for path, schema in targets(self.contract, place.schema).items()
-                if self.contract.solid(schema).data_keys
+                if (shape := self.contract.solid(schema)).data_keys and "object" in shape.types
             )
             self.pools[place.path] = Pool(list(found.values()), opaque)
         return self.pools[place.path]
