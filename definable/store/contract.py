@@ -17,8 +17,8 @@ nothing and logs nothing. All methods raise StoreError when the database refuses
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 
 from definable.calls import Lesson
@@ -16,7 +16,7 @@ class SqlContracts:
     def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
         raise NotImplementedError
 
-    def _read(self, query: str, *values: object) -> list[Row]:
+    def _read(self, query: str, *values: object) -> Sequence[Row]:
         raise NotImplementedError
 
     def learn(self, lessons: Iterable[Lesson]) -> None:
