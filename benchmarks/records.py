@@ -31,10 +31,10 @@ class Keeper:
 
     def __init__(self, store: Store) -> None:
         """Make the run that the calls belong to."""
-        self.store = store
+        store.create_run(RunRow(id=RUN, workflow="w", definition={}, inputs={}))
+        self.store = store.begin(RUN)
         self.kit = find(Path(__file__).parent, {}).toolkits()["hex"]
         self.outcome = Outcome(phase=Phase.COMMITTED, status=200, body=projects(), media="json")
-        store.create_run(RunRow(id=RUN, workflow="w", definition={}, inputs={}))
 
     def read(self, n: int) -> None:
         """Keep a read: proposed, its exchange, the verdict, the receipt."""
@@ -46,7 +46,7 @@ class Keeper:
 
     def ledger(self, n: int) -> None:
         """Write the ledger of an effect alone."""
-        self._intend(n, f"alone-{n}")
+        self._leave(n, f"alone-{n}")
         self.store.outcome(f"alone-{n}", Phase.COMMITTED)
         self.store.verified(f"alone-{n}", Evidence.STATE)
 
@@ -63,20 +63,23 @@ class Keeper:
         call, store = self._call(n), self.store
         store.append(RUN, "call.proposed", call.model_dump(mode="json"), step="s", call=call.id)
         if effect:
-            self._intend(n, effect)
+            self._leave(n, effect)
         order = Send(tool=call.tool, arguments=call.arguments, effect=effect)
         store.record(RUN, Exchange(call=call.id, n=0, order=order, reply=self.outcome))
         verdict = {"n": 0, "move": "verified", "next": "", "why": ""}
-        store.append(RUN, "verdict", verdict, step="s", call=call.id)
         receipt = Receipt(call=call.id, tool=call.tool, arguments=call.arguments, status="verified")
-        if effect:
-            store.verified(effect, Evidence.STATE)
-        store.settle(RUN, receipt.model_copy(update={"result": self.outcome.body, "effect": effect}))
+        with store.together(RUN, *([effect] if effect else []), durable=False):
+            store.append(RUN, "verdict", verdict, step="s", call=call.id)
+            if effect:
+                store.verified(effect, Evidence.STATE)
+            result = {"result": self.outcome.body, "effect": effect}
+            store.settle(RUN, receipt.model_copy(update=result), 0)
 
-    def _intend(self, n: int, effect: str) -> None:
+    def _leave(self, n: int, effect: str) -> None:
         call = self._call(n)
-        self.store.intend(effect, RUN, call.id, call.tool, call.arguments, attempt=1)
-        self.store.sent(effect, 1)
+        with self.store.together(RUN, effect, durable=True):
+            self.store.intend(effect, RUN, call.id, call.tool, call.arguments, attempt=1)
+            self.store.sent(effect, 1)
 
     def _call(self, n: int) -> ToolCall:
         return ToolCall(id=f"s.{n}", tool="HEX_CREATE_CELL", arguments={"label": f"n{n}"}, step="s", run=RUN)

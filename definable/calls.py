@@ -23,7 +23,9 @@ Json = Any
 class Fact(BaseModel):
     """Base of everything recorded: frozen, no unknown keys, equal by value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="constants"
+    )
 
 
 class Phase(StrEnum):

@@ -19,7 +19,7 @@ from definable.engine.place import refuse_real, sandboxed
 from definable.engine.segment import Segment
 from definable.engine.waits import TICK, key_comes
 from definable.errors import DefinableError, Fenced, LimitReached, RunCancelled, StoreError, UsageError
-from definable.graph.context import run_names
+from definable.graph.context import nobody, run_names
 from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
 from definable.settings import Settings
@@ -131,7 +131,7 @@ class Runner:
         scope = self._fitting(workflow, inputs)
         return rehearse(workflow, agents, self.workspace.tools(), scope)
 
-    async def go(self, run: str, watch: Watch = lambda event: None, *, wait: bool = False) -> RunRow:
+    async def go(self, run: str, watch: Watch = nobody, *, wait: bool = False) -> RunRow:
         """Work on a run until it ends or waits; return where it stands then.
 
         With `wait`, what can end by itself (a key may come) is waited out, and the run goes on. Nothing is
@@ -174,7 +174,7 @@ class Runner:
         with self.store.alone(row.id):
             return await self._segment(row, watch)
 
-    async def resume(self, run: str, watch: Watch = lambda event: None, *, wait: bool = False) -> RunRow:
+    async def resume(self, run: str, watch: Watch = nobody, *, wait: bool = False) -> RunRow:
         """Go on with a run that waits or was interrupted. What was done is not done again.
 
         `wait`: see `go`.
@@ -220,7 +220,7 @@ class Runner:
         self,
         slug: str,
         arguments: Mapping[str, Any],
-        watch: Watch = lambda event: None,
+        watch: Watch = nobody,
         *,
         approve: bool = False,
     ) -> tuple[RunRow, Receipt | None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from definable.calls import Ask, Margin, Outcome, Receipt, Send, ToolCall
+from definable.calls import Ask, Exchange, Margin, Outcome, Receipt, Send, ToolCall
 from definable.graph.governor import Governor
 from definable.graph.guard import Guard
 from definable.graph.lessons import Lessons
@@ -38,6 +38,10 @@ class Door(Protocol):
         """
 
 
+def nobody(event: Event) -> None:
+    """Watch nothing."""
+
+
 @dataclass
 class Context:
     """One run in this process. Nodes change nothing in it but the counters; all else is in the store."""
@@ -51,7 +55,7 @@ class Context:
     store: Store
     models: Models
     clock: Callable[[], datetime]
-    watch: Callable[[Event], None] = lambda event: None
+    watch: Callable[[Event], None] = nobody
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     governor: Governor | None = None
     """Keeps what is sent within the quotas; None: whatever is asked for is sent at once."""
@@ -80,6 +84,8 @@ class Context:
     """Every call of this run by its id, as the log has it."""
     turns: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Every model turn of this run by its key, as the log has it."""
+    fresh: dict[tuple[str, int], Exchange] = field(default_factory=dict)
+    """Exchanges that were just recorded, by call and number, until they are asked for."""
     kept: dict[str, tuple[float, bool]] = field(default_factory=dict)
     """Call → until when it has a place to itself, and whether others were there since its first look."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
@@ -89,6 +95,15 @@ class Context:
         """Begin with all the retries that the workflow allows."""
         self.retries = RetryBudget(self.workflow.limits.retries)
 
+    def record(self, exchange: Exchange) -> None:
+        """Put an exchange into the log, and keep it for whoever asked for it."""
+        self.fresh[exchange.call, exchange.n] = self.store.record(self.run.id, exchange)
+        self.tell()
+
+    def exchange(self, call: str, n: int) -> Exchange | None:
+        """Return one exchange of a call, or None while there is none."""
+        return self.fresh.pop((call, n), None) or self.store.exchange(self.run.id, call, n)
+
     def log(self, type: str, data: dict[str, Any], step: str | None = None, call: str | None = None) -> None:
         """Append an event to the run log and show it to whoever watches."""
         self.store.append(self.run.id, type, data, step=step, call=call)
@@ -96,6 +111,8 @@ class Context:
 
     def tell(self) -> None:
         """Show the watcher what the log has that it has not seen."""
+        if self.watch is nobody:
+            return
         for event in self.store.events(self.run.id, after=self.shown):
             self.shown = event.seq
             self.watch(event)

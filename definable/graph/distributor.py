@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -36,9 +35,7 @@ def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, An
             outcome = await _guarded(context, dispatch, order)
             if context.lessons:
                 outcome = outcome.model_copy(update={"known": context.lessons.refresh()})
-            exchange = Exchange(call=dispatch["call"], n=dispatch["n"], order=order, reply=outcome)
-            context.store.record(context.run.id, exchange)
-            context.tell()
+            context.record(Exchange(call=dispatch["call"], n=dispatch["n"], order=order, reply=outcome))
         return {"came": [{"from": "distributor", "call": dispatch["call"], "n": dispatch["n"]}]}
 
     return perform
@@ -52,7 +49,7 @@ async def _wait(context: Context, step: str, order: Send) -> None:
 
 def _check(context: Context, step: str, delay: float, tool: str, why: str) -> None:
     """Raise when the run was cancelled, or when its limits end before `delay` seconds have passed."""
-    if context.store.run(context.run.id).status is RunStatus.CANCELLED:
+    if context.store.status(context.run.id) is RunStatus.CANCELLED:
         raise RunCancelled("the run was cancelled", run=context.run.id)
     for budget in context.budgets(next(s for s in context.workflow.steps if s.id == step)):
         limit, taken = budget.limits.time, budget.spent.seconds
@@ -152,7 +149,8 @@ async def _governed(context: Context, dispatch: Dispatch, order: Send) -> Outcom
 
 
 async def _attempt(context: Context, dispatch: Dispatch, order: Send) -> Outcome:
-    if order.effect is not None and not _enter(context, dispatch, order):
+    last = _last_attempt(context, order)
+    if order.effect is not None and last >= order.attempt:
         return Outcome(
             phase=Phase.UNKNOWN,
             cause="crash",
@@ -160,7 +158,7 @@ async def _attempt(context: Context, dispatch: Dispatch, order: Send) -> Outcome
             at=context.clock().isoformat(),
         )
     shared = await _alone(context, dispatch["call"], order, 0.0)
-    if shared and order.effect is not None and not _gone_out(context, order.effect):
+    if shared and order.effect is not None and not last:
         return Outcome(
             phase=Phase.NOT_SENT,
             cause="others",
@@ -168,29 +166,25 @@ async def _attempt(context: Context, dispatch: Dispatch, order: Send) -> Outcome
             at=context.clock().isoformat(),
         )
     toolkit, _ = context.catalog[order.tool]
-    outcome = await context.doors[toolkit.toolkit].attempt(order, _leaving(context, order))
+    outcome = await context.doors[toolkit.toolkit].attempt(order, _leaving(context, dispatch["call"], order))
     return outcome.model_copy(update={"shared": True}) if shared else outcome
 
 
-def _gone_out(context: Context, effect: str) -> bool:
-    known = context.store.effect(effect)
-    return known is not None and known.attempt > 0
+def _last_attempt(context: Context, order: Send) -> int:
+    """Return the number of the last attempt of an effect that left, whoever sent it; 0 for none."""
+    known = context.store.effect(order.effect) if order.effect is not None else None
+    return known.attempt if known is not None else 0
 
 
-def _enter(context: Context, dispatch: Dispatch, order: Send) -> bool:
-    """Put the intent into the ledger. False: this attempt was sent before, and nobody noted the answer."""
-    effect = order.effect or ""
-    known = context.store.effect(effect)
-    if known is not None and known.attempt >= order.attempt:
-        return False
-    context.store.intend(
-        effect, context.run.id, dispatch["call"], order.tool, order.arguments, attempt=order.attempt
-    )
-    return True
-
-
-def _leaving(context: Context, order: Send) -> Callable[[], object]:
+def _leaving(context: Context, call: str, order: Send) -> Callable[[], object]:
     """Return what is done right before the first byte leaves; from a run that was taken over, none does."""
-    if order.effect is None:
-        return context.store.check
-    return partial(context.store.sent, order.effect, order.attempt)
+    store, run = context.store, context.run.id
+    if (effect := order.effect) is None:
+        return store.check
+
+    def into_the_ledger() -> None:
+        with store.together(run, effect, durable=True):
+            store.intend(effect, run, call, order.tool, order.arguments, attempt=order.attempt)
+            store.sent(effect, order.attempt)
+
+    return into_the_ledger

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from definable.calls import Ask, Decision, Json, digest
+from definable.calls import Ask, Decision, digest
 from definable.errors import ReplayError, UsageError
 from definable.store.database import Database, Row
 from definable.store.records import ask_row, dump, insert, stamp
@@ -22,7 +22,7 @@ class SqlAsks:
     def _read(self, query: str, *values: object) -> Sequence[Row]:
         raise NotImplementedError
 
-    def _log(self, run: str, type: str, data: dict[str, Json], step: str | None, call: str | None) -> int:
+    def _log(self, run: str, type: str, data: str, step: str | None, call: str | None) -> int:
         raise NotImplementedError
 
     def _now(self) -> str:
@@ -43,7 +43,7 @@ class SqlAsks:
             where: Data = {"id": name, "run": run, "call": call, "n": n}
             row = {**where, "ask": dump(asked), "asked_at": self._now(), "expires_at": until}
             db.execute(insert("asks", row), row)
-            self._log(run, "ask", {**asked, "id": name, "expires_at": until}, None, call)
+            self._log(run, "ask", dump({**asked, "id": name, "expires_at": until}), None, call)
         return name
 
     def answer(self, ask: str, decision: Decision) -> Decision:
@@ -55,7 +55,7 @@ class SqlAsks:
             _check_answer(row, given, at)
             answer = given.model_dump(mode="json")
             db.execute("UPDATE asks SET decision = ? WHERE id = ?", (dump(answer), ask))
-            self._log(row.run, "decision", {**answer, "id": ask}, None, row.call)
+            self._log(row.run, "decision", dump({**answer, "id": ask}), None, row.call)
         return given
 
     def asked(self, ask: str) -> AskRow:

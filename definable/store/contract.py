@@ -40,6 +40,9 @@ class Runs(Protocol):
     def run(self, run: str) -> RunRow:
         """Return the run of this id, or the one whose id starts so; else UsageError, with nearby ids."""
 
+    def status(self, run: str) -> RunStatus:
+        """Return where the run of exactly this id stands; UsageError when there is none."""
+
     def runs(self, limit: int | None = None, status: RunStatus | None = None) -> list[RunRow]:
         """Return runs, newest first, at most `limit`, only those with `status` when it is given."""
 
@@ -78,6 +81,12 @@ class Runs(Protocol):
 class Log(Protocol):
     """The run log: the truth that everything else is a projection of."""
 
+    def together(self, run: str, *effects: str, durable: bool) -> AbstractContextManager[None]:
+        """Make what the block writes of a run and these effects one transaction: all of it or nothing.
+
+        It waits for the disk when it is `durable`, whatever is written in it.
+        """
+
     def append(
         self, run: str, type: str, data: dict[str, Json], step: str | None = None, call: str | None = None
     ) -> int:
@@ -99,8 +108,11 @@ class Log(Protocol):
     def exchange(self, run: str, call: str, n: int) -> Exchange | None:
         """Return one exchange of a call, or None while there is none; the others are not read."""
 
-    def settle(self, run: str, receipt: Receipt) -> Receipt:
-        """Keep the receipt of a call, and return the one that is kept: the first."""
+    def settle(self, run: str, receipt: Receipt, n: int | None = None) -> Receipt:
+        """Keep the receipt of a call, and return the one that is kept: the first.
+
+        With `n`, its result is the body of that exchange of the call, word for word, and is not stored again.
+        """
 
     def receipt(self, run: str, call: str) -> Receipt | None:
         """Return the receipt of a call, with its result, or None while there is none."""

@@ -1,4 +1,4 @@
-"""Between rows of the database and the data of rows.py. JSON columns are ASCII, so any text survives them."""
+"""Between rows of the database and the data of rows.py. JSON columns hold any text, broken ones escaped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from definable.calls import Json, Receipt
+from pydantic_core import PydanticSerializationError
+
+from definable.calls import Fact, Json, Receipt
 from definable.store.database import Row
 from definable.store.rows import AskRow, EffectRow, Event, RunRow
 
@@ -48,10 +50,27 @@ def load(row: Row) -> dict[str, Any]:
     }
 
 
-def facts(run: RunRow) -> dict[str, Any]:
-    """Return the columns of a run."""
-    values = run.model_dump(mode="json")
-    return {k: dump(v) if k in JSON_COLUMNS and v is not None else v for k, v in values.items()}
+def whole(fact: Fact, without: str | None = None) -> str:
+    """Return all of a fact as JSON text, but for one name; a broken response as it came, like `dump`."""
+    exclude = {without} if without else None
+    try:
+        return fact.model_dump_json(by_alias=True, exclude=exclude)
+    except PydanticSerializationError:  # a lone surrogate is no UTF-8
+        return dump(fact.model_dump(mode="json", by_alias=True, exclude=exclude))
+
+
+def columns(row: Fact) -> dict[str, Any]:
+    """Return the columns of a row."""
+    return as_columns(row.model_dump(mode="json"))
+
+
+def as_columns(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as they stand in columns: what is JSON as text."""
+    return {k: dump(v) if k in JSON_COLUMNS and not _absent(k, v) else v for k, v in values.items()}
+
+
+def _absent(name: str, value: Any) -> bool:
+    return value is None and name != "adopted"
 
 
 def run_row(row: Row) -> RunRow:
@@ -75,8 +94,11 @@ def ask_row(row: Row) -> AskRow:
 
 
 def receipt(row: Row) -> Receipt:
-    """Return the receipt in a row."""
-    return Receipt.model_validate(json.loads(row["receipt"]))
+    """Return the receipt in a row, with its result from the exchange that has it."""
+    found = json.loads(row["receipt"])
+    if row["exchange"] is not None:
+        found["result"] = json.loads(row["exchange"])["reply"]["body"]
+    return Receipt.model_validate(found)
 
 
 def stamp(moment: datetime) -> str:

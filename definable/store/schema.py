@@ -76,6 +76,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             kind TEXT NOT NULL, data TEXT NOT NULL
         ) WITHOUT ROWID""",
     ),
+    ("ALTER TABLE receipts ADD COLUMN n INTEGER",),
 )
 """Index + 1 is the schema version that the statements lead to."""
 

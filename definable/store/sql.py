@@ -19,11 +19,30 @@ from definable.store.database import Database, Row
 from definable.store.ledger import OUTCOMES, State, Verb
 from definable.store.place import Place
 from definable.store.quotas import SqlQuotas, give_back
-from definable.store.records import dump, effect_row, event, facts, insert, receipt, run_row, stamp
+from definable.store.records import (
+    as_columns,
+    columns,
+    dump,
+    effect_row,
+    event,
+    insert,
+    receipt,
+    run_row,
+    stamp,
+    whole,
+)
 from definable.store.reservations import SqlReservations, give_up
-from definable.store.rows import Data, EffectRow, Event, RunRow, RunStatus
+from definable.store.rows import EffectRow, Event, RunRow, RunStatus
 
 Clock = Callable[[], datetime]
+
+RECEIPTS = (
+    "SELECT receipts.receipt, log.data AS exchange FROM receipts "
+    "LEFT JOIN exchanges ON exchanges.run = receipts.run AND exchanges.call = receipts.call "
+    "AND exchanges.n = receipts.n LEFT JOIN log ON log.run = exchanges.run AND log.seq = exchanges.seq "
+    "WHERE receipts.run = ?"
+)
+"""The receipts of a run, each with the exchange that has its result, when it is not in the receipt."""
 
 
 class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
@@ -34,6 +53,7 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
         self._db = db
         self._clock = clock or db.now
         self._fence: tuple[str, int] | None = None
+        self._joined = False
 
     @property
     def place(self) -> Place:
@@ -55,7 +75,7 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
     def create_run(self, run: RunRow) -> RunRow:
         """Keep a new run."""
         row = run if run.created_at else run.model_copy(update={"created_at": self._now()})
-        values = facts(row)
+        values = columns(row)
         with self._writing(run.id) as db:
             if db.execute("SELECT 1 FROM runs WHERE id = ?", (run.id,)).fetchone():
                 raise UsageError(f"there is a run {run.id!r} already", hint="give the new run another id")
@@ -72,6 +92,11 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
             ids = ", ".join(row["id"] for row in found)
             raise UsageError(f"{run!r} is the start of several runs: {ids}", hint="give more of the id")
         raise UsageError(f"there is no run {run!r}", hint=self._nearby(run))
+
+    def status(self, run: str) -> RunStatus:
+        """Return where a run stands."""
+        found = self._read("SELECT status FROM runs WHERE id = ?", run)
+        return RunStatus(found[0]["status"]) if found else self.run(run).status
 
     def runs(self, limit: int | None = None, status: RunStatus | None = None) -> list[RunRow]:
         """Return runs, newest first."""
@@ -108,7 +133,7 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
             }
             row = row.model_copy(update=changes)
             names = ", ".join(f"{name} = :{name}" for name in changes)
-            db.execute(f"UPDATE runs SET {names} WHERE id = :id", facts(row))  # noqa: S608 - our names
+            db.execute(f"UPDATE runs SET {names} WHERE id = :id", columns(row))  # noqa: S608 - our names
         return row
 
     @contextmanager
@@ -145,12 +170,22 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
 
     # Log
 
+    @contextmanager
+    def together(self, run: str, *effects: str, durable: bool) -> Iterator[None]:
+        """Make what the block writes one transaction."""
+        with self._writing(run, *effects, durable=durable):
+            self._joined = True
+            try:
+                yield
+            finally:
+                self._joined = False
+
     def append(
         self, run: str, type: str, data: dict[str, Json], step: str | None = None, call: str | None = None
     ) -> int:
         """Add an event and return its number."""
         with self._writing(run, durable=False):
-            return self._log(run, type, data, step, call)
+            return self._log(run, type, dump(data), step, call)
 
     def events(self, run: str, after: int = 0) -> list[Event]:
         """Return the events after a number."""
@@ -162,7 +197,7 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
         with self._writing(run, *_effect_of(exchange), durable=_lasting(exchange)) as db:
             if kept := self._exchanges(run, exchange.call, exchange.n):
                 return kept[0]
-            seq = self._log(run, "exchange", exchange.model_dump(mode="json"), None, exchange.call)
+            seq = self._log(run, "exchange", whole(exchange), None, exchange.call)
             row = {"run": run, "call": exchange.call, "n": exchange.n, "seq": seq}
             db.execute(insert("exchanges", row), row)
             self._conclude(exchange)
@@ -176,30 +211,28 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
         """Return one exchange of a call."""
         return next(iter(self._exchanges(run, call, n)), None)
 
-    def settle(self, run: str, receipt: Receipt) -> Receipt:
+    def settle(self, run: str, receipt: Receipt, n: int | None = None) -> Receipt:
         """Keep a receipt."""
         with self._writing(run, durable=False) as db:
             if kept := self.receipt(run, receipt.call):
                 return kept
-            whole = dump(receipt.model_dump(mode="json", by_alias=True))
-            row = {"run": run, "call": receipt.call, "receipt": whole}
+            brief = whole(receipt, without="result")
+            kept_whole = brief if n is not None or receipt.result is None else whole(receipt)
+            row = {"run": run, "call": receipt.call, "receipt": kept_whole, "n": n}
             db.execute(insert("receipts", row), row)
-            self._log(run, "receipt", receipt.brief(), None, receipt.call)
+            self._log(run, "receipt", brief, None, receipt.call)
             give_back(db, holder(run, receipt.call))
             give_up(db, run, receipt.call)
         return receipt
 
     def receipt(self, run: str, call: str) -> Receipt | None:
         """Return the receipt of a call."""
-        found = self._read("SELECT receipt FROM receipts WHERE run = ? AND call = ?", run, call)
+        found = self._read(f"{RECEIPTS} AND receipts.call = ?", run, call)
         return receipt(found[0]) if found else None
 
     def receipts(self, run: str) -> list[Receipt]:
         """Return the receipts of a run."""
-        return [
-            receipt(row)
-            for row in self._read("SELECT receipt FROM receipts WHERE run = ? ORDER BY rowid", run)
-        ]
+        return [receipt(row) for row in self._read(f"{RECEIPTS} ORDER BY receipts.rowid", run)]
 
     # Ledger
 
@@ -215,11 +248,10 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
         """Put the intent to send on disk."""
         with self._writing(effect, durable=False):
             if (row := self.effect(effect)) is None:
-                self._intended(effect, run, call, tool, dump(arguments))
-                return self._effect(effect)
+                return self._intended(effect, run, call, tool, arguments)
             if attempt is not None:
                 ledger.fence(effect, row.attempt, attempt)
-            return self._step(effect, Verb.INTEND, sending=dump(arguments))
+            return self._step(row, Verb.INTEND, sending=arguments)
 
     def sent(self, effect: str, attempt: int) -> EffectRow:
         """Let one attempt out."""
@@ -227,27 +259,27 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
             row = self._effect(effect)
             if row.state is State.INTENDED:
                 ledger.fence(effect, row.attempt, attempt)
-            return self._step(effect, Verb.SEND, attempt=attempt)
+            return self._step(row, Verb.SEND, attempt=attempt)
 
     def outcome(self, effect: str, phase: Phase) -> EffectRow:
         """Take in how far an attempt got."""
         with self._writing(effect):
-            return self._step(effect, OUTCOMES[phase])
+            return self._step(self._effect(effect), OUTCOMES[phase])
 
     def reconciled(self, effect: str, adopted: Json = None) -> EffectRow:
         """Take in that the effect was found."""
         with self._writing(effect):
-            return self._step(effect, Verb.RECONCILE, adopted=dump(adopted))
+            return self._step(self._effect(effect), Verb.RECONCILE, adopted=adopted)
 
     def needs_review(self, effect: str, note: str) -> EffectRow:
         """Leave the effect to a person."""
         with self._writing(effect):
-            return self._step(effect, Verb.REVIEW, note=note)
+            return self._step(self._effect(effect), Verb.REVIEW, note=note)
 
     def verified(self, effect: str, evidence: Evidence, note: str = "") -> EffectRow:
         """Close the effect."""
         with self._writing(effect, durable=False):
-            return self._step(effect, Verb.VERIFY, evidence=evidence, note=note)
+            return self._step(self._effect(effect), Verb.VERIFY, evidence=evidence, note=note)
 
     def effect(self, effect: str) -> EffectRow | None:
         """Return an effect."""
@@ -265,6 +297,9 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
     @contextmanager
     def _writing(self, *locks: str, durable: bool = True) -> Iterator[Database]:
         """One transaction that decides on `locks`. A durable one waits for the disk: see contract.py."""
+        if self._joined:
+            yield self._db
+            return
         mine = self._fence[:1] if self._fence else ()
         with self._db.transaction(*mine, *(lock for lock in locks if lock not in mine), durable=durable):
             self.check()
@@ -273,11 +308,11 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
     def _read(self, query: str, *values: object) -> Sequence[Row]:
         return self._db.read(query, values)
 
-    def _log(self, run: str, type: str, data: dict[str, Json], step: str | None, call: str | None) -> int:
+    def _log(self, run: str, type: str, data: str, step: str | None, call: str | None) -> int:
         last = self._db.execute("SELECT coalesce(max(seq), 0) AS seq FROM log WHERE run = ?", (run,))
         seq: int = last.fetchone()["seq"] + 1
         row = {"run": run, "seq": seq, "at": self._now(), "type": type, "step": step, "call": call}
-        self._db.execute(insert("log", {**row, "data": ""}), {**row, "data": dump(data)})
+        self._db.execute(insert("log", {**row, "data": ""}), {**row, "data": data})
         return seq
 
     def _exchanges(self, run: str, call: str, n: int | None) -> list[Exchange]:
@@ -288,12 +323,22 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
         )
         return [Exchange.model_validate(event(row).data) for row in rows]
 
-    def _intended(self, effect: str, run: str, call: str, tool: str, sending: str) -> None:
+    def _intended(self, effect: str, run: str, call: str, tool: str, arguments: dict[str, Json]) -> EffectRow:
         at = self._now()
-        row: Data = {"effect": effect, "run": run, "call": call, "tool": tool}
-        row |= {"arguments": sending, "sending": sending, "state": State.INTENDED, "attempt": 0}
-        row |= {"adopted": "null", "note": "", "created_at": at, "at": at}
-        self._db.execute(insert("effects", row), row)
+        row = EffectRow(
+            effect=effect,
+            run=run,
+            call=call,
+            tool=tool,
+            arguments=arguments,
+            sending=arguments,
+            state=State.INTENDED,
+            created_at=at,
+            at=at,
+        )
+        values = columns(row)
+        self._db.execute(insert("effects", values), values)
+        return row
 
     def _conclude(self, exchange: Exchange) -> None:
         order, reply = exchange.order, exchange.reply
@@ -301,7 +346,7 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
             return
         row = self.effect(order.effect)
         if row and row.state is State.SENT and row.attempt == order.attempt:
-            self._step(order.effect, OUTCOMES[reply.phase])
+            self._step(row, OUTCOMES[reply.phase])
 
     def _effect(self, effect: str) -> EffectRow:
         if row := self.effect(effect):
@@ -312,12 +357,12 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
             effect=effect,
         )
 
-    def _step(self, effect: str, verb: Verb, **changes: object) -> EffectRow:
-        row = self._effect(effect)
-        values = {"state": ledger.move(effect, row.state, verb), "at": self._now(), **changes}
-        names = ", ".join(f"{name} = :{name}" for name in values)
-        self._db.execute(f"UPDATE effects SET {names} WHERE effect = :effect", {**values, "effect": effect})  # noqa: S608 - our names
-        return self._effect(effect)
+    def _step(self, row: EffectRow, verb: Verb, **changes: object) -> EffectRow:
+        changes |= {"state": ledger.move(row.effect, row.state, verb), "at": self._now()}
+        names = ", ".join(f"{name} = :{name}" for name in changes)
+        values = {**as_columns(changes), "effect": row.effect}
+        self._db.execute(f"UPDATE effects SET {names} WHERE effect = :effect", values)  # noqa: S608 - our names
+        return row.model_copy(update=changes)
 
     def _nearby(self, run: str) -> str:
         ids = [row["id"] for row in self._read("SELECT id FROM runs ORDER BY created_at DESC LIMIT 200")]

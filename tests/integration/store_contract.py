@@ -321,6 +321,46 @@ class StoreContract:
         assert (row := store.effect("e1"))
         assert row.state is State.SENT
 
+    # What belongs together
+
+    def test_what_is_written_together_is_there_together(self, store: Store) -> None:
+        """A block that raises has written nothing; one that ends has written all of it."""
+
+        def half() -> None:
+            with store.together("r1", "e1", durable=False):
+                store.append("r1", "note", {})
+                store.intend("e1", "r1", "deliver.1", "HEX_CREATE_CELL", {}, attempt=1)
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            half()
+        assert (store.events("r1"), store.effects("r1")) == ([], [])
+        with store.together("r1", "e1", durable=True):
+            store.intend("e1", "r1", "deliver.1", "HEX_CREATE_CELL", {}, attempt=1)
+            assert store.sent("e1", 1).state is State.SENT
+        store.append("r1", "note", {})
+        assert [e.state for e in store.effects("r1")] == [State.SENT]
+        assert len(store.events("r1")) == 1
+
+    def test_a_result_that_an_exchange_has_is_read_from_there(self, store: Store) -> None:
+        """The receipt is whole, with the body as it came, broken text and numbers that are none included."""
+        body = {"text": "\ud800", "n": float("inf"), "deep": [{"a": None}]}
+        store.record("r1", an_exchange(call="s.1", body={"other": 1}))
+        store.record("r1", an_exchange(1, call="s.1", body=body))
+        receipt = Receipt(call="s.1", tool="T", arguments={}, status="verified", result=body)
+        assert store.settle("r1", receipt, 1) == receipt
+        assert store.receipt("r1", "s.1") == receipt
+        assert store.receipts("r1") == [receipt]
+        assert store.settle("r1", receipt.model_copy(update={"message": "again"})) == receipt
+
+    def test_where_a_run_stands_can_be_asked_alone(self, store: Store) -> None:
+        """It is asked before each attempt."""
+        assert store.status("r1") is RunStatus.QUEUED
+        store.set_status("r1", RunStatus.CANCELLED)
+        assert store.status("r1") is RunStatus.CANCELLED
+        with pytest.raises(UsageError, match="there is no run 'r9'"):
+            store.status("r9")
+
     # Who works on a run, and where
 
     def test_who_began_before_writes_nothing_more(self, store: Store) -> None:
