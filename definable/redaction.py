@@ -92,14 +92,23 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = (), keys: Iterable[str] = ()) -> None:
         """Learn the secrets; longer ones are taken out first, so that one inside another leaves no rest."""
-        forms = {form for secret in secrets for form in _forms(secret)}
-        ordered = sorted(forms, key=lambda form: (-len(form), form))
-        self._exact = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        self._known: set[str] = set()
+        self._exact: re.Pattern[str] | None = None
+        self.learn(*secrets)
         self._keys = KEYS | {_plain(key) for key in keys}
 
     def __repr__(self) -> str:
         """Show nothing of what it knows."""
         return "Redactor()"
+
+    def learn(self, *secrets: str) -> None:
+        """Know these secrets from now on too: keys may come up while a process runs."""
+        forms = {form for secret in secrets for form in _forms(secret)}
+        if forms <= self._known:
+            return
+        self._known |= forms
+        ordered = sorted(self._known, key=lambda form: (-len(form), form))
+        self._exact = re.compile("|".join(map(re.escape, ordered)))
 
     def text(self, text: str | bytes) -> str:
         """Return `text` without secrets; bytes are read as UTF-8."""

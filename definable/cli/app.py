@@ -105,6 +105,7 @@ class Root(Group):
         "graph",
         "schema",
         "sandbox",
+        "keys",
         "doctor",
     )
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from definable import __version__
 from definable.cli.app import Session
+
+if TYPE_CHECKING:
+    from definable.spec.toolkit import Toolkit
 
 
 class Finding(NamedTuple):
@@ -38,7 +41,6 @@ def command(session: Session, as_json: bool) -> int:
 
 def _look(session: Session) -> Iterator[Finding]:
     from definable.errors import DefinableError
-    from definable.toolkits.credentials import KeyRing
 
     yield Finding("definable", f"{__version__} on Python {platform.python_version()}")
     try:
@@ -51,11 +53,25 @@ def _look(session: Session) -> Iterator[Finding]:
         url = toolkit.base_url
         host = session.environ.get(url.env) or url.default
         yield Finding(toolkit.toolkit, f"{host} ({url.env if session.environ.get(url.env) else 'default'})")
-        states = KeyRing(toolkit.credentials, session.environ).states()
-        ready = any(state in ("set", "in use") for state in states.values())
-        told = ", ".join(f"{name} {state}" for name, state in states.items())
-        yield Finding("", f"keys: {told}{'' if ready else '; only --sandbox works'}", ready or None)
+        try:
+            yield from _keys(session, toolkit)
+        except DefinableError as error:
+            yield Finding("", error.message, False)
     yield _models(session)
+
+
+def _keys(session: Session, toolkit: Toolkit) -> Iterator[Finding]:
+    """One line for all sources, and one more for each key that ends soon or was refused last."""
+    from definable.cli.keys import told
+    from definable.engine.keys import standings
+
+    found = standings(toolkit, session.environ, session.workspace.home)
+    ready = any(each.state in ("set", "refused") for each in found)
+    states = ", ".join(f"{each.source} {each.state}" for each in found)
+    yield Finding("", f"keys: {states}{'' if ready else '; only --sandbox works'}", ready or None)
+    for each in found:
+        if each.soon or each.refused:
+            yield Finding("", f"{each.source}: {told(each)}", None)
 
 
 def _workspace(session: Session) -> Iterator[Finding]:

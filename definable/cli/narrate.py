@@ -53,6 +53,7 @@ class Narrator:
             "decision": self._decision,
             "run.waiting": self._waiting,
             "key.awaited": self._awaited,
+            "key.expires": self._expires,
             "run.done": lambda event: [Line("", "done", "good")],
             "run.failed": self._ended_badly("failed"),
             "run.limited": self._ended_badly("stopped at a limit"),
@@ -201,11 +202,19 @@ class Narrator:
         return [Line("", f"waiting: {event.data.get('reason', '')}", "ask")]
 
     def _awaited(self, event: Event) -> list[Line]:
-        sources = ", ".join(event.data.get("sources") or ())
+        sources = event.data.get("sources") or {}
         return [
-            Line("", f"goes on by itself when a key comes: looks at {sources}", "ask"),
-            Line("", "  ctrl-C stops looking; the run is kept", "ask"),
+            Line(
+                "",
+                "goes on by itself when there is a key; ctrl-C ends the wait and keeps the run",
+                "ask",
+            ),
+            *(Line("", f"  {name}: {state}", "ask") for name, state in sources.items()),
         ]
+
+    def _expires(self, event: Event) -> list[Line]:
+        data = event.data
+        return [Line("", f"{data['source']} {words.lasts(data['seconds'], soon=True)}", "trouble")]
 
     def _ended_badly(self, word: str) -> Callable[[Event], list[Line]]:
         return lambda event: [Line("", f"{word}: {words.because(event.data.get('error'))}", "bad")]

@@ -74,7 +74,7 @@ def command(
     if dry:
         return rehearsal(session, screen, definition, given, options)
     if not options.sandbox:
-        need_keys(session, products(session.workspace, definition).values())
+        need_keys(session, products(session.workspace, definition).values(), wait=not no_wait)
 
     async def go(runner: Runner, follow: Follow) -> RunRow:
         follow.run_id = await runner.start(definition, given)

@@ -68,6 +68,14 @@ def duration(seconds: float) -> str:
     return f"{hours} h" + (f" {minutes} min" if minutes else "")
 
 
+def lasts(seconds: float, *, soon: bool) -> str:
+    """Return how long a key lasts: `expires in 12 days`, and what to do when that is soon."""
+    days = int(seconds // 86400)
+    left = f"{days} days" if days > 1 else duration(seconds)
+    end = "has expired" if seconds <= 0 else f"expires in {left}"
+    return f"{end}{': make a new one' if soon else ''}"
+
+
 def short(text: str, most: int = 60) -> str:
     """Return one line of `text`, cut with an ellipsis at `most` characters."""
     line = " ".join(text.split())

@@ -27,13 +27,18 @@ from definable.spec.inputs import complete
 from definable.spec.workflow import RunLimits, Step, Workflow
 from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store, place
 from definable.toolkits.arguments import normalise
-from definable.toolkits.credentials import KeyRing
+from definable.toolkits.credentials import Rings
+from definable.toolkits.keybook import KeyBook
+from definable.toolkits.where import base_url
 from definable.workspace import Workspace
 from definable.workspace.reach import products
 
 Watch = Callable[[Event], None]
 Sleep = Callable[[float], Awaitable[None]]
 Now = Callable[[], float]
+
+KEYS = "keys.json"
+"""What is known of keys, by their marks, in the workspace's home."""
 
 ONE_CALL = 900.0
 """Seconds that a single call from the command line may take, waits for quota included."""
@@ -73,6 +78,7 @@ class Runner:
         self.sleep = sleep
         self.now = now or store.time
         self.guard = Guard(store, self.now)
+        self.rings = Rings(KeyBook(workspace.home / KEYS, self.now))
 
     @classmethod
     @asynccontextmanager
@@ -156,7 +162,7 @@ class Runner:
         if row.options.get("sandbox") or not all(asks):
             return False  # a simulator's keys, or a model's, do not change
         kits = {kit.toolkit: kit for kit in map(self.workspace.toolkit_of, asks)}
-        rings = [KeyRing(kit.credentials, self.environ) for kit in kits.values()]
+        rings = [self.rings.of(kit, base_url(kit, self.environ), self.environ) for kit in kits.values()]
         return await key_comes(self.store, row, rings, watch, self.sleep)
 
     async def _taken_over(self, row: RunRow) -> RunRow:
@@ -175,10 +181,11 @@ class Runner:
             return await self._segment(row, watch)
 
     async def resume(self, run: str, watch: Watch = nobody, *, wait: bool = False) -> RunRow:
-        """Go on with a run that waits or was interrupted. What was done is not done again.
+        """Go on with a run that waits or was interrupted, as a person says. What was done is not done again.
 
-        `wait`: see `go`.
+        Keys that were refused are tried once more. `wait`: see `go`.
         """
+        self.rings.anew()
         row = self.store.run(run)
         if row.status.final:
             raise UsageError(f"run {row.id} is {row.status}; there is nothing to go on with")
@@ -249,9 +256,19 @@ class Runner:
             environ = dict(self.environ)
             if options.sandbox:
                 environ = stack.enter_context(sandboxed(self.workspace.home, environ, self.options.faults))
-            offline, govern = self._offline(options), self._governor
+            offline, govern = self._offline(options), self.governor
             store = self.store.begin(row.id)
-            segment = Segment(self.workspace, store, environ, offline, watch, self.sleep, govern, self.guard)
+            segment = Segment(
+                self.workspace,
+                store,
+                environ,
+                offline,
+                watch,
+                self.sleep,
+                govern,
+                self.guard,
+                self.rings,
+            )
             try:
                 return await segment.work(row, options.yes_to)
             except RunCancelled:
@@ -263,7 +280,8 @@ class Runner:
             except DefinableError as error:
                 return _ended(store, row, RunStatus.FAILED, "run.failed", error, watch)
 
-    def _governor(self, accounts: Mapping[str, Account]) -> Governor | None:
+    def governor(self, accounts: Mapping[str, Account]) -> Governor | None:
+        """Return what keeps requests of these accounts within their quotas; None when it is switched off."""
         share = self.settings.quota_share
         return Governor(self.store, accounts, self.sleep, self.now, share) if share else None
 

@@ -27,7 +27,7 @@ from definable.spec.paths import render
 from definable.spec.workflow import Workflow
 from definable.store import Event, RunRow, RunStatus, Store
 from definable.toolkits.adapter import Adapter
-from definable.toolkits.credentials import KeyRing, is_exclusive
+from definable.toolkits.credentials import Rings, is_exclusive
 from definable.toolkits.where import base_url, web
 from definable.verify.case import Catalog
 from definable.verify.record import Record
@@ -51,6 +51,7 @@ class Segment:
         sleep: Callable[[float], Awaitable[None]],
         govern: Callable[[Mapping[str, Account]], Governor | None],
         guard: Guard,
+        rings: Rings,
     ) -> None:
         """Keep what it is made of; nothing is opened here. `store` is bound to the run by `begin`."""
         self.workspace = workspace
@@ -62,6 +63,7 @@ class Segment:
         self.sleep = sleep
         self.govern = govern
         self.guard = guard
+        self.rings = rings
 
     async def work(self, row: RunRow, yes_to: tuple[str, ...]) -> RunRow:
         """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
@@ -146,8 +148,9 @@ class Segment:
         models = Models(self.environ, self.offline)
         try:
             places = {name: base_url(kit, self.environ) for name, kit in toolkits.items()}
+            rings = {name: self.rings.of(kit, places[name], self.environ) for name, kit in toolkits.items()}
             for name, kit in toolkits.items():
-                ring = KeyRing(kit.credentials, self.environ)
+                ring = rings[name]
                 accounts[name] = account(kit, places[name], ring, self.store)
                 doors[name] = Adapter(
                     kit, places[name], ring, Redactor([*ring.secrets(), *self._model_keys()])
@@ -172,6 +175,7 @@ class Segment:
                 governor=self.govern(accounts),
                 guard=self.guard,
                 places=places,
+                rings=rings,
                 yes_to=yes_to,
             )
             context.lessons = Lessons(self.store, context.catalog, context.clock)

@@ -5,7 +5,7 @@ A run that waits holds nothing, so that another process may go on with it; whoev
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from definable.store import Event, RunRow, Store
@@ -13,6 +13,9 @@ from definable.toolkits.credentials import KeyRing
 
 Watch = Callable[[Event], None]
 Sleep = Callable[[float], Awaitable[None]]
+
+FIRST_TRIAL, LONGEST_TRIAL = 60.0, 1800.0
+"""Seconds after which a refused key that has not changed is tried once more: at first, and at most."""
 
 TICK = 1.0
 """Seconds between two looks at what a run waits for."""
@@ -36,19 +39,34 @@ async def until(store: Store, run: str, seq: int, sleep: Sleep, come: Callable[[
 
 
 async def key_comes(store: Store, row: RunRow, rings: Sequence[KeyRing], watch: Watch, sleep: Sleep) -> bool:
-    """Wait until each of the rings has a key that was not there before.
+    """Wait until each of the rings has a key again. False at once where none can come.
 
-    False at once where none can come: the variables of a process never change, files do.
+    The variables of a process never change; files do, and commands are run again, with pauses that grow. A
+    key that stays as it is, is tried once more from time to time: services refuse by mistake.
     """
     rings = [ring for ring in rings if ring.may_change]
     if not rings:
         return False
-    known = {key.mark for ring in rings for key in ring.set_now()}
-    sources = [name for ring in rings for name in ring.states()]
+    trials = _trials(store, row.id, rings[0].book.clock)
 
     async def come() -> bool:
-        return all(any(key.mark not in known for key in ring.set_now()) for ring in rings)
+        if next(trials):
+            for ring in rings:
+                ring.anew()
+        return all([await ring.ready() is not None for ring in rings])
 
+    sources = {name: state for ring in rings for name, state in ring.states().items() if state != "not set"}
     return await until(
         store, row.id, note(store, row.id, watch, "key.awaited", {"sources": sources}), sleep, come
     )
+
+
+def _trials(store: Store, run: str, clock: Callable[[], float]) -> Iterator[bool]:
+    """Say, look by look, whether to try refused keys once more: later with each wait of the run."""
+    waits = sum(event.type == "key.awaited" for event in store.events(run))
+    pause = min(LONGEST_TRIAL, FIRST_TRIAL * 2.0 ** min(waits, 10))
+    due = clock() + pause
+    while True:
+        now = clock()
+        yield now >= due
+        due = now + pause if now >= due else due

@@ -21,6 +21,7 @@ from definable.spec.paths import lookup
 from definable.spec.workflow import Step, Workflow
 from definable.store import Store
 from definable.store.rows import Event, RunRow
+from definable.toolkits.credentials import KeyRing
 from definable.verify.case import Catalog
 
 DECIDE_WITHIN = 4 * 3600.0
@@ -67,6 +68,10 @@ class Context:
     """Toolkit name → the address its requests go to."""
     now: Callable[[], float] = time.time
     """Seconds of a clock that all processes share and that `sleep` moves."""
+    rings: Mapping[str, KeyRing] = field(default_factory=dict)
+    """Toolkit name → its keys."""
+    warned: set[str] = field(default_factory=set)
+    """Marks of the keys that were said to end soon."""
     yes_to: tuple[str, ...] = ()
     spent: Spent = field(default_factory=Spent)
     by_step: dict[str, Spent] = field(default_factory=dict)

@@ -10,12 +10,18 @@ from pydantic import TypeAdapter
 from definable.calls import Exchange, Order, Outcome, Phase, Send
 from definable.errors import LimitReached, RunCancelled
 from definable.graph.alone import keep, take
-from definable.graph.context import Context
+from definable.graph.context import Context, Door
+from definable.graph.governor import Governor
+from definable.graph.keys import look_after
 from definable.graph.state import Dispatch
 from definable.quota.admission import Wait
+from definable.spec.toolkit import Toolkit
 from definable.store import RunStatus
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
+
+PATIENCE = 5.0
+"""Seconds of a wait for quota that asking about a key is worth; else it is done after a later call."""
 
 WORTH_TELLING = 1.0
 """Seconds of a wait for quota that the run log tells of beforehand."""
@@ -36,9 +42,50 @@ def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, An
             if context.lessons:
                 outcome = outcome.model_copy(update={"known": context.lessons.refresh()})
             context.record(Exchange(call=dispatch["call"], n=dispatch["n"], order=order, reply=outcome))
+            await _look_after_key(context, dispatch, order)
         return {"came": [{"from": "distributor", "call": dispatch["call"], "n": dispatch["n"]}]}
 
     return perform
+
+
+async def _look_after_key(context: Context, dispatch: Dispatch, order: Send) -> None:
+    toolkit, _ = context.catalog[order.tool]
+    door, call = context.doors[toolkit.toolkit], dispatch["call"]
+
+    async def asks() -> Outcome | None:
+        return await ask_whose(toolkit, door, context.governor, context.run.id, call)
+
+    await look_after(context, toolkit, asks, context.calls[call].step, call)
+
+
+class _Later(Exception):
+    """The quota is used up, and asking about a key must not hold anything up."""
+
+
+async def ask_whose(
+    toolkit: Toolkit, door: Door, governor: Governor | None, run: str, call: str
+) -> Outcome | None:
+    """Ask a product whose key is in use and when it ends, once, within the quotas; the door notes the answer.
+
+    None when its quota would hold that up for longer than it is worth.
+    """
+    who = toolkit.who or ""
+    order = Send(tool=who, arguments={}, role="look", why="whose key it is and when it ends is not known")
+    claim = governor.claim(toolkit, toolkit.tools[who], run, call) if governor else None
+    if governor is None or claim is None:
+        return await door.attempt(order)
+
+    def before(wait: Wait, waited: float) -> None:
+        if waited + wait.expected > PATIENCE:
+            raise _Later
+
+    try:
+        await governor.admit(claim, before)
+    except _Later:
+        return None
+    outcome = await door.attempt(order)
+    governor.learn(toolkit.toolkit, who, claim, outcome)
+    return outcome
 
 
 async def _wait(context: Context, step: str, order: Send) -> None:

@@ -14,23 +14,32 @@ from definable.spec.model import Duration, Effect, Evidence, FileModel
 
 
 class Source(FileModel):
-    """Where a key comes from: exactly one of an environment variable, or a file named by one."""
+    """Where a key comes from: exactly one of an environment variable, or a file or a command named by one."""
 
     env: str | None = None
     file_env: str | None = Field(
         None, description="Environment variable that holds the path of a file with the key"
     )
+    command_env: str | None = Field(
+        None, description="Environment variable that holds a command line that prints the key; no shell"
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Source:
-        if (self.env is None) == (self.file_env is None):
-            raise ValueError("a credential source is either env or file_env")
+        if [self.env, self.file_env, self.command_env].count(None) != 2:
+            raise ValueError("a credential source is one of env, file_env and command_env")
         return self
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that it starts from."""
+        return self.env or self.file_env or self.command_env or ""
 
     @property
     def name(self) -> str:
         """What the source is called in receipts and messages."""
-        return self.env or f"{self.file_env} (file)"
+        kind = " (file)" if self.file_env else " (command)" if self.command_env else ""
+        return f"{self.variable}{kind}"
 
 
 class BaseUrl(FileModel):
@@ -259,6 +268,13 @@ class Toolkit(FileModel):
     timeout: Duration = 30.0
     max_response: int = Field(20_000_000, description="Bytes")
     who: str | None = Field(None, description="Tool that tells whose token it is")
+    expiry: str | None = Field(
+        None, description="Path in the answer of `who`: when the key ends, in seconds since 1970 or RFC 3339"
+    )
+    whose: tuple[str, ...] = Field(
+        (),
+        description="Paths in the answer of `who`: whose key it is; the first that is there",
+    )
     secret_keys: tuple[str, ...] = Field(
         (), description="Keys whose values are never kept, anywhere in a response"
     )

@@ -16,11 +16,19 @@ import httpx
 from definable import __version__
 from definable.calls import Outcome, Phase, Send
 from definable.redaction import Redactor
+from definable.spec.paths import lookup
 from definable.spec.toolkit import Tool, Toolkit
 from definable.toolkits.answer import hide, kept_headers, phase_of, read_body
 from definable.toolkits.credentials import Key, KeyRing
+from definable.toolkits.key import moment
+from definable.toolkits.refusal import why
 from definable.toolkits.request import Request, build
 from definable.toolkits.trouble import CAUGHT, trouble
+
+LONGEST_NAME = 200
+
+AT_ONCE = 100
+"""Requests under way at once, at most. The key is taken by those that can leave, not in the queue."""
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for a connection, at most: an address that does not answer in this time does not answer."""
@@ -78,7 +86,7 @@ class Adapter:
         self._redactor = redactor
         self._secret_keys = frozenset(key.lower() for key in toolkit.secret_keys)
         self._clock = clock
-        self._refused: Key | None = None
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._stand_in = transport is not None
         self._client = httpx.AsyncClient(
             headers={"accept": "application/json", "user-agent": f"definable/{__version__}"},
@@ -87,20 +95,24 @@ class Adapter:
             follow_redirects=False,
             trust_env=False,
             verify=_certificates(),
+            limits=httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE),
             transport=transport,
         )
 
     async def attempt(self, send: Send, leaving: Callable[[], object] = lambda: None) -> Outcome:
-        """Perform one attempt. With `send.fresh`, the key that was refused last is left behind first.
+        """Perform one attempt, with the key in use; one that is refused is left behind for all at once.
 
-        `leaving` is called when the connection is there and the next thing is the first byte. Raises what it
-        raises, and UsageError for arguments that make no request; they were not normalised then.
+        So a `send.fresh`, which follows a refusal, has another key, or is not sent for want of one. `leaving`
+        is called when the connection is there and the next thing is the first byte. Raises what it raises,
+        and UsageError for arguments that make no request; they were not normalised then.
         """
         tool = self._toolkit.tools[send.tool]
         request = build(self._toolkit, tool, send.arguments)
-        if send.fresh and self._refused is not None:
-            self._ring.advance(self._refused)
-        key = self._ring.current()
+        async with self._room:
+            return await self._attempted(tool, request, leaving)
+
+    async def _attempted(self, tool: Tool, request: Request, leaving: Callable[[], object]) -> Outcome:
+        key = await self._ring.ready()
         started = self._clock()
         if key is None:
             facts: dict[str, Any] = {
@@ -109,9 +121,7 @@ class Adapter:
                 "error": self._ring.explain(),
             }
         else:
-            facts = await self._perform(tool, request, key, leaving)
-            if facts.get("status") == 401:
-                self._refused = key
+            facts = await self._with(key, tool, request, leaving)
         ended = self._clock()
         return Outcome(
             **facts,
@@ -123,6 +133,23 @@ class Adapter:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._client.aclose()
+
+    async def _with(
+        self, key: Key, tool: Tool, request: Request, leaving: Callable[[], object]
+    ) -> dict[str, Any]:
+        """Perform one attempt with `key`, and let the ring know what came of it."""
+        self._redactor.learn(key.secret.get_secret_value())
+        known = self._ring.book.facts(key.mark)
+        facts = await self._perform(tool, request, key, leaving)
+        if facts.get("status") != 401 or self._toolkit.tools.get(self._toolkit.who or "") is not tool:
+            # That a question about the key itself is refused must not stop a run.
+            self._ring.answered(key, facts.get("status"))
+        if facts.get("status") == 401:
+            now, expires = self._ring.book.clock(), self._ring.expires(key)
+            variable = self._toolkit.base_url.env
+            words = why(key.name, self._base_url, known, expires, facts["headers"], now, variable)
+            facts["error"] = "; ".join(filter(None, [words, facts.get("error")]))
+        return facts
 
     async def _perform(
         self, tool: Tool, request: Request, key: Key, leaving: Callable[[], object]
@@ -136,7 +163,23 @@ class Adapter:
             what = trouble(error)
             phase = what.phase if departure.left else Phase.NOT_SENT
             return {"phase": phase, "cause": what.cause, "error": self._redactor.text(what.words)}
+        self._told(tool, key, answer)
         return self._facts(tool, answer)
+
+    def _told(self, tool: Tool, key: Key, answer: _Answer) -> None:
+        """Note what the product says of the key: a time and a name, read before secrets are taken out.
+
+        They stand under names whose values are never kept, such as `token`; nothing else of it is looked at.
+        """
+        kit = self._toolkit
+        if kit.who is None or tool is not kit.tools[kit.who] or answer.status not in tool.success:
+            return
+        body, _ = read_body(answer.raw or b"", "application/json")
+        if not isinstance(body, dict):
+            return
+        whose = next((text for path in kit.whose if isinstance(text := lookup(body, path), str) and text), "")
+        expires = moment(lookup(body, kit.expiry)) if kit.expiry else None
+        self._ring.book.told(key.mark, key.name, expires, self._redactor.text(whose)[:LONGEST_NAME])
 
     async def _exchange(self, request: Request, key: Key, departure: _Departure) -> _Answer:
         if self._stand_in:

@@ -2,85 +2,124 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from definable.spec.toolkit import Source, Toolkit
+from definable.toolkits.command import Command
+from definable.toolkits.key import Key, Unusable, checked, stamp
+from definable.toolkits.keybook import KeyBook
+
+__all__ = ["Key", "KeyRing", "Rings", "is_exclusive"]
 
 YES = ("1", "true", "yes", "on")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key: the name of its source, and its value, which no text form shows."""
-
-    name: str
-    secret: SecretStr
-
-    @property
-    def mark(self) -> str:
-        """Tells one value from another without keeping it."""
-        return hashlib.sha256(self.secret.get_secret_value().encode()).hexdigest()
-
-
-class Unusable(Exception):
-    """A source is set, but what it holds cannot be a key. Internal to this module."""
-
-
 class KeyRing:
-    """The sources of keys in their order; the first whose value was not refused is in use.
+    """The sources of keys in their order; the first that was not refused, and is not about to end, is in use.
 
-    A value that was refused is not used again until it changes, and sources are read anew whenever the ring
-    is walked, so that a changed variable or file counts as a new key. Nothing here awaits: on one event loop,
-    many calls that were refused with the same key move the ring once.
+    A value that `host` refused is not used again until it changes, by any process that shares the `book`:
+    each refusal begins a generation, and what was refused in one before this ring was made, or before
+    `anew`, does not bind it. Variables and files are looked at with every attempt, so that a changed one
+    counts as a new key; a command is run when its turn comes, once for all who wait.
     """
 
-    def __init__(self, sources: Sequence[Source], environ: Mapping[str, str]) -> None:
-        """Keep where to look; nothing is read yet."""
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        environ: Mapping[str, str],
+        book: KeyBook | None = None,
+        host: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Keep where to look; nothing is read yet. `clock` gives seconds since 1970."""
+        self.book = book or KeyBook(clock=clock)
+        self.host = host
+        self.since = self.book.generation
         self._sources = tuple(sources)
         self._environ = environ
-        self._refused: set[str] = set()
+        self._clock = clock
         self._key: Key | None = None
+        self._seen: tuple[object, ...] = ()
+        self._turn = asyncio.Lock()
+        self._commands = {
+            s.name: Command(s.name, s.command_env, environ, host, clock)
+            for s in self._sources
+            if s.command_env
+        }
 
     def __repr__(self) -> str:
         """Show the names of the sources."""
         return f"KeyRing({', '.join(s.name for s in self._sources)})"
 
+    async def ready(self) -> Key | None:
+        """Return the key for one attempt, or None when none is left; commands are run when it takes one.
+
+        Whoever got a key says what came of it to `answered`.
+        """
+        if (key := self._still()) is None:
+            async with self._turn:
+                if (key := self._still()) is None:
+                    await self._obtain()
+                    key = self.current()
+        return replace(key, generation=self.book.generation) if key else None
+
     def current(self) -> Key | None:
-        """Return the key in use, or None when no source holds one that was not refused."""
-        if self._key is None:
-            self._key = self._walk()
+        """Return the key in use, or None when no source holds one that was not refused. Runs no command."""
+        if self._still() is None:
+            self._seen = self._look()
+            self._key = self._pick()
         return self._key
 
-    def advance(self, refused: Key | str) -> Key | None:
-        """Move on from a refused key (itself, or the name of its source); return the one in use.
+    def answered(self, key: Key, status: int | None) -> None:
+        """Take in what the host said to a key: 401 refuses it, a success or a 403 proves it."""
+        if status == 401:
+            self.book.refuse(key.mark, key.name, self.host, key.generation)
+        elif status is not None and (200 <= status < 300 or status == 403):
+            self.book.works(key.mark, key.name, self.host, key.generation)
 
-        When another key is in use already, somebody else has moved the ring, and it stays.
-        """
-        if isinstance(refused, Key):
-            self._refused.add(refused.mark)
-        elif self._key is not None and self._key.name == refused:
-            self._refused.add(self._key.mark)
-        if self._key is not None and self._key.mark in self._refused:
-            self._key = None
-        return self.current()
+    def anew(self) -> None:
+        """Forget what was refused up to now: a person said so, or it is time for another try."""
+        self.since = self.book.generation
+        for command in self._commands.values():
+            command.hurry()
 
     def set_now(self) -> list[Key]:
-        """Return all keys that are set now, refused ones too."""
+        """Return all keys that are set now, refused ones too; of commands those that were obtained."""
         return [key for source in self._sources if (key := self._try(source))]
 
     def secrets(self) -> list[str]:
         """Return all values that are set now, for the redactor."""
         return [key.secret.get_secret_value() for key in self.set_now()]
 
+    def expires(self, key: Key) -> float | None:
+        """Return when a key ends: as its source says, else as the product said; None when nobody told."""
+        return key.expires if key.expires is not None else self.book.facts(key.mark).expires
+
+    def renews(self, key: Key) -> bool:
+        """Whether a key is replaced without a person when it ends: a command brought it."""
+        return key.name in self._commands
+
     @property
     def may_change(self) -> bool:
-        """Whether another key may come up while this process runs: a file is configured."""
-        return any(self._environ.get(source.file_env or "", "").strip() for source in self._sources)
+        """Whether another key may come up while this process runs: a file or a command is configured."""
+        return any(self._environ.get(s.variable, "").strip() for s in self._sources if not s.env)
+
+    @property
+    def may_have(self) -> bool:
+        """Whether any source could bring a key: one that is set, or a command. Nothing is run."""
+        return bool(self.set_now()) or any(command.line for command in self._commands.values())
+
+    @property
+    def name(self) -> str:
+        """A text that tells the keys of one environment from another's, the same for as long as it can be."""
+        first = next((key.mark for key in self.set_now() if key.name not in self._commands), "")
+        return first or "".join(command.line for command in self._commands.values())
 
     def states(self) -> dict[str, str]:
         """Return how each source stands: `in use`, `set`, `not set`, `refused`, or what is wrong."""
@@ -90,42 +129,114 @@ class KeyRing:
         """Return in one line why there is no key."""
         return "no key is left: " + ", ".join(f"{name} {_is(state)}" for name, state in self.states().items())
 
-    def _walk(self) -> Key | None:
-        keys = (key for source in self._sources if (key := self._try(source)))
-        return next((key for key in keys if key.mark not in self._refused), None)
+    def _still(self) -> Key | None:
+        """The key in use, when nothing has changed."""
+        key = self._key
+        if key is None or not self._usable(key) or self._look() != self._seen:
+            return None
+        return key
+
+    def _look(self) -> tuple[object, ...]:
+        """What changes when a source changes: variables, and the time, size and number of files."""
+        return tuple(self._sight(source) for source in self._sources)
+
+    def _sight(self, source: Source) -> object:
+        value = self._environ.get(source.variable, "")
+        if not source.file_env or not value:
+            return value
+        try:
+            stat = Path(value).expanduser().stat()
+        except (OSError, RuntimeError, ValueError):
+            return None
+        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+    async def _obtain(self) -> None:
+        """Run the commands that come before the first key that is good."""
+        for source in self._sources:
+            command = self._commands.get(source.name)
+            if command is not None and command.line:
+                await command.obtain(self._usable, self._proven)
+            if (key := self._try(source)) is not None and self._usable(key):
+                return
+
+    def _pick(self) -> Key | None:
+        """The first key that is good; else the first that was not refused: its end is only presumed."""
+        keys = [key for key in self.set_now() if not self._refused(key)]
+        return next((key for key in keys if not self._ending(key)), keys[0] if keys else None)
+
+    def _usable(self, key: Key) -> bool:
+        return not self._refused(key) and not self._ending(key)
+
+    def _refused(self, key: Key) -> bool:
+        refusal = self.book.facts(key.mark).refused.get(self.host)
+        return refusal is not None and refusal.generation > self.since
+
+    def _proven(self, key: Key) -> bool:
+        return bool(self.book.facts(key.mark).worked)
+
+    def _ending(self, key: Key) -> bool:
+        return self._clock() >= key.leave_at(self.expires(key))
 
     def _try(self, source: Source) -> Key | None:
         try:
-            return _read(source, self._environ)
+            return self._read(source)
         except Unusable:
             return None
 
+    def _read(self, source: Source) -> Key | None:
+        if (command := self._commands.get(source.name)) is not None:
+            return command.held if command.line else None
+        value = self._environ.get(source.variable, "").strip()
+        if value and source.file_env:
+            value = _file(value)
+        return Key(source.name, SecretStr(checked(value))) if value else None
+
     def _state(self, source: Source) -> str:
+        command = self._commands.get(source.name)
         try:
-            key = _read(source, self._environ)
+            key = self._read(source)
         except Unusable as error:
             return str(error)
+        in_use = key is not None and key == self._key and not self._refused(key)
+        if command is not None and command.line and command.trouble and not in_use:
+            return command.trouble
         if key is None:
-            return "not set"
-        if key.mark in self._refused:
+            return "set" if command is not None and command.line else "not set"
+        if self._refused(key):
             return "refused"
-        return "in use" if self._key is not None and key == self._key else "set"
+        if self._ending(key):
+            return f"ends at {stamp(self.expires(key) or 0)}"
+        return "in use" if in_use else "set"
+
+
+class Rings:
+    """One ring for each product and host in a process: its runs share what they learn of keys."""
+
+    def __init__(self, book: KeyBook) -> None:
+        """Keep the book that all of them share."""
+        self.book = book
+        self._since = book.generation
+        self._rings: dict[tuple[str, ...], KeyRing] = {}
+
+    def of(self, toolkit: Toolkit, host: str, environ: Mapping[str, str]) -> KeyRing:
+        """Return the ring for this product, host and environment; the same one for the same."""
+        place = (toolkit.toolkit, host, *(environ.get(s.variable, "") for s in toolkit.credentials))
+        if place not in self._rings:
+            ring = KeyRing(toolkit.credentials, environ, self.book, host, self.book.clock)
+            ring.since = self._since
+            self._rings[place] = ring
+        return self._rings[place]
+
+    def anew(self) -> None:
+        """Forget what was refused up to now, in all of them."""
+        self._since = self.book.generation
+        for ring in self._rings.values():
+            ring.anew()
 
 
 def is_exclusive(toolkit: Toolkit, environ: Mapping[str, str]) -> bool:
     """Whether it is declared that nobody else uses the token, so that a new match can only be ours."""
     return bool(toolkit.exclusive_env) and environ.get(toolkit.exclusive_env or "", "").strip().lower() in YES
-
-
-def _read(source: Source, environ: Mapping[str, str]) -> Key | None:
-    value = environ.get(source.env or source.file_env or "", "").strip()
-    if value and source.file_env:
-        value = _file(value)
-    if not value:
-        return None
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise Unusable("holds spaces or characters that no key has")
-    return Key(source.name, SecretStr(value))
 
 
 def _file(path: str) -> str:

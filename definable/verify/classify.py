@@ -30,7 +30,7 @@ def classify(toolkit: Toolkit, tool: Tool, outcome: Outcome) -> Verdict:
     status = outcome.status
     if 200 <= status < 300:
         return Verdict(failure=Failure.OK, phase=Phase.COMMITTED)
-    words = _words(toolkit, outcome)
+    words = _words(toolkit, tool, outcome)
     if status in tool.rejects:
         failure = Failure.CAPACITY
     elif status >= 500:
@@ -61,12 +61,14 @@ def _without_answer(tool: Tool, outcome: Outcome) -> Verdict:
     return Verdict(failure=failure, phase=outcome.phase, message=outcome.error)
 
 
-def _words(toolkit: Toolkit, outcome: Outcome) -> str:
-    """The server's own words, then what the toolkit knows of this status."""
+def _words(toolkit: Toolkit, tool: Tool, outcome: Outcome) -> str:
+    """The server's own words, then what is known of this status and of what the tool takes."""
     said = _said(toolkit, outcome.body)
-    known = toolkit.statuses.get(outcome.status or 0, "")
+    # What is known of the key at hand says more of a 401 than what is true of all of them.
+    known = (outcome.status == 401 and outcome.error) or toolkit.statuses.get(outcome.status or 0, "")
     trace = outcome.headers.get("x-trace-id", "")
-    return "; ".join(filter(None, [said, known, trace and f"trace {trace}"])) or "no reason given"
+    needs = f"it takes: {tool.needs}" if outcome.status == 403 and tool.needs else ""
+    return "; ".join(filter(None, [said, known, needs, trace and f"trace {trace}"])) or "no reason given"
 
 
 def _said(toolkit: Toolkit, body: Any) -> str:

@@ -35,9 +35,22 @@ def toolkit_problems(document: Document, toolkit: Toolkit) -> Iterator[Problem]:
     if toolkit.who is not None and toolkit.who not in toolkit.tools:
         message = f"there is no tool {toolkit.who!r}{suggest(toolkit.who, toolkit.tools)}"
         yield document.problem(("who",), message)
+    yield from _about_keys(document, toolkit)
     for slug, tool in toolkit.tools.items():
         for place, message in _tool(tool, toolkit):
             yield document.problem(("tools", slug, *place), f"{slug}: {message}")
+
+
+def _about_keys(document: Document, toolkit: Toolkit) -> Iterator[Problem]:
+    """Check that `expiry` and `whose` lead to something in the answer of `who`."""
+    paths = [("expiry", toolkit.expiry)] if toolkit.expiry else []
+    paths += [("whose", path) for path in toolkit.whose]
+    tool = toolkit.tools.get(toolkit.who or "")
+    for name, path in paths:
+        if tool is None:
+            yield document.problem((name,), f"{name}: a path in the answer of `who`, and there is no `who`")
+        elif wrong := _leads(tool.response or {}, toolkit.shapes, path):
+            yield document.problem((name,), f"{name}: {wrong}")
 
 
 def _tool(tool: Tool, toolkit: Toolkit) -> Iterator[tuple[Place, str]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.keys import storm
 from benchmarks.overhead import measure
 from benchmarks.quota import contest
 from benchmarks.records import RUN, Keeper
@@ -44,3 +45,10 @@ def test_the_governor_meets_its_figures_at_every_kind_of_server(kind: Kind) -> N
 def test_a_server_of_the_benchmark_refuses_what_is_too_much() -> None:
     """Without a governor the same server says no, or its noughts are worth nothing."""
     assert contest("sdk", Server("sliding"), [50, 50]).refused > 0.5
+
+
+def test_a_storm_of_refusals_is_one_refresh_per_generation(tmp_path: Path) -> None:
+    """Four processes, two revocations under way: three keys, three runs of the command, no call lost."""
+    found = storm(tmp_path, each=150, revocations=2)
+    assert (found.runs, found.issued, found.lost) == (3, 3, 0)
+    assert found.refused > 0

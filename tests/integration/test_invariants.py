@@ -184,7 +184,9 @@ async def test_intent_before_effect(hexes: Hexes, bench: Bench, monkeypatch: pyt
         async with bench.open(hex) as runner:
             attempt = Adapter.attempt
 
-            async def watched(self: Adapter, send: Send, leaving: Callable[[], object]) -> Outcome:
+            async def watched(
+                self: Adapter, send: Send, leaving: Callable[[], object] = lambda: None
+            ) -> Outcome:
                 def left() -> None:
                     before = state_of(send)
                     leaving()

@@ -96,7 +96,7 @@ def test_demo_and_test_drop_every_key_and_address() -> None:
     """Whatever the toolkits and the models read from the environment, these two never see it."""
     names = {"OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"}
     for toolkit in find(ROOT, {}).toolkits().values():
-        names |= {source.env or source.file_env or "" for source in toolkit.credentials}
+        names |= {source.variable for source in toolkit.credentials}
         names |= {toolkit.base_url.env, toolkit.exclusive_env or toolkit.base_url.env}
     for target, command in (("demo", "definable run weekly"), ("test", "-m pytest")):
         (line,) = [

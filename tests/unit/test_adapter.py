@@ -151,7 +151,7 @@ async def test_without_a_key_nothing_is_sent() -> None:
     assert (outcome.phase, outcome.cause) == (Phase.NOT_SENT, "no_credentials")
     assert outcome.error == (
         "no key is left: HEX_API_TOKEN is not set, HEX_API_TOKEN_NEXT is not set, "
-        "HEX_API_TOKEN_FILE (file) is not set"
+        "HEX_API_TOKEN_FILE (file) is not set, HEX_API_TOKEN_COMMAND (command) is not set"
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from definable.spec.toolkit import Source
 from definable.toolkits.credentials import Key, KeyRing, is_exclusive
+from definable.toolkits.keybook import KeyBook
 from tests.hexkit import toolkit
 
 SOURCES = (Source(env="KEY"), Source(env="NEXT"), Source(file_env="FILE"))
@@ -15,6 +17,14 @@ SOURCES = (Source(env="KEY"), Source(env="NEXT"), Source(file_env="FILE"))
 
 def _value(key: Key | None) -> str | None:
     return key.secret.get_secret_value() if key else None
+
+
+def _refused(ring: KeyRing) -> Key | None:
+    """Let the key in use be refused, and return the next one."""
+    key = ring.current()
+    assert key is not None
+    ring.answered(replace(key, generation=ring.book.generation), 401)
+    return ring.current()
 
 
 def test_the_first_source_that_is_set_is_in_use() -> None:
@@ -28,20 +38,59 @@ def test_the_first_source_that_is_set_is_in_use() -> None:
 def test_a_refused_key_makes_room_for_the_next() -> None:
     """And it stays behind, however often the ring is asked."""
     ring = KeyRing(SOURCES, {"KEY": "a", "NEXT": "b"})
-    assert ring.current()
-    assert _value(ring.advance("KEY")) == "b"
+    assert _value(_refused(ring)) == "b"
     assert _value(ring.current()) == "b"
-    assert ring.advance("NEXT") is None
+    assert _refused(ring) is None
     assert ring.current() is None
 
 
-def test_many_refusals_of_one_key_move_the_ring_once() -> None:
-    """Whoever comes second finds another key in use and leaves it there."""
+@pytest.mark.anyio
+async def test_many_refusals_of_one_key_are_one_generation() -> None:
+    """Whoever comes second finds another key in use; a late refusal of the old key does nothing."""
     ring = KeyRing(SOURCES, {"KEY": "a", "NEXT": "b"})
-    first = ring.current()
-    assert first is not None
-    assert [_value(ring.advance(first)) for _ in range(3)] == ["b"] * 3
-    assert [_value(ring.advance("KEY")) for _ in range(3)] == ["b"] * 3
+    taken = [await ring.ready() for _ in range(3)]
+    for key in taken:
+        assert key is not None
+        ring.answered(key, 401)
+    assert ring.book.generation == 1
+    assert _value(await ring.ready()) == "b"
+
+
+@pytest.mark.anyio
+async def test_a_call_that_was_on_its_way_neither_clears_nor_repeats_a_refusal() -> None:
+    """A success that began before the refusal is no news; one that began after it clears the key."""
+    ring = KeyRing(SOURCES, {"KEY": "a"})
+    early, other = await ring.ready(), await ring.ready()
+    assert early is not None
+    assert other is not None
+    ring.answered(early, 401)
+    ring.answered(other, 200)
+    assert await ring.ready() is None
+    ring.anew()
+    again = await ring.ready()
+    assert again is not None
+    ring.answered(again, 200)
+    assert not ring.book.facts(again.mark).refused
+
+
+def test_a_person_who_says_go_on_has_refused_keys_tried_again() -> None:
+    """One odd 401 locks nobody out: neither a new start nor `anew` is bound by what was refused before."""
+    book = KeyBook()
+    ring = KeyRing(SOURCES, {"KEY": "a"}, book)
+    assert _refused(ring) is None
+    assert _value(KeyRing(SOURCES, {"KEY": "a"}, book).current()) == "a"
+    assert ring.current() is None
+    ring.anew()
+    assert _value(ring.current()) == "a"
+    assert _refused(ring) is None
+
+
+def test_what_one_host_refuses_another_may_accept() -> None:
+    """A refusal is of a key at a host."""
+    book = KeyBook()
+    here, there = (KeyRing(SOURCES, {"KEY": "a"}, book, host) for host in ("https://a", "https://b"))
+    assert _refused(here) is None
+    assert _value(there.current()) == "a"
 
 
 def test_a_changed_variable_counts_as_a_new_key() -> None:
@@ -50,37 +99,61 @@ def test_a_changed_variable_counts_as_a_new_key() -> None:
     ring = KeyRing(SOURCES, environ)
     first = ring.current()
     assert first is not None
-    assert ring.advance(first) is None
-    assert ring.current() is None
+    assert _refused(ring) is None
     environ["KEY"] = "a2"
     assert _value(ring.current()) == "a2"
-    assert _value(ring.advance(first)) == "a2"
+    ring.answered(first, 401)
+    assert _value(ring.current()) == "a2"
 
 
 def test_a_changed_file_counts_as_a_new_key(tmp_path: Path) -> None:
-    """The file is read anew whenever the ring is walked."""
+    """The file is looked at with every attempt: nothing has to be refused first."""
     file = tmp_path / "key"
     file.write_text("old\n")
     ring = KeyRing(SOURCES, {"FILE": str(file)})
     key = ring.current()
     assert key is not None
     assert (key.name, _value(key)) == ("FILE (file)", "old")
-    file.write_text("new\n")
-    assert _value(ring.advance(key)) == "new"
+    file.write_text("newer\n")
+    assert _value(ring.current()) == "newer"
+
+
+def test_a_source_that_comes_back_takes_its_place_again(tmp_path: Path) -> None:
+    """The order of the sources is the order of choice, whenever one of them changes."""
+    file = tmp_path / "key"
+    sources = (Source(file_env="FILE"), Source(env="KEY"))
+    ring = KeyRing(sources, {"FILE": str(file), "KEY": "b"})
+    assert _value(ring.current()) == "b"
+    file.write_text("a")
+    assert _value(ring.current()) == "a"
 
 
 def test_two_sources_with_one_value_are_one_key() -> None:
     """What was refused under one name is not sent under another."""
-    ring = KeyRing(SOURCES, {"KEY": "a", "NEXT": "a"})
-    assert ring.current()
-    assert ring.advance("KEY") is None
+    assert _refused(KeyRing(SOURCES, {"KEY": "a", "NEXT": "a"})) is None
+
+
+def test_the_ring_moves_on_before_a_key_ends() -> None:
+    """A minute before, when there is another; the last one is used to its end and beyond: it is presumed."""
+    now = [1_000_000_000.0]
+    book = KeyBook(clock=lambda: now[0])
+    ring = KeyRing(SOURCES, {"KEY": "a", "NEXT": "b"}, book, clock=lambda: now[0])
+    first = ring.current()
+    assert first is not None
+    book.told(first.mark, first.name, now[0] + 100, "")
+    now[0] += 39
+    assert _value(ring.current()) == "a"
+    now[0] += 2
+    assert _value(ring.current()) == "b"
+    assert ring.states()["KEY"] == "ends at 2001-09-09 01:48 UTC"
+    alone = KeyRing(SOURCES, {"KEY": "a"}, book, clock=lambda: now[0])
+    assert _value(alone.current()) == "a"
 
 
 def test_why_there_is_no_key_is_told_by_source(tmp_path: Path) -> None:
     """Names, what became of each, and no value."""
     ring = KeyRing(SOURCES, {"KEY": "secret-a", "FILE": str(tmp_path / "missing")})
-    assert ring.current()
-    assert ring.advance("KEY") is None
+    assert _refused(ring) is None
     assert ring.explain() == (
         "no key is left: KEY was refused, NEXT is not set, "
         "FILE (file) cannot be read: No such file or directory"

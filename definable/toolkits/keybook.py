@@ -1,0 +1,200 @@
+"""What is known of keys, shared by all processes of one home: which were refused, where, and when they end.
+
+A key stands in it under its mark, the SHA-256 of its value; values are never written. The file is small, is
+changed under a lock and replaced as a whole, and is read again only when it has changed. Where it cannot be
+written, this process remembers for itself.
+
+A *generation* is the time between two refusals: each one that is news counts it up. Whoever took a key knows
+in which generation that was, so that late refusals of an old key are told from news.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+ASK_AGAIN = 86400.0
+
+KEPT = 90 * 86400.0
+"""Seconds after which a key that nobody met is forgotten."""
+
+
+class _Page(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Refusal(_Page):
+    """When a host refused a key, in seconds since 1970, and the generation that this began."""
+
+    at: float
+    generation: int
+
+
+class Facts(_Page):
+    """What is known of one key; times in seconds since 1970. `name`: the source it came from last."""
+
+    name: str = ""
+    met: float = 0.0
+    refused: dict[str, Refusal] = Field(default_factory=dict)
+    """Host → its refusal; taken out when the host accepts the key again."""
+    worked: dict[str, float] = Field(default_factory=dict)
+    """Host → when it was seen to accept the key for the first time, or again after a refusal."""
+    asked: float | None = None
+    """When the product was asked whose key this is; `told` whether it answered."""
+    told: bool = False
+    expires: float | None = None
+    whose: str = ""
+
+
+class Book(_Page):
+    """All of it. `generation` counts refusals."""
+
+    generation: int = 0
+    keys: dict[str, Facts] = Field(default_factory=dict)
+
+
+class KeyBook:
+    """Remembers keys by their marks, in the file at `path`, or in this process only when that is None."""
+
+    def __init__(self, path: Path | None = None, clock: Callable[[], float] = time.time) -> None:
+        """Keep where to look; nothing is read yet. `clock` gives seconds since 1970."""
+        self.path = path
+        self.clock = clock
+        self._book = Book()
+        self._seen: tuple[int, ...] | None = None
+
+    @property
+    def generation(self) -> int:
+        """How many refusals were news so far."""
+        return self._look().generation
+
+    def facts(self, mark: str) -> Facts:
+        """Return what is known of a key."""
+        return self._look().keys.get(mark, Facts())
+
+    def refuse(self, mark: str, name: str, host: str, seen: int) -> bool:
+        """Note that `host` refused this key, taken in generation `seen`. False: that was known already."""
+        known = self.facts(mark).refused.get(host)
+        if known is not None and known.generation > seen:
+            return False
+        with self._changing() as book:
+            facts = book.keys.get(mark, Facts())
+            known = facts.refused.get(host)
+            if known is not None and known.generation > seen:
+                return False
+            generation = book.generation + 1
+            refusal = Refusal(at=self.clock(), generation=generation)
+            facts = facts.model_copy(update={"refused": {**facts.refused, host: refusal}})
+            self._write(self._with(book, mark, name, facts).model_copy(update={"generation": generation}))
+        return True
+
+    def works(self, mark: str, name: str, host: str, seen: int) -> None:
+        """Note that `host` accepted this key, taken in generation `seen`; an older refusal is forgotten."""
+        if self._is_no_news(self.facts(mark), host, seen):
+            return
+        with self._changing() as book:
+            facts = book.keys.get(mark, Facts())
+            if not self._is_no_news(facts, host, seen):
+                refused = {h: r for h, r in facts.refused.items() if h != host}
+                worked = {**facts.worked, host: self.clock()}
+                facts = facts.model_copy(update={"refused": refused, "worked": worked})
+                self._write(self._with(book, mark, name, facts))
+
+    def may_ask(self, mark: str, name: str) -> bool:
+        """Whether the caller is the one who asks the product about this key.
+
+        Once, whoever works with it; where there was no answer, once more after a day.
+        """
+        if not self._unasked(self.facts(mark)):
+            return False
+        with self._changing() as book:
+            facts = book.keys.get(mark, Facts())
+            if not self._unasked(facts):
+                return False
+            self._write(self._with(book, mark, name, facts.model_copy(update={"asked": self.clock()})))
+        return True
+
+    def ask_later(self, mark: str, name: str) -> None:
+        """Note that whoever was to ask about this key did not."""
+        with self._changing() as book:
+            facts = book.keys.get(mark, Facts())
+            self._write(self._with(book, mark, name, facts.model_copy(update={"asked": None})))
+
+    def _unasked(self, facts: Facts) -> bool:
+        return facts.asked is None or (not facts.told and self.clock() - facts.asked > ASK_AGAIN)
+
+    def told(self, mark: str, name: str, expires: float | None, whose: str) -> None:
+        """Note what the product said: when the key ends (None: it does not say), and whose it is."""
+        with self._changing() as book:
+            said = {"asked": self.clock(), "told": True, "expires": expires, "whose": whose}
+            self._write(self._with(book, mark, name, book.keys.get(mark, Facts()).model_copy(update=said)))
+
+    @staticmethod
+    def _is_no_news(facts: Facts, host: str, seen: int) -> bool:
+        refused = facts.refused.get(host)
+        return refused.generation > seen if refused else host in facts.worked
+
+    def _with(self, book: Book, mark: str, name: str, facts: Facts) -> Book:
+        now = self.clock()
+        kept = {m: f for m, f in book.keys.items() if now - f.met < KEPT}
+        facts = facts.model_copy(update={"name": name, "met": now})
+        return book.model_copy(update={"keys": {**kept, mark: facts}})
+
+    @contextmanager
+    def _changing(self) -> Iterator[Book]:
+        """Hold the lock and give the book as it is now; only this process has it where there is no file."""
+        file = self._lock_file()
+        try:
+            if file is not None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                self._seen = None
+            yield self._look()
+        finally:
+            if file is not None:
+                os.close(file)
+
+    def _lock_file(self) -> int | None:
+        if self.path is None:
+            return None
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError:
+            self.path = None  # from here on this process remembers for itself
+            return None
+
+    def _look(self) -> Book:
+        """Read the file when it is not the one that was read last; what is no such file is empty."""
+        if self.path is None:
+            return self._book
+        try:
+            stat = self.path.stat()
+            seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            if seen != self._seen:
+                self._book, self._seen = Book.model_validate_json(self.path.read_bytes()), seen
+        except FileNotFoundError:
+            self._book, self._seen = Book(), None
+        except (OSError, ValidationError):
+            pass
+        return self._book
+
+    def _write(self, book: Book) -> None:
+        self._book = book
+        if self.path is None:
+            return
+        new = self.path.with_suffix(".new")
+        try:
+            with open(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+                file.write(book.model_dump_json(exclude_defaults=True))
+            # Two changes within one tick of the disk's clock must not look the same.
+            at = max(time.time_ns(), self._seen[0] + 1 if self._seen else 0)
+            os.utime(new, ns=(at, at))
+            new.replace(self.path)
+        except OSError:
+            self.path = None
