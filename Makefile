@@ -17,7 +17,7 @@ CLEAN := env \
 DEMO_PROJECT := 85451515-12ab-55f4-85f5-d73048b59eae
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format typecheck docs bench clean
+.PHONY: help setup demo test lint format typecheck docs bench kills clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ docs: setup ## Write the tables in docs/ anew, from the code and the data
 
 bench: setup ## Measure the overhead of a run and of validation
 	@$(CLEAN) $(BIN)/python -m benchmarks
+
+kills: setup ## Kill 10,000 processes, and count what is there twice or lost (a quarter of an hour)
+	@$(CLEAN) $(BIN)/python -m benchmarks.kills
 
 clean: ## Remove everything that was built
 	rm -rf .venv build dist .definable .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from definable.engine.checkpoints import SqliteCheckpoints
+from benchmarks.points import Points
 from definable.engine.runner import Options, Runner
 from definable.sandbox import World, serve
 from definable.settings import Settings
 from definable.store.place import FILE
-from definable.store.sql import SqlStore
-from definable.toolkits.adapter import Adapter
 from definable.workspace import find
 
 STEP = 3
@@ -29,65 +24,6 @@ STEP = 3
 
 async def at_once(seconds: float) -> None:
     """Let no time pass."""
-
-
-class Points:
-    """Counts the points at which this process could die, and dies at the one that was chosen."""
-
-    def __init__(self, chosen: int, wal: Path, power: bool) -> None:
-        self.chosen = chosen
-        self.passed = 0
-        self.wal = wal
-        self.power = power
-        """Whether the machine dies, and with it what was written since the disk was last waited for."""
-        self.flushed: int | None = None
-
-    def here(self) -> None:
-        """Pass a point, or not."""
-        self.passed += 1
-        if self.passed == self.chosen:
-            if self.power and self.flushed is not None:
-                os.truncate(self.wal, self.flushed)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def install(self) -> None:
-        """Stand before and after every transaction, every checkpoint and every attempt."""
-        for owner, name in ((SqliteCheckpoints, "put"), (SqliteCheckpoints, "put_writes")):
-            setattr(owner, name, self._around(getattr(owner, name)))
-        writing, attempt = SqlStore._writing, Adapter.attempt
-
-        @contextmanager
-        def counted(store: SqlStore, *locks: str, durable: bool = True) -> Iterator[Any]:
-            if self.flushed is None:
-                self.flushed = self.wal.stat().st_size
-            self.here()
-            with writing(store, *locks, durable=durable) as db:
-                yield db
-            if durable:
-                self.flushed = self.wal.stat().st_size
-            self.here()
-
-        async def tried(adapter: Adapter, *how: Any) -> Any:
-            self.here()
-            outcome = await attempt(adapter, *how)
-            self.here()
-            return outcome
-
-        others: list[tuple[type, str, Any]] = [
-            (SqlStore, "_writing", counted),
-            (Adapter, "attempt", tried),
-        ]
-        for kind, what, method in others:
-            setattr(kind, what, method)
-
-    def _around(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self.here()
-            result = method(*args, **kwargs)
-            self.here()
-            return result
-
-        return call
 
 
 def opened(home: str, environ: dict[str, str]) -> Any:
@@ -113,7 +49,7 @@ def child(
     home: str, environ: dict[str, str], arguments: dict[str, Any], chosen: int, power: bool, told: Any
 ) -> None:
     """Work until the chosen point, in a process of its own; tell how many points there were."""
-    points = Points(chosen, Path(home, f"{FILE}-wal"), power)
+    points = Points(chosen, Path(home, f"{FILE}-wal") if power else None)
     points.install()
     asyncio.run(work(home, environ, arguments))
     told.send(points.passed)

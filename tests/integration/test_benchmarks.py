@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from benchmarks.quota import contest
 from benchmarks.records import RUN, Keeper
 from benchmarks.virtual import KINDS, Kind, Server
 from definable.store import State, open_store
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.anyio
@@ -52,3 +57,16 @@ def test_a_storm_of_refusals_is_one_refresh_per_generation(tmp_path: Path) -> No
     found = storm(tmp_path, each=150, revocations=2)
     assert (found.runs, found.issued, found.lost) == (3, 3, 0)
     assert found.refused > 0
+
+
+@pytest.mark.timeout(120)
+def test_processes_that_are_killed_leave_nothing_twice_and_lose_nothing() -> None:
+    """A few kills of the ten thousand, in a process of their own: forking wants one that has no threads."""
+    command = [sys.executable, "-m", "benchmarks.kills", "--points", "40", "--bare", "12", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    ours, *bare = json.loads(done.stdout)
+    assert (ours["kills"], ours["doubled"], ours["lost"], ours["for a person"]) == (40, 0, 0, 0)
+    assert ours["in recovery"] > 0
+    assert ours["runs"] >= 15
+    assert [row["kills"] for row in bare] == [12, 12]
