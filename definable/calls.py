@@ -93,7 +93,8 @@ class Send(Fact):
     kind: Literal["send"] = "send"
     tool: str
     arguments: dict[str, Json]
-    role: Literal["call", "before", "look", "poll", "page"] = "call"
+    role: Literal["call", "before", "look", "poll", "page", "who"] = "call"
+    """`who` is no part of a call: it asks whose the key is."""
     attempt: int = 1
     delay: float = 0.0
     effect: str | None = None

@@ -19,8 +19,7 @@ def account(kit: Toolkit, base_url: str, ring: KeyRing, store: Store) -> Account
     The keys of one ring are taken to be one user's, so that moving on to the next brings no new quota. Who
     that is, is learned when the toolkit's `who` tool is called for other reasons; nothing is sent for it.
     """
-    secrets = ring.secrets()
-    mark = owner_of(kit.toolkit, base_url, hashlib.sha256("".join(secrets[:1]).encode()).hexdigest())
+    mark = owner_of(kit.toolkit, base_url, hashlib.sha256(ring.name.encode()).hexdigest())
     known: dict[str, str] = {}
 
     def name() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -78,7 +79,7 @@ class Runner:
         self.sleep = sleep
         self.now = now or store.time
         self.guard = Guard(store, self.now)
-        self.rings = Rings(KeyBook(workspace.home / KEYS, self.now))
+        self.rings = Rings(KeyBook(workspace.home / KEYS, now or time.time))
 
     @classmethod
     @asynccontextmanager

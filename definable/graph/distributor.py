@@ -70,7 +70,7 @@ async def ask_whose(
     None when its quota would hold that up for longer than it is worth.
     """
     who = toolkit.who or ""
-    order = Send(tool=who, arguments={}, role="look", why="whose key it is and when it ends is not known")
+    order = Send(tool=who, arguments={}, role="who", why="whose key it is and when it ends is not known")
     claim = governor.claim(toolkit, toolkit.tools[who], run, call) if governor else None
     if governor is None or claim is None:
         return await door.attempt(order)

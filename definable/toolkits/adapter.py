@@ -109,9 +109,11 @@ class Adapter:
         tool = self._toolkit.tools[send.tool]
         request = build(self._toolkit, tool, send.arguments)
         async with self._room:
-            return await self._attempted(tool, request, leaving)
+            return await self._attempted(send.role, tool, request, leaving)
 
-    async def _attempted(self, tool: Tool, request: Request, leaving: Callable[[], object]) -> Outcome:
+    async def _attempted(
+        self, role: str, tool: Tool, request: Request, leaving: Callable[[], object]
+    ) -> Outcome:
         key = await self._ring.ready()
         started = self._clock()
         if key is None:
@@ -121,7 +123,8 @@ class Adapter:
                 "error": self._ring.explain(),
             }
         else:
-            facts = await self._with(key, tool, request, leaving)
+            facts = await self._perform(tool, request, key, leaving)
+            self._note(key, role, facts)
         ended = self._clock()
         return Outcome(
             **facts,
@@ -134,27 +137,24 @@ class Adapter:
         """Close all connections."""
         await self._client.aclose()
 
-    async def _with(
-        self, key: Key, tool: Tool, request: Request, leaving: Callable[[], object]
-    ) -> dict[str, Any]:
-        """Perform one attempt with `key`, and let the ring know what came of it."""
-        self._redactor.learn(key.secret.get_secret_value())
+    def _note(self, key: Key, role: str, facts: dict[str, Any]) -> None:
+        """Let the ring know what came of an attempt; put into words what a refusal means."""
+        status = facts.get("status")
         known = self._ring.book.facts(key.mark)
-        facts = await self._perform(tool, request, key, leaving)
-        if facts.get("status") != 401 or self._toolkit.tools.get(self._toolkit.who or "") is not tool:
+        if status != 401 or role != "who":
             # That a question about the key itself is refused must not stop a run.
-            self._ring.answered(key, facts.get("status"))
-        if facts.get("status") == 401:
+            self._ring.answered(key, status)
+        if status == 401:
             now, expires = self._ring.book.clock(), self._ring.expires(key)
             variable = self._toolkit.base_url.env
             words = why(key.name, self._base_url, known, expires, facts["headers"], now, variable)
             facts["error"] = "; ".join(filter(None, [words, facts.get("error")]))
-        return facts
 
     async def _perform(
         self, tool: Tool, request: Request, key: Key, leaving: Callable[[], object]
     ) -> dict[str, Any]:
         departure = _Departure(leaving)
+        self._redactor.learn(key.secret.get_secret_value())
         try:
             # A server that drips a byte now and then never runs into a read timeout.
             async with asyncio.timeout(2 * self._toolkit.timeout):

@@ -83,12 +83,20 @@ async def test_no_answer_about_a_key_stops_a_run(hexes: Hexes, bench: Bench, fau
 
 
 async def test_asking_about_a_key_holds_nothing_up(hexes: Hexes, bench: Bench) -> None:
-    """When the quota is used up for longer than it is worth, it is done after a later call."""
-    async with hexes() as hex:
-        async with bench.open(hex) as runner:
-            for _ in range(30):
-                await runner.call("HEX_LIST_USERS", {"limit": 1}, bench.events.append)
+    """When its quota is used up for longer than that is worth, it is done after a later call."""
+    async with hexes() as hex, bench.open(hex) as runner:
+        hex.environ["HEX_API_TOKEN_NEXT"] = hex.world.issue_token()
+        for _ in range(29):
+            await runner.call("HEX_LIST_USERS", {"limit": 1}, bench.events.append)
         assert len(data(bench.events, "key.checked")) == 1
+        hex.world.revoke(hex.served.token)
+        began = hex.now()
+        await runner.call("HEX_LIST_PROJECTS", {"limit": 1}, bench.events.append)
+        assert hex.now() - began < 5
+        assert len(data(bench.events, "key.checked")) == 1, "30 requests a minute, and no room for one more"
+        await hex.sleep(60)
+        await runner.call("HEX_LIST_PROJECTS", {"limit": 1}, bench.events.append)
+        assert [d["source"] for d in data(bench.events, "key.checked")][1:] == ["HEX_API_TOKEN_NEXT"]
 
 
 async def test_the_ring_moves_on_before_a_key_ends(hexes: Hexes, bench: Bench) -> None:
