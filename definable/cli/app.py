@@ -102,6 +102,7 @@ class Root(Group):
         "run",
         "runs",
         "tools",
+        "contracts",
         "graph",
         "schema",
         "sandbox",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from definable.calls import Exchange, Failure, Lesson, Outcome, Receipt, Send
 from definable.store import Store
+from definable.store.records import dump
 from definable.verify.case import Catalog
 from definable.verify.contracts import Contract
 from definable.verify.judge import Judge
-from definable.verify.record import Record, patch_id, sample
+from definable.verify.record import Record, patch_id, sample, stamp
 from definable.verify.repair import Repair
+
+LARGEST = 200_000
+"""Characters of a sample beyond which it is not kept."""
 
 
 class Lessons:
@@ -50,6 +54,8 @@ class Lessons:
         if not isinstance(found, Repair) or found.heals or found.doubts:
             return
         data = sample(order.arguments, reply.body)
+        if len(dump(data)) > LARGEST:
+            return
         if usual or self.record.wants(*name, data["form"], moment):
             self._learn([Lesson(at=moment, toolkit=name[0], tool=name[1], kind="sample", data=data)])
 
@@ -60,7 +66,8 @@ class Lessons:
         moment = self._moment()
         lessons = []
         for heal in receipt.heals:
-            if heal.failure is not Failure.DRIFT or not heal.drift or heal.rule == "patch":
+            ends = heal.drift == "paging_moved" and heal.change is None
+            if heal.failure is not Failure.DRIFT or not heal.drift or heal.rule == "patch" or ends:
                 continue
             name = patch_id(heal.tool, heal.drift, heal.detail)
             if self.record.proven(name, moment):
@@ -76,4 +83,4 @@ class Lessons:
             self.refresh()
 
     def _moment(self) -> str:
-        return self.clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return stamp(self.clock())

@@ -60,7 +60,7 @@ def expected(
     for place in where:
         here = _habits(contract, place, bodies)
         if any(habit.around for habit in here.values()):
-            _into(overlay, place.path, _demands(here))
+            _into(overlay, place.path, _demands(contract, place.schema, here))
             if place.path:
                 _into(overlay, place.path[:-1], _somewhere(here))
     return contract.stricter(overlay)
@@ -78,28 +78,40 @@ def _habit(rows: Sequence[Nodes], path: Path) -> _Habit:
     return _Habit(len(around), len(found), sum(value is None for value in found), len(uuids))
 
 
-def _demands(habits: dict[Path, _Habit]) -> Schema:
+def _demands(contract: Contract, schema: Schema, habits: dict[Path, _Habit]) -> Schema:
+    """What habits ask for beyond the contract."""
     out: Schema = {}
+    declared = targets(contract, schema)
     for path, habit in habits.items():
+        around = contract.solid(declared[path[:-1]] if len(path) > 1 else schema)
+        mine: Schema = {"type": _SOLID} if habit.solid and _may_be_null(contract, declared[path]) else {}
+        if habit.ids:
+            mine["pattern"] = UUID
+        asked = habit.always and path[-1] not in around.required
+        if not mine and not asked:
+            continue
         here = out
         for name in path[:-1]:
             here = here.setdefault("properties", {}).setdefault(name, {})
-        if habit.always:
+        if asked:
             here.setdefault("required", []).append(path[-1])
-        mine: Schema = {"type": _SOLID} if habit.solid else {}
-        if habit.ids:
-            mine["pattern"] = UUID
         if mine:
             here.setdefault("properties", {}).setdefault(path[-1], {}).update(mine)
     return out
+
+
+def _may_be_null(contract: Contract, schema: Schema) -> bool:
+    return contract.fits(schema, None)
 
 
 def _somewhere(habits: dict[Path, _Habit]) -> Schema:
     """What is in some entries only, and must not go from all of them unseen."""
     demands = []
     for path, habit in habits.items():
-        if len(path) == 1 and habit.there > habit.null and not (habit.always and habit.solid):
-            some = {"required": [path[0]], "properties": {path[0]: {"type": _SOLID}}}
+        if habit.there > habit.null and not (habit.always and habit.solid):
+            some: Schema = {"type": _SOLID}
+            for name in reversed(path):
+                some = {"type": "object", "required": [name], "properties": {name: some}}
             demands.append({"anyOf": [{"maxItems": 0}, {"contains": some}]})
     return {"allOf": demands} if demands else {}
 

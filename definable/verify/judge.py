@@ -157,7 +157,7 @@ class Judge:
 
     def _round(self, body: Json) -> tuple[list[Found], list[str]]:
         reasons: list[str] = []
-        if self.known and self.known.samples:
+        if self.known:
             if listed := moved_list(self.known, self.arguments, body):
                 return listed, reasons
             for place in self.known.places:
@@ -181,7 +181,8 @@ class Judge:
             tool=self.slug,
             diff=told(found.change, found.example),
             evidence=found.evidence,
-            change=found.change,
+            # An end proves nothing of what stands there when there is more.
+            change=None if drift == "paging_moved" and found.example is None else found.change,
         )
 
     def _doubted(self, found: Repair) -> Repair | Unrepairable:

@@ -35,7 +35,10 @@ def moved_cursor(
     if not follows or links:
         return None
     one = _only(new, row, target, bool(known and known.samples))
-    return _found(one, target, "same", row, "going there has to bring another page") if one else None
+    if one is None:
+        return None
+    proof = "no more is promised" if row[one] is None else "going there brought another page"
+    return _found(one, target, "same", row, proof)
 
 
 def _new(contract: Contract, known: Known | None, row: Nodes) -> list[Path]:

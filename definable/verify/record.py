@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import islice
 
@@ -18,6 +18,8 @@ from definable.verify.contracts import Contract
 from definable.verify.expected import expected
 from definable.verify.rows import Path, Place, Pool, at, places, targets
 from definable.verify.shape import Json
+
+Signature = tuple[tuple[str, bool | None], ...]
 
 LASTS = timedelta(days=30)
 """How long a repair or a sample is good for; what a person accepted is good until it is rejected."""
@@ -54,7 +56,7 @@ class Known:
     patches: list[Patch]
     rejected: frozenset[str]
     pools: dict[Path, Pool] = field(default_factory=dict)
-    _expecting: dict[str, Callable[[Json], bool] | None] = field(default_factory=dict)
+    _expecting: dict[Signature, Callable[[Json], bool] | None] = field(default_factory=dict)
 
     @cached_property
     def places(self) -> list[Place]:
@@ -213,11 +215,21 @@ def _end(lesson: Lesson, said: Mapping[str, str]) -> str:
     """Return until when a row counts: samples and patches grow old, what people say does not."""
     if lesson.kind in ("accepted", "rejected") or said.get(lesson.data.get("id", "")) == "accepted":
         return _NEVER
+    return ends(lesson)
+
+
+def ends(lesson: Lesson) -> str:
+    """Return when a sample or a patch grows too old."""
     return _after(lesson.at, LASTS)
 
 
+def stamp(moment: datetime) -> str:
+    """Return a moment as the record writes it: RFC 3339, UTC, milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _after(at: str, span: timedelta) -> str:
-    return (datetime.fromisoformat(at) + span).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return stamp(datetime.fromisoformat(at) + span)
 
 
 def patch_id(tool: str, drift: str, detail: str) -> str:
@@ -237,10 +249,10 @@ def _cut(value: Json) -> Json:
     return [_cut(each) for each in value[:LARGEST]] if isinstance(value, list) else value
 
 
-def signature(arguments: Mapping[str, Json]) -> str:
+def signature(arguments: Mapping[str, Json]) -> Signature:
     """Return what decides which properties an answer has: the names of arguments, and what is switched."""
-    return digest(
-        sorted([name, value if isinstance(value, bool) else ""] for name, value in arguments.items())
+    return tuple(
+        sorted((name, value if isinstance(value, bool) else None) for name, value in arguments.items())
     )
 
 
