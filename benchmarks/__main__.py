@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import keys, overhead, quota, records, validation
+from benchmarks import drift, keys, overhead, quota, records, validation
 
-for benchmark in (overhead, records, validation, quota, keys):
+for benchmark in (overhead, records, validation, drift, quota, keys):
     benchmark.main()
     print()

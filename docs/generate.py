@@ -9,6 +9,7 @@ from pathlib import Path
 from definable.sandbox import describe
 from definable.spec.model import Evidence
 from definable.spec.toolkit import Tool
+from definable.verify.drift import CLASSES
 from definable.verify.plan import table_as_markdown
 from definable.verify.repair import RULES
 from definable.workspace import find
@@ -69,7 +70,18 @@ def repairs() -> str:
     return table(("rule", "what was different"), [(f"`{name}`", what) for name, what in RULES.items()])
 
 
-TABLES = {"healing": table_as_markdown, "repairs": repairs, "tools": tools, "faults": faults}
+def drifts() -> str:
+    """Return the classes of drift."""
+    return table(("drift", "what it means"), [(f"`{name}`", what) for name, what in CLASSES.items()])
+
+
+TABLES = {
+    "drifts": drifts,
+    "healing": table_as_markdown,
+    "repairs": repairs,
+    "tools": tools,
+    "faults": faults,
+}
 """Name in a page's `<!-- table: NAME -->` → what stands between it and `<!-- /table -->`."""
 
 

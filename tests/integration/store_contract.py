@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from definable.calls import Ask, Decision, Exchange, Outcome, Phase, Receipt, Send
+from definable.calls import Ask, Decision, Exchange, Lesson, Outcome, Phase, Receipt, Send
 from definable.errors import Fenced, LedgerError, ReplayError, StoreError, UsageError
 from definable.quota.claim import Allowance, Bucket, Claim, places
 from definable.quota.hints import Hints
@@ -69,6 +69,19 @@ def a_claim(
     """Return what an attempt asks for: one of `limit` places a minute."""
     user = Bucket("user", (Allowance(limit, 60.0),))
     return Claim(owner, ticket, "r1", (user,), holder=f"r1/{call}", holds=(hold,) if hold else ())
+
+
+def a_lesson(kind: str) -> Lesson:
+    """Return one row of the record of contracts."""
+    return Lesson.model_validate(
+        {
+            "at": "2026-01-01T00:00:00.000Z",
+            "toolkit": "hex",
+            "tool": "T",
+            "kind": kind,
+            "data": {"id": "é\ud800"},
+        }
+    )
 
 
 class StoreContract:
@@ -604,6 +617,30 @@ class StoreContract:
         assert wait
         assert wait.seconds == 3.0
         assert store.take(a_claim("b", limit=9), 103.0) is None
+
+    # The record of contracts
+
+    def test_what_was_learned_is_numbered_in_order_and_never_changes(self, store: Store) -> None:
+        """Rows come back as they were given, after any number; nothing is there at first."""
+        assert store.known() == []
+        store.learn([a_lesson("sample"), a_lesson("patch")])
+        store.learn([])
+        store.learn([a_lesson("rejected")])
+        assert [(each.seq, each.kind) for each in store.known()] == [
+            (1, "sample"),
+            (2, "patch"),
+            (3, "rejected"),
+        ]
+        assert store.known(after=2) == [a_lesson("rejected").model_copy(update={"seq": 3})]
+
+    def test_what_another_process_learned_is_seen_behind_ours(self, clock: FakeClock) -> None:
+        """Numbers of two openings of one database never meet, and grow in the order of the commits."""
+        with self.make(clock) as one, self.make(clock) as other:
+            one.learn([a_lesson("sample")])
+            other.learn([a_lesson("patch")])
+            one.learn([a_lesson("accepted")])
+            assert [each.kind for each in other.known()] == ["sample", "patch", "accepted"]
+            assert [each.seq for each in one.known(after=1)] == [2, 3]
 
     # All of it
 
