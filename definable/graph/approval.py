@@ -29,8 +29,22 @@ def approval(context: Context) -> Callable[[State], dict[str, Any]]:
                         call=ask["call"], n=ask["n"], order=Ask.model_validate(ask["ask"]), reply=decision
                     ),
                 )
-            came.append({"from": "approval", "call": ask["call"], "approve": decision.approve})
+            came.append(_answer(ask, decision))
         context.tell()
         return {"came": came, "asks": []}
 
     return wait
+
+
+def _answer(ask: dict[str, Any], decision: Decision) -> dict[str, Any]:
+    """Return an answer for the Verifier; what belongs to a call is in its exchange."""
+    out = {"from": "approval", "call": ask["call"], "approve": decision.approve}
+    if not ask["call"]:
+        asked = Ask.model_validate(ask["ask"])
+        out |= {
+            "reason": asked.reason,
+            "arguments": asked.arguments,
+            "arguments_hash": decision.arguments_hash,
+        }
+        out |= {"by": decision.by, "why": decision.reason}
+    return out

@@ -196,11 +196,12 @@ class Context:
         here = (self.clock() - self.began).total_seconds() if self.began else 0.0
         return self.spent.seconds + here
 
-    def finish(self, step: Step, output: Any) -> None:
-        """Keep the output of a step: an artifact, or a verified result."""
+    def finish(self, step: Step, output: Any, accepted_by: str = "") -> None:
+        """Keep the output of a step: an artifact, or a verified result; or what a person took as it is."""
         if step.id not in self.outputs:
             self.outputs[step.id] = output
-            self.log("step.done", {"output": output}, step=step.id)
+            mark = {"accepted_by": accepted_by} if accepted_by else {}
+            self.log("step.done", {"output": output, **mark}, step=step.id)
 
     def skip(self, step: Step) -> None:
         """Note that a step's `when` does not hold; its output is null."""

@@ -36,6 +36,8 @@ class State(TypedDict, total=False):
     history: list[Turn]
     """The agent's turns in this step."""
     revision: int
+    review: str
+    """Key of the turn whose artifact is before a person."""
     tries: int
     """Failed attempts of the model in a row."""
     pause: float

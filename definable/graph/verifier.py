@@ -13,23 +13,19 @@ from definable.calls import Ask, Failure, Phase, Receipt, Send, Verdict
 from definable.errors import CredentialsError, DefinableError, ModelError, UpstreamError, UsageError
 from definable.graph.context import Context
 from definable.graph.desk import Desk
+from definable.graph.judging import ended, judge, reviewed
 from definable.graph.proposals import allowed, declared, propose
 from definable.graph.state import State, fresh
 from definable.models import Turn
-from definable.spec.artifacts import SHAPES
 from definable.spec.model import Effect
 from definable.spec.nearest import suggest
 from definable.spec.paths import truth
 from definable.spec.workflow import Step
-from definable.verify.grounding import ground
 from definable.verify.plan import TRIES, Move, backoff, plan
 
 Next = Command[Any]
 Sending = tuple[str, int, Send]
 """A call, its number of exchanges, and what is to be sent for it."""
-
-ENDINGS = {Failure.NETWORK: UpstreamError, Failure.AUTH_EXPIRED: CredentialsError}
-"""Failures of a declared call that are nobody's mistake in the workflow."""
 
 
 def verifier(context: Context) -> Callable[[State], Awaitable[Next]]:
@@ -42,8 +38,11 @@ def verifier(context: Context) -> Callable[[State], Awaitable[Next]]:
             if item["from"] == "agent":
                 if (way := _from_agent(context, work, item)) is not None:
                     return _go(work, way)
-            elif item["from"] == "approval" and not item["call"] and not item["approve"]:
-                raise DefinableError("no key for the model was given, so the run ends here")
+            elif item["from"] == "approval" and not item["call"]:
+                if item["reason"] == "review":
+                    reviewed(context, work, item)
+                elif not item["approve"]:
+                    raise DefinableError("no key for the model was given, so the run ends here")
         if "open" not in work:
             return _open_step(context, desk, work, 0)
         return _go_on(context, desk, work)
@@ -64,7 +63,7 @@ def _from_agent(context: Context, work: State, item: dict[str, Any]) -> str | No
     key = item["key"]
     turn = Turn.model_validate(context.turns[key]["turn"])
     if turn.artifact is not None:
-        return _judge(context, work, step, key, turn.artifact)
+        return judge(context, work, step, key, turn.artifact)
     uses = {}
     number = sum(not c.startswith("!") for past in work["history"] for c in past["uses"].values())
     for use in turn.uses:
@@ -84,41 +83,6 @@ def _proposed(context: Context, step: Step, number: int, slug: str, arguments: d
         return propose(context, step, number, slug, arguments).id
     except UsageError as error:
         return f"!{error}"
-
-
-def _judge(context: Context, work: State, step: Step, key: str, artifact: dict[str, Any]) -> str | None:
-    """Ground an artifact: accept it, send it back with the reasons, or end the run."""
-    shape = SHAPES[context.agent(step).hands_in]
-    data = {"shape": shape.__name__, "artifact": artifact}
-    context.log("artifact", data, step=step.id)
-    results = {
-        r.call: {"tool": r.tool, "result": r.result}
-        for r in context.receipts.values()
-        if r.status == "verified"
-    }
-    tried = [r for r in context.receipts.values() if context.calls[r.call].step == step.id]
-    if tried and not results:
-        raise _ended(context, step, tried[0])  # handed in from nothing: not one call of this run came through
-    scope = context.scope()
-    constants = {"inputs": scope["inputs"], "run": scope["run"], "prompt": step.prompt}
-    sources = [o for s, o in context.outputs.items() if o is not None and context.is_agent(s)]
-    reasons = ground(shape.model_validate(artifact), results, constants, sources)
-    if not reasons:
-        context.finish(step, artifact)
-        work["open"] = []
-        return None
-    context.log("artifact.rejected", {"reasons": reasons, "revision": work["revision"]}, step=step.id)
-    if work["revision"] >= step.revisions:
-        listed = "".join(f"\n  - {reason}" for reason in reasons)
-        raise DefinableError(
-            f"what {step.agent} handed in does not trace to verified results, "
-            f"after {step.revisions} revisions:{listed}",
-            hint="allow more with `revisions`, or ask for less in the step's prompt",
-        )
-    say = "This does not trace to verified results; hand it in again without what does not:\n- "
-    work["history"] = [*work["history"], {"key": key, "uses": {}, "say": say + "\n- ".join(reasons)}]
-    work["revision"] += 1
-    return step.agent
 
 
 def _model_failed(context: Context, work: State, step: Step, failure: dict[str, Any]) -> str:
@@ -194,22 +158,12 @@ def _turn_over(context: Context, desk: Desk, work: State) -> Next:
         # A model hears of a failure and may try something else; what is in doubt it must not try again.
         blocks = receipt.status == "needs_review" or (step.call and receipt.status != "verified")
         if blocks and context.calls[receipt.call].step == step.id:
-            raise _ended(context, step, receipt)
+            raise ended(context, step, receipt)
     if step.call is not None:
         context.finish(step, context.receipts[f"{step.id}.1"].result)
     elif step.id not in context.outputs:
         return _go(work, step.agent or "")
     return _open_step(context, desk, work, work["step"] + 1)
-
-
-def _ended(context: Context, step: Step, receipt: Receipt) -> DefinableError:
-    ways = {"denied": "was denied", "needs_review": "needs a person to look"}
-    kind = ENDINGS.get(receipt.failure, DefinableError)
-    return kind(
-        f"step {step.id!r}: {receipt.tool} {ways.get(receipt.status, 'failed')}: {receipt.message}",
-        hint=f"what was tried: definable runs show {context.run.id}",
-        receipt=receipt.status,
-    )
 
 
 def _open_step(context: Context, desk: Desk, work: State, index: int) -> Next:

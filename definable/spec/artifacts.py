@@ -17,19 +17,54 @@ class Artifact(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+Operation = Literal["value", "count", "distinct", "sum", "mean", "median", "min", "max"]
+
+
+class Where(Artifact):
+    """A condition on the entries of the last `[*]` of a path: `status = ERRORED`, `startTime >= 2026-11-17`.
+
+    Numbers are compared as numbers, anything else as text; a day compares with the day of a moment.
+    """
+
+    field: str = Field(description="A path in the entry, e.g. status or analytics.appViews.lastSevenDays")
+    test: Literal["=", "!=", "<", "<=", ">", ">="]
+    to: str
+
+
+class Against(Artifact):
+    """What a figure is compared with, computed by a recipe of its own.
+
+    `share` is the percentage that the figure is of this, `change` the percentage by which the figure is more
+    than this (less, when negative), `difference` the figure minus this.
+    """
+
+    how: Literal["share", "change", "difference"]
+    op: Operation
+    receipts: list[str]
+    path: str
+    equals: str | None
+    where: list[Where] = Field(default_factory=list)
+
+
 class Figure(Artifact):
     """A number that was computed from tool results, with the recipe to compute it again.
 
-    `path` walks each cited result: `runs[*].status`, `values[*].analytics.appViews.lastSevenDays`.
-    `count` counts the values found (those equal to `equals`, when it is given); `sum` adds them;
-    `distinct` counts different ones; `value` says that it stands there as it is.
+    `path` walks each cited result: `runs[*].status`, `values[*].analytics.appViews.lastSevenDays`. Of the
+    values found, `count` counts those equal to `equals`, or all when it is null; `distinct` counts different
+    ones; `sum`, `mean`, `median`, `min`, `max` take numbers (nulls are left out; of texts such as dates `min`
+    and `max` cannot be taken); `value` says that it stands there as it is. `where` leaves out entries, and
+    `against` turns the number into a share, a change or a difference. `value` may be rounded.
     """
 
     value: float
-    op: Literal["value", "count", "sum", "distinct"]
+    op: Operation
     receipts: list[str] = Field(description="Ids of the calls whose results are used, e.g. research.2")
     path: str
     equals: str | None = Field(description="Count only values that, as text, equal this")
+    where: list[Where] = Field(default_factory=list, description="Only entries that meet all of these")
+    against: Against | None = Field(
+        None, description="What the number is compared with; null when with nothing"
+    )
 
 
 class Point(Artifact):

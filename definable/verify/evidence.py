@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 
-from definable.spec.paths import parse
 from definable.verify.mentions import Mention, mentions, segments
 from definable.verify.names import words
 from definable.verify.shape import Json
@@ -23,7 +21,7 @@ _LENGTHS = {
 """What a number may be in seconds, by a word in the name of its field. A bare duration is in ms or s."""
 
 _SHORT = 6
-"""From so many characters on, the beginning of an id is taken for the id."""
+"""From so many characters on, the first group of an id is taken for the id: 3f2a91c0 of 3f2a91c0-1234-…"""
 
 
 @dataclass
@@ -76,6 +74,8 @@ class Evidence:
             return
         self.texts.add(text)
         for each in _said(text):
+            if each.worded:
+                continue
             if each.kind == "date":
                 self.dates.add(each.parts)
             elif each.kind == "time":
@@ -96,8 +96,6 @@ class Evidence:
                 return mention.value in self.numbers or any(
                     _week(each) == mention.value for each in self.dates
                 )
-            case "url":
-                return self._says_url(mention.text.rstrip(".,;:"))
             case "id":
                 return self._says_id(mention.text)
             case _:
@@ -118,49 +116,7 @@ class Evidence:
             yield from (float(each[0]) for each in self.dates if each[0])
 
     def _says_id(self, text: str) -> bool:
-        wanted = text.lower().strip("._-")
-        if wanted in self.ids:
-            return True
-        return len(wanted) >= _SHORT and any(each.startswith(wanted) for each in self.ids)
-
-    def _says_url(self, url: str) -> bool:
-        return any(url in text for text in self.texts) or all(
-            self._says_id(each.text) if each.kind in ("id", "url") else self.says(each)
-            for part in segments(url)
-            for each in _said(part)
-        )
-
-
-def of_results(results: Iterable[Json]) -> Evidence:
-    """Return what verified results say."""
-    out = Evidence()
-    for each in results:
-        out.add(each)
-    return out
-
-
-def of_artifact(artifact: Json) -> Evidence:
-    """Return what an artifact that was grounded before says: its texts and the values of its figures."""
-    out = Evidence()
-    if not isinstance(artifact, dict):
-        return out.add(artifact)
-    for name, value in artifact.items():
-        if name == "points":
-            for point in value:
-                out.add(point.get("text", ""))
-                out.ids.update(part for each in point.get("receipts", ()) for part in _parts(each))
-                for figure in point.get("figures", ()):
-                    out.add_number(float(figure["value"]), last_name(figure["path"]))
-        else:
-            out.add(value)
-    return out
-
-
-def last_name(path: str) -> str:
-    """Return the name of the field that a path leads to: `runs[*].elapsedTime` → elapsedTime."""
-    return next(
-        (part for part in reversed(parse(path)) if part != "*" and not part.lstrip("-").isdigit()), ""
-    )
+        return text.lower().strip("._-") in self.ids
 
 
 @lru_cache(maxsize=8192)
@@ -169,9 +125,10 @@ def _said(text: str) -> tuple[Mention, ...]:
 
 
 def _parts(text: str) -> set[str]:
-    whole = text.lower().strip("._-")
-    pieces = json.dumps(whole)[1:-1].replace("/", "-").replace(".", "-").replace("_", "-").split("-")
-    return {whole, *(piece for piece in pieces if any(map(str.isdigit, piece)))}
+    """Return the ids that an id or a URL says: itself, the segments of a URL, and the first group of each."""
+    wholes = {text.lower().strip("._-"), *(segment.lower() for segment in segments(text) if "://" in text)}
+    first = {whole.partition("-")[0] for whole in wholes if whole.count("-") >= 4}
+    return wholes | {each for each in first if len(each) >= _SHORT}
 
 
 def _near(mention: Mention, value: float) -> bool:

@@ -1,7 +1,7 @@
 """What a text mentions that can be checked: numbers with their units, dates, times, weeks, ids.
 
-Words for numbers (two, three, a dozen) are not read for now. Markdown's own digits are not mentions: ordinals
-of lists and headings, footnote marks, and ids inside code; a plain number inside code is one.
+Words for numbers are read as well: two, a dozen, twice, half, a third. *Weak* ones (no, none, nobody, once,
+one, both) have other uses too: they are only held against what is known to be otherwise.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from calendar import month_abbr
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
@@ -31,7 +31,16 @@ _NUM = r"\d{1,3}(?:[,'\u2019\u00a0\u202f]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _TIME_UNIT = "|".join(sorted(UNITS, key=len, reverse=True))
 _SCALE = "|".join(sorted(_SCALES, key=len, reverse=True))
 
-Kind = Literal["number", "percent", "duration", "scaled", "date", "time", "week", "id", "url"]
+_WORDS = dict(
+    zip("two three four five six seven eight nine ten eleven twelve".split(), range(2, 13), strict=True)
+)
+_WORDS |= {"fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90}
+_WORDS |= {"dozen": 12, "hundred": 100, "twice": 2, "thrice": 3}
+_WEAK = {"no": 0, "none": 0, "nobody": 0, "nothing": 0, "zero": 0, "once": 1, "one": 1, "both": 2}
+_PARTS = {"half": 50.0, "third": 100 / 3, "quarter": 25.0, "fifth": 20.0, "tenth": 10.0}
+_MANY = "|".join(_WORDS)
+
+Kind = Literal["number", "percent", "points", "duration", "scaled", "date", "time", "week", "id", "url"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,15 @@ class Mention:
     digits: int = 0
     unit: float = 1.0
     parts: tuple[int, ...] = ()
+    start: int = 0
+    worded: bool = False
+    weak: bool = False
+    """A word that is a number only where what is known says so."""
+
+    @property
+    def end(self) -> int:
+        """Where it ends in its text."""
+        return self.start + len(self.text)
 
 
 _Reader = Callable[["re.Match[str]"], dict[str, object]]
@@ -109,7 +127,9 @@ _READERS: tuple[tuple[Kind, re.Pattern[str], _Reader], ...] = (
     ("week", re.compile(r"\b(?:week\s+|W)(?P<num>\d{1,2})\b", re.I), _number),
     ("duration", re.compile(rf"(?<![\w.])\d+\s?(?:d|days?|h|hrs?|hours?|m|min|mins|minutes?)[\s,]+(?:and\s+)?"
                             rf"\d+(?:\.\d+)?\s?(?:{_TIME_UNIT})\b", re.I), _clock),
-    ("percent", re.compile(rf"{_BEFORE}(?P<num>{_NUM})\s?(?:%|percent\b|per cent\b|pp\b)"), _number),
+    ("points", re.compile(rf"{_BEFORE}(?P<num>{_NUM})\s?(?:pp\b|(?:%|percentage|percent|per cent)[\s-]?points?\b)"),
+        _number),
+    ("percent", re.compile(rf"{_BEFORE}(?P<num>{_NUM})\s?(?:%|percent\b|per cent\b)(?!\s?-?points?\b)"), _number),
     ("duration", re.compile(rf"{_BEFORE}(?P<num>{_NUM})[\s-]?(?P<unit>{_TIME_UNIT})\b"), _duration),
     ("scaled", re.compile(rf"{_BEFORE}(?P<num>{_NUM})\s?(?P<unit>{_SCALE})\b"), _scaled),
     ("number", re.compile(rf"{_BEFORE}(?P<num>{_NUM})(?:(?:st|nd|rd|th|x|\u00d7)(?!\w)|{_AFTER})"), _number),
@@ -129,11 +149,63 @@ def mentions(text: str) -> list[Mention]:
         ]
         for found in taken:
             said = found[0].strip(" ~≈")
+            start = found.start() + found[0].index(said)
             sentence = _sentence(text, ends, found.start())
-            out.append(Mention(kind, said, sentence, **read(found)))  # type: ignore[arg-type]
+            out.append(Mention(kind, said, sentence, start=start, **read(found)))  # type: ignore[arg-type]
         left = _without(left, taken)
         if not any(map(str.isdigit, left)):
             break
+    out += (
+        Mention(
+            kind,
+            found[0],
+            _sentence(text, ends, found.start()),
+            start=found.start(),
+            worded=True,
+            **read(found),
+        )  # type: ignore[arg-type]
+        for kind, found, read in _in_words(left)
+    )
+    return sorted(out, key=lambda each: each.start)
+
+
+def _part(found: re.Match[str]) -> dict[str, object]:
+    times = _WORDS.get((found["many"] or "").lower(), 1)
+    share = _PARTS[found["part"].lower().rstrip("s").replace("halve", "half")]
+    return {
+        "value": times * share,
+        "digits": 0 if share == 50 else 1,
+        "weak": found["part"].lower() == "half",
+    }
+
+
+def _worded(found: re.Match[str]) -> dict[str, object]:
+    word = found["word"].lower()
+    if word == "dozen" and (many := (found["many"] or "").lower()) in _WORDS:
+        return {"value": 12.0 * _WORDS[many]}
+    return {"value": float(_WORDS[word] if word in _WORDS else _WEAK[word]), "weak": word in _WEAK}
+
+
+def _long(found: re.Match[str]) -> dict[str, object]:
+    return {"value": float(_WORDS[found["word"].lower()]), "unit": UNITS[found["unit"].lower()]}
+
+
+_WORD_READERS: tuple[tuple[Kind, re.Pattern[str], _Reader], ...] = (
+    ("percent", re.compile(rf"\b(?:(?:a|one|(?P<many>{_MANY}))[\s-]+)(?P<part>half|thirds?|quarters?|fifths?|tenths?)"
+                           r"\b(?=\s+(?:of|the)\b)", re.I), _part),
+    ("percent", re.compile(r"\b(?P<many>)(?P<part>half)\b(?=\s+(?:of|the|all|its|their)\b)", re.I), _part),
+    ("duration", re.compile(rf"\b(?P<word>{_MANY})[\s-](?P<unit>{_TIME_UNIT})\b", re.I), _long),
+    ("number", re.compile(rf"\b(?:(?P<many>{_MANY})\s+)?(?P<word>dozen)\b", re.I), _worded),
+    ("number", re.compile(rf"(?<![\w-])(?P<many>)(?P<word>{_MANY}|{'|'.join(_WEAK)})(?![\w-])", re.I), _worded),
+)  # fmt: skip
+
+
+def _in_words(text: str) -> list[tuple[Kind, re.Match[str], _Reader]]:
+    out: list[tuple[Kind, re.Match[str], _Reader]] = []
+    for kind, pattern, read in _WORD_READERS:
+        taken = list(pattern.finditer(text))
+        out += ((kind, found, read) for found in taken)
+        text = _without(text, taken)
     return out
 
 
@@ -145,17 +217,6 @@ def _without(text: str, taken: list[re.Match[str]]) -> str:
         parts += [text[at : found.start()], " " * len(found[0])]
         at = found.end()
     return "".join([*parts, text[at:]])
-
-
-def in_markdown(text: str) -> Iterator[Mention]:
-    """Yield what a Markdown text mentions, without the digits that belong to Markdown itself."""
-    code = re.findall(r"```.*?(?:```|\Z)|`[^`\n]+`", text, re.DOTALL)
-    prose = re.sub(r"```.*?(?:```|\Z)|`[^`\n]+`", " ", text, flags=re.DOTALL)
-    prose = re.sub(r"(?m)^(\s*(?:>\s*)*(?:#{1,6}\s+)?(?:[-*+]\s+)?)\d{1,3}[.)]\s+", r"\1", prose)
-    prose = re.sub(r"\[\^[^\]]*\]|(?<!\w)_+|_+(?!\w)|\*+", " ", prose)
-    yield from mentions(prose)
-    for piece in code:
-        yield from (each for each in mentions(piece.strip("`")) if each.kind in ("number", "percent"))
 
 
 def segments(url: str) -> list[str]:
