@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from definable.cli import words
+from definable.cli import reviews, words
 
 if TYPE_CHECKING:
     from definable.calls import Decision
@@ -23,9 +23,14 @@ def prompt(screen: Screen, environ: Mapping[str, str], row: AskRow) -> Decision 
     from definable.calls import Decision
 
     screen.say("")
-    screen.say(f"{row.call} {row.ask.tool}: {row.ask.question}")
-    for key, value in row.ask.arguments.items():
-        screen.say(f"  {key}: {words.compact(value, 400)}")
+    if reviews.is_review(row.ask):
+        screen.say(row.ask.question)
+        for line in reviews.lines(row.ask.arguments):
+            screen.say(f"  {line}")
+    else:
+        screen.say(f"{row.call} {row.ask.tool}: {row.ask.question}")
+        for key, value in row.ask.arguments.items():
+            screen.say(f"  {key}: {words.compact(value, 400)}")
     answer = screen.ask("Approve? [y]es, [n]o, anything else leaves it for later:", default="later")
     if answer not in ("y", "yes", "n", "no"):
         return None

@@ -14,6 +14,7 @@ from definable.cli.app import Session
 from definable.cli.decide import prompt
 from definable.cli.logs import logging
 from definable.cli.report import Report
+from definable.cli.reviews import is_review
 from definable.cli.screen import Screen
 from definable.cli.watch import Watch, watch
 
@@ -94,7 +95,8 @@ class Follow:
         """Put the open questions to the person at the terminal; false when none is there or one is left."""
         if not self.screen.asks:
             return False
-        asks = [each for each in runner.store.open_asks(row.id) if each.ask.reason == "approval"]
+        held = runner.store.open_asks(row.id)
+        asks = [each for each in held if each.ask.reason == "approval" or is_review(each.ask)]
         for ask in asks:
             decision = prompt(self.screen, self.session.environ, ask)
             if decision is None:

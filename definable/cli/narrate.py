@@ -33,6 +33,7 @@ class Narrator:
         self._models: dict[str, list[Mapping[str, Any]]] = {}
         self._polled: set[str] = set()
         self._speaking: str | None = None
+        self._reviewed = ""
         self._tell: dict[str, Callable[[Event], list[Line]]] = {
             "run.started": self._run_started,
             "run.resumed": self._resumed,
@@ -49,6 +50,7 @@ class Narrator:
             "receipt": self._receipt,
             "artifact": self._artifact,
             "artifact.rejected": self._rejected,
+            "artifact.accepted": self._accepted,
             "ask": self._ask,
             "decision": self._decision,
             "run.waiting": self._waiting,
@@ -183,8 +185,15 @@ class Narrator:
         head = Line(where, said, "trouble")
         return [head, *(Line(where, f"  - {words.short(str(r), 200)}", "trouble") for r in reasons)]
 
+    def _accepted(self, event: Event) -> list[Line]:
+        said = f"taken as it is by {event.data['by']}, though not all of it traces"
+        return [Line(event.step or "", said, "ask")]
+
     def _ask(self, event: Event) -> list[Line]:
         ask = event.data.get("ask", event.data)
+        if "artifact" in (ask.get("arguments") or {}):
+            self._reviewed = str(ask["arguments"]["step"])
+            return [Line(self._reviewed, f"  a person must decide: {ask['question']}", "ask")]
         where = self._where(event)
         who = "it waits for a key" if ask.get("reason") == "auth" else "a person must decide"
         lines = [*self._about(event), Line(where, f"  {who}: {ask['question']}", "ask")]
@@ -196,6 +205,8 @@ class Narrator:
         answer = "approved" if decision["approve"] else "denied"
         why = f": {decision['reason']}" if decision.get("reason") else ""
         tone: Tone = "good" if decision["approve"] else "bad"
+        if not event.call and self._reviewed:
+            return [Line(self._reviewed, f"  {answer} by {decision['by']}{why}", tone)]
         return [*self._about(event), Line(self._where(event), f"  {answer} by {decision['by']}{why}", tone)]
 
     def _waiting(self, event: Event) -> list[Line]:

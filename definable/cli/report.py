@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from definable import errors
-from definable.cli import receipts, words
+from definable.cli import receipts, reviews, words
 
 if TYPE_CHECKING:
     from definable.calls import Receipt
@@ -122,6 +122,13 @@ class Report:
         if run.error and (hint := run.error.get("hint")):
             lines += [f"  {line}" for line in str(hint).splitlines()]
         for row in self.asks:
+            if reviews.is_review(row.ask):
+                lines += [
+                    f"  {row.ask.question}",
+                    *(f"    {line}" for line in reviews.lines(row.ask.arguments)),
+                ]
+                lines += [f"    {command}" for command in answers(row)]
+                continue
             lines.append(f"  {row.call} {row.ask.tool}: {row.ask.question}")
             lines.append(f"    with {words.compact(row.ask.arguments, 400)}")
             seen = ((c.get("id"), words.compact(c.get("seen"), 200)) for c in row.ask.candidates)
@@ -143,6 +150,8 @@ def answers(row: AskRow) -> list[str]:
     """Return the exact commands that answer a question."""
     if row.ask.reason == "auth":
         return [f"definable runs resume {row.run}    once a key is set"]
+    if reviews.is_review(row.ask):
+        return reviews.commands(row.run)
     if row.ask.reason == "review":
         approve = f"definable runs approve {row.run} {row.call}"
         adopt = [f"{approve} --adopt {candidate.get('id')}" for candidate in row.ask.candidates]

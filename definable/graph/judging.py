@@ -60,8 +60,8 @@ def _asked(
     revised = often.get(step.revisions, f"after going back {step.revisions} times")
     ask = Ask(
         reason="review",
-        question=f"what {step.agent} handed in for step {step.id!r} does not trace to verified results, {revised}: "
-        "take it as it is?",
+        question=f"what {step.agent} handed in for step {step.id!r} does not trace to verified results, "
+        f"{revised}: take it as it is?",
         tool="",
         arguments={"step": step.id, "artifact": artifact, "reasons": reasons},
         arguments_hash=digest(artifact)[:32],
@@ -94,6 +94,7 @@ def reviewed(context: Context, work: State, item: dict[str, Any]) -> None:
 
 
 def ended(context: Context, step: Step, receipt: Receipt) -> DefinableError:
+    """Return the error with which a call that did not come through ends its run."""
     ways = {"denied": "was denied", "needs_review": "needs a person to look"}
     kind = ENDINGS.get(receipt.failure, DefinableError)
     return kind(

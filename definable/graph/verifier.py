@@ -10,7 +10,7 @@ from langgraph.types import Command
 from langgraph.types import Send as Branch
 
 from definable.calls import Ask, Failure, Phase, Receipt, Send, Verdict
-from definable.errors import CredentialsError, DefinableError, ModelError, UpstreamError, UsageError
+from definable.errors import DefinableError, ModelError, UsageError
 from definable.graph.context import Context
 from definable.graph.desk import Desk
 from definable.graph.judging import ended, judge, reviewed

@@ -24,7 +24,8 @@ class Context:
     """What the words around a number say. `words` are the stems of what is counted; `clause` of all around.
 
     `strict` tells that the number is about `names` and nothing else; `part_of` that it is a total of which
-    another number is a part; `bound` how it may differ from what it traces to: `about`, `>`, `>=`, `<`, `<=`, `<~`.
+    another number is a part; `bound` how it may differ from what it traces to: `about`, `>`, `>=`, `<`, `<=`,
+    or `<~` for nearly.
     """
 
     names: frozenset[str] = frozenset()
@@ -36,24 +37,42 @@ class Context:
     window: int = 0
     op: str = ""
     negated: bool = False
+    alone: bool = True
+    """No other number stands in the clause."""
+    in_window: bool = False
+    """It is the 7 of `the last 7 days`, which says what is counted and claims nothing."""
 
 
-_BREAK = re.compile(r"[;:()\[\]]|,(?!\d)|\s[—–-]\s|—|\s(?:while|whereas|but|although|though)\s|\sand\s")
+_BREAK = re.compile(r"[;:()\[\]]|,(?!\d)|\s[—\u2013-]\s|—|\s(?:while|whereas|but|although|though)\s|\sand\s")
 _LIST = re.compile(r"[\s,&;/]*(?:and|or|und)?[\s,]*")
-_WORD = re.compile(r"[^\W\d_]+(?:[’'-][^\W\d_]+)*")
-_PRONOUN = re.compile(r"\W*(?:it|its|they|their|them|that|this|those|the (?:last|latest|first|longest|shortest)|since)\b",
+_WORD = re.compile(r"[^\W\d_]+(?:[\u2019'-][^\W\d_]+)*")
+_PRONOUN = re.compile(r"\W*(?:it|its|they|their|them|that|this|those|since"
+                      r"|the (?:last|latest|first|longest|shortest))\b",
                       re.I)  # fmt: skip
 _STOP = frozenset(
-    "of in on at for from since with without by to and or but while than as after before during per that which who "
-    "when where because although until through against into over under between if so whose".split()
+    re.split(
+        r"\s+",
+        "of in on at for from since with without by to and or but while than as after before during per "
+        "that which who when where because although until through against into over under between if so "
+        "whose",
+    )
 )
 _GLUE = frozenset(
-    "was were are is be been has have had also just only then again more other such different the a an its their all "
-    "these those last past latest recent newest not never did do does any still now whole single separate individual "
-    "consecutive successive new total first".split()
+    re.split(
+        r"\s+",
+        "was were are is be been has have had also just only then again more other such different the a an "
+        "its their all these those last past latest recent newest not never did do does any still now whole "
+        "single separate individual consecutive successive new total first",
+    )
 )
 _GENERIC = frozenset(
-    map(stem, "time times thing item point reason way word sentence kind case occasion".split())
+    map(
+        stem,
+        re.split(
+            r"\s+",
+            "time times thing item point reason way word sentence kind case occasion",
+        ),
+    )
 )
 _WINDOW = re.compile(
     r"\b(?:last|past|previous|preceding|trailing)\s+(\d{1,3}|[a-z]+)[\s-]+(days?|weeks?|months?)\b", re.I
@@ -93,7 +112,8 @@ _OPS = (
     ("median", re.compile(r"\bmedian\b", re.I)),
     ("max", re.compile(r"\b(?:longest|slowest|highest|max|maximum|peak|largest|biggest|busiest)\b"
                        r"|(?<!at )\bmost\b(?! (?:recent|of)\b)", re.I)),
-    ("min", re.compile(r"\b(?:shortest|fastest|quickest|lowest|min|minimum|fewest|smallest)\b|(?<!at )\bleast\b", re.I)),
+    ("min", re.compile(r"\b(?:shortest|fastest|quickest|lowest|minimum|fewest|smallest)\b"
+                       r"|(?<!at )\bleast\b", re.I)),
     ("sum", re.compile(r"\b(?:in total|total|altogether|in all|combined|together|sum|overall)\b", re.I)),
 )  # fmt: skip
 
@@ -125,11 +145,20 @@ class Reading:
         clause = self.text[start:end]
         names, strict = self._about(at, start, end)
         words, part_of = self._counted(mention, start, end)
+        rest = self.text[start:at] + self.text[mention.end : end]
         return Context(
-            names, strict, words, stems(clause), part_of,
-            self._bound(mention), self.window, _op(clause),
-            bool(re.search(r"\b(?:not|never|n[’']t|without)\b", clause, re.I)),
-        )  # fmt: skip
+            names=names,
+            strict=strict,
+            words=words,
+            clause=stems(clause),
+            part_of=part_of,
+            bound=self._bound(mention),
+            window=self.window,
+            op=_op(clause),
+            negated=bool(re.search(r"\b(?:not|never|n[\u2019']t|without)\b", clause, re.I)),
+            alone=not re.search(r"\d", _WINDOW.sub("", rest)),
+            in_window=any(w.start() <= at < w.end() for w in _WINDOW.finditer(self.text)),
+        )
 
     def _cuts(self) -> list[tuple[int, int]]:
         """Return where clauses end, as places of what cuts them; not inside a name, nor between two."""
@@ -184,7 +213,7 @@ class Reading:
         return opened.count("(") > opened.count(")")
 
     def _counted(self, mention: Mention, start: int, end: int) -> tuple[frozenset[str], bool]:
-        """Return the stems of what is counted, and whether the number is a total: the 10 of `3 of 10 runs`."""
+        """Return the stems of what is counted, and whether it is a total: the 10 of `3 of 10 runs`."""
         before, after = self.text[start : mention.start], self.text[mention.end : end]
         total = bool(re.search(r"\b(?:of|out of)\s+(?:the\s+|its\s+|all\s+)?(?:last\s+)?$", before, re.I))
         named = [s for s, _, _ in self.spots if s >= mention.end]
@@ -228,7 +257,7 @@ def _words_before(text: str, spots: list[tuple[int, int, str]], start: int) -> f
     found: list[str] = []
     for word in reversed(list(_WORD.finditer(text[last:]))):
         said = word[0].lower()
-        if said in _STOP and found or re.search(r"\d", text[last + word.end() :]) or len(found) == 2:
+        if (said in _STOP and found) or re.search(r"\d", text[last + word.end() :]) or len(found) == 2:
             break
         if said not in _GLUE and said not in _STOP:
             found.append(stem(said))

@@ -43,6 +43,10 @@ _SPANS = {"seven": 7, "fourteen": 14, "thirty": 30, "sixty": 60, "ninety": 90}
 _PERCENT = frozenset({"percent", "percentage", "pct", "rate", "share", "ratio"})
 
 
+ALL = -1
+"""The window of what is not limited to some days, although it might be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """A number. Lengths of time are in seconds. `about` are the things that it is about; empty: the whole.
@@ -61,7 +65,7 @@ class Fact:
     others: frozenset[str] = frozenset()
     negated: bool = False
     window: int = 0
-    """Days up to the run's date that it is limited to; 0: it is not."""
+    """The days up to the run's date that it is limited to; ALL for all days, 0 where days say nothing."""
 
 
 def facts(found: Sequence[Thing], windows: Iterable[int], today: str) -> list[Fact]:
@@ -101,7 +105,8 @@ def derived(
     base = Fact(
         len(there), f"{_many(len(there), kind)}{when} in {calls}", frozenset({stem(kind)}), about, "count"
     )
-    base = replace(base, window=days)
+    events = any(thing.date and not thing.name for thing in whole)
+    base = replace(base, window=days or (ALL if events else 0))
     yield base
     names = {k for t in whole for k, v in t.fields.items() if isinstance(v, str) and _is_enum(k, v, whole)}
     for name in sorted(names):
@@ -170,7 +175,7 @@ def _by_number(base: Fact, there: Sequence[Thing], kind: str, where: str) -> Ite
         if len(values) < 2:
             continue
         sample = next(iter(numbers(path, values[0], pairs[0][1], base.about, base.topic)))
-        factor = {unit: f for unit, f in _units(path, pairs[0][1])}
+        factor = dict(_units(path, pairs[0][1]))
         made = {"sum": sum(values), "mean": fmean(values), "median": median(values)}
         made |= {"max": max(values), "min": min(values)}
         for op, number in made.items():
@@ -178,7 +183,7 @@ def _by_number(base: Fact, there: Sequence[Thing], kind: str, where: str) -> Ite
             for unit, each in factor.items():
                 yield replace(
                     sample, value=number * each, says=says, op=op, unit=unit, about=base.about,  # type: ignore[arg-type]
-                    window=base.window or sample.window,
+                    window=sample.window or base.window,
                 )  # fmt: skip
 
 
@@ -201,6 +206,8 @@ def numbers(
     said = topic | stems(" ".join(path))
     says = f"{value:.10g} as {'.'.join(path)} in {thing.call}"
     window = next((_SPANS[w] for name in path for w in words(name) if w in _SPANS), 0)
+    if path and words(path[-1]) in (("all", "time"), ("lifetime",), ("total",)):
+        window = ALL
     for unit, factor in _units(path, thing):
         yield Fact(value * factor, says, said, about, unit=unit, window=window)
     if _PERCENT & {w for name in path for w in words(name)} or 0 < abs(value) < 1:
@@ -223,7 +230,7 @@ def _units(path: tuple[str, ...], thing: Thing) -> list[tuple[Unit, float]]:
 def texts(text: str, about: frozenset[str], topic: frozenset[str], where: str) -> Iterator[Fact]:
     """Yield the numbers that stand in a text."""
     said = topic | stems(text)
-    for each in mentions(text):
+    for each in (each for each in mentions(text) if not each.weak):
         says = f"“{each.text}” in {where}"
         if each.kind in ("number", "scaled"):
             yield Fact(each.value * each.unit, says, said, about, "text")

@@ -1,9 +1,9 @@
-"""Grounding: what an agent hands in traces to verified results, or it goes back with reasons. No model judges.
+"""Grounding: what an agent hands in traces to verified results, or goes back with reasons. No model judges.
 
 Checked are numbers (with unit, rounding and direction, and what they are about), names, dates, times, ids and
-addresses. A figure is computed again from the results that it cites. A number in a text must be such a figure,
-stand in a result, or come of a simple derivation that the words name; what is known of one thing may not be
-said of another. docs/grounding.md tells it for people, with what is not checked.
+addresses. A figure is computed again from the results that it cites. A number in a text must be such a
+figure, stand in a result, or come of a simple derivation that the words name; what is known of one thing may
+not be said of another. docs/grounding.md tells it for people, with what is not checked.
 """
 
 from __future__ import annotations
@@ -128,7 +128,10 @@ class _Check:
         shown = reading.sentence.shown
         for url, text in links_in(reading):
             if why := wrong_url(url, known):
-                yield f"{where} says {url!r} in “{shown}”, which {why}. Take an address from a result, or leave it out."
+                yield (
+                    f"{where} says {url!r} in “{shown}”, which {why}. "
+                    "Take an address from a result, or leave it out."
+                )
             elif other := misled(url, text, known):
                 yield (
                     f"{where} says {text!r} in “{shown}”, but the link leads to {other}; "
@@ -139,7 +142,10 @@ class _Check:
             if mention.kind != "url" and not stands(mention, context, known):
                 yield self.untraced(where, mention, context, reading, known, accepted)
         if wrong := misranked(reading, known):
-            yield f"{where} says {wrong[0]!r} in “{shown}”, which does not hold; {wrong[1]}. Correct it, or leave it out."
+            yield (
+                f"{where} says {wrong[0]!r} in “{shown}”, which does not hold; {wrong[1]}. "
+                "Correct it, or leave it out."
+            )
 
     def untraced(
         self, where: str, mention: Mention, context: Context, reading: Reading, known: Known, accepted: str
@@ -149,7 +155,8 @@ class _Check:
         if not instead and mention.kind in ("date", "time") and known.whole.says(mention):
             known_of = "; it stands in the record of something else"
         return (
-            f"{where} says {mention.text!r} in “{reading.sentence.shown}”, which traces to nothing verified{known_of}. "
+            f"{where} says {mention.text!r} in “{reading.sentence.shown}”, "
+            f"which traces to nothing verified{known_of}. "
             f"Accepted would be {accepted}; otherwise leave it out."
         )
 
@@ -158,7 +165,8 @@ class _Check:
             for each in mentions(line):
                 if each.kind in ("number", "percent") and not each.worded and not known.whole.says(each):
                     yield (
-                        f"{where} says {each.text!r} in “{line.strip()[:160]}”, which traces to nothing verified. "
+                        f"{where} says {each.text!r} in “{line.strip()[:160]}”, "
+                        "which traces to nothing verified. "
                         f"Accepted would be {accepted}; otherwise leave it out."
                     )
 
@@ -169,7 +177,8 @@ class _Check:
             near = known.nearest(wrong)
             meant = f"; did you mean “{near}”?" if near else "."
             yield (
-                f"{where} names {wrong!r} in “{name.sentence.shown}”, which stands in nothing verified{meant} "
+                f"{where} names {wrong!r} in “{name.sentence.shown}”, "
+                f"which stands in nothing verified{meant} "
                 "Write names as they stand in the results; otherwise leave it out."
             )
 
@@ -180,14 +189,14 @@ class _Check:
         if isinstance(found, str):
             return [found]
         return [
-            f"The data in the source says {each.text!r} in “{each.sentence}”, which traces to nothing verified. "
-            f"Accepted would be {self.offer}; otherwise leave it out."
+            f"The data in the source says {each.text!r} in “{each.sentence}”, "
+            f"which traces to nothing verified. Accepted would be {self.offer}; otherwise leave it out."
             for each in found
             if not each.worded and not known.whole.says(each) and not _figured(each, known)
         ]
 
     def with_source(self, change: Change) -> Known:
-        """Return what an explanation may say: it speaks of the code it explains, whose words are no findings."""
+        """Return what an explanation may say: it speaks of the code, whose words are no findings."""
         known = self.basis.known(declared=[
             Fact(each.value * each.unit, "the new source", op="point", unit=unit)
             for each in mentions(change.source) if each.kind in ("number", "scaled", "duration")

@@ -40,7 +40,7 @@ class Known:
 
 
 class Basis:
-    """What one step's artifact may rest on; builds `Known` for all of it or for the results that are cited."""
+    """What one step's artifact may rest on; makes `Known` of all of it, or of the results that are cited."""
 
     def __init__(
         self, results: Results, constants: Json, sources: Sequence[Json], words: Iterable[str], text: str
@@ -79,7 +79,7 @@ class Basis:
         return out
 
     def bound(self) -> dict[str, str]:
-        """Return the names of things that have numbers or belong-to-it things, which bind the numbers near them."""
+        """Return the names of things that have numbers or days, which bind the numbers near them."""
         owners = {name for thing in self.things for name in thing.about}
         telling = {n for t in self.things if _tells(t) for n in t.about}
         return {name: self.names[name] for name in owners & telling if name in self.names}
@@ -108,7 +108,7 @@ class Basis:
         return replace(base, op="figure", says=says, window=0, unit="%" if how in ("share", "change") else "")
 
     def lengths(self, fact: Fact, figure: Figure) -> Iterator[Fact]:
-        """Yield a figure as what else its number may be: a length of time, percentage points, a percentage."""
+        """Yield a figure, and what else its number may be: a length of time, percentage points."""
         yield fact
         path = tuple(part for part in parse(figure.path) if part != "*" and not part.lstrip("-").isdigit())
         thing = Thing("", "", "", {}, "", ())
@@ -141,6 +141,8 @@ class Basis:
                 yield from self.lengths(self.of_figure(figure), figure)
         for reading in self._readings(source):
             for each in mentions(reading.text):
+                if each.weak:
+                    continue
                 context = reading.context(each)
                 names = context.names if context.strict else frozenset[str]()
                 said = "an earlier artifact"

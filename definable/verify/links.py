@@ -40,7 +40,7 @@ def misled(url: str, text: str, known: Known) -> str:
     about = {name for thing in things for name in (thing.about | {norm(thing.name)}) if name}
     named = norm(text)
     said = {
-        name for name in known.words.names if name == named or f" {name} " in f" {named} " and " " in name
+        name for name in known.words.names if name == named or (f" {name} " in f" {named} " and " " in name)
     }
     said = {name for name in said if not any(name != other and f" {name} " in f" {other} " for other in said)}
     if about and said and not about & said:

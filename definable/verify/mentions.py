@@ -11,7 +11,7 @@ from bisect import bisect_right
 from calendar import month_abbr
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote
 
 UNITS = {
@@ -31,9 +31,8 @@ _NUM = r"\d{1,3}(?:[,'\u2019\u00a0\u202f]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _TIME_UNIT = "|".join(sorted(UNITS, key=len, reverse=True))
 _SCALE = "|".join(sorted(_SCALES, key=len, reverse=True))
 
-_WORDS = dict(
-    zip("two three four five six seven eight nine ten eleven twelve".split(), range(2, 13), strict=True)
-)
+_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_WORDS |= {"eleven": 11, "twelve": 12}
 _WORDS |= {"fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90}
 _WORDS |= {"dozen": 12, "hundred": 100, "twice": 2, "thrice": 3}
 _WEAK = {"no": 0, "none": 0, "nobody": 0, "nothing": 0, "zero": 0, "once": 1, "one": 1, "both": 2}
@@ -127,9 +126,10 @@ _READERS: tuple[tuple[Kind, re.Pattern[str], _Reader], ...] = (
     ("week", re.compile(r"\b(?:week\s+|W)(?P<num>\d{1,2})\b", re.I), _number),
     ("duration", re.compile(rf"(?<![\w.])\d+\s?(?:d|days?|h|hrs?|hours?|m|min|mins|minutes?)[\s,]+(?:and\s+)?"
                             rf"\d+(?:\.\d+)?\s?(?:{_TIME_UNIT})\b", re.I), _clock),
-    ("points", re.compile(rf"{_BEFORE}(?P<num>{_NUM})\s?(?:pp\b|(?:%|percentage|percent|per cent)[\s-]?points?\b)"),
+    ("points", re.compile(rf"{_BEFORE}(?P<num>{_NUM})\s?"
+                          r"(?:pp\b|(?:%|percentage|percent|per cent)[\s-]?points?\b)"), _number),
+    ("percent", re.compile(rf"{_BEFORE}(?P<num>{_NUM})\s?(?:%|percent\b|per cent\b)(?!\s?-?points?\b)"),
         _number),
-    ("percent", re.compile(rf"{_BEFORE}(?P<num>{_NUM})\s?(?:%|percent\b|per cent\b)(?!\s?-?points?\b)"), _number),
     ("duration", re.compile(rf"{_BEFORE}(?P<num>{_NUM})[\s-]?(?P<unit>{_TIME_UNIT})\b"), _duration),
     ("scaled", re.compile(rf"{_BEFORE}(?P<num>{_NUM})\s?(?P<unit>{_SCALE})\b"), _scaled),
     ("number", re.compile(rf"{_BEFORE}(?P<num>{_NUM})(?:(?:st|nd|rd|th|x|\u00d7)(?!\w)|{_AFTER})"), _number),
@@ -155,17 +155,9 @@ def mentions(text: str) -> list[Mention]:
         left = _without(left, taken)
         if not any(map(str.isdigit, left)):
             break
-    out += (
-        Mention(
-            kind,
-            found[0],
-            _sentence(text, ends, found.start()),
-            start=found.start(),
-            worded=True,
-            **read(found),
-        )  # type: ignore[arg-type]
-        for kind, found, read in _in_words(left)
-    )
+    for kind, found, read in _in_words(left):
+        held: Any = {"start": found.start(), "worded": True, **read(found)}
+        out.append(Mention(kind, found[0], _sentence(text, ends, found.start()), **held))
     return sorted(out, key=lambda each: each.start)
 
 
@@ -191,12 +183,14 @@ def _long(found: re.Match[str]) -> dict[str, object]:
 
 
 _WORD_READERS: tuple[tuple[Kind, re.Pattern[str], _Reader], ...] = (
-    ("percent", re.compile(rf"\b(?:(?:a|one|(?P<many>{_MANY}))[\s-]+)(?P<part>half|thirds?|quarters?|fifths?|tenths?)"
-                           r"\b(?=\s+(?:of|the)\b)", re.I), _part),
+    ("percent", re.compile(rf"\b(?:(?:a|one|(?P<many>{_MANY}))[\s-]+)"
+                           r"(?P<part>half|thirds?|quarters?|fifths?|tenths?)\b(?=\s+(?:of|the)\b)", re.I),
+        _part),
     ("percent", re.compile(r"\b(?P<many>)(?P<part>half)\b(?=\s+(?:of|the|all|its|their)\b)", re.I), _part),
     ("duration", re.compile(rf"\b(?P<word>{_MANY})[\s-](?P<unit>{_TIME_UNIT})\b", re.I), _long),
     ("number", re.compile(rf"\b(?:(?P<many>{_MANY})\s+)?(?P<word>dozen)\b", re.I), _worded),
-    ("number", re.compile(rf"(?<![\w-])(?P<many>)(?P<word>{_MANY}|{'|'.join(_WEAK)})(?![\w-])", re.I), _worded),
+    ("number", re.compile(rf"(?<![\w-])(?P<many>)(?P<word>{_MANY}|{'|'.join(_WEAK)})(?![\w-])", re.I),
+        _worded),
 )  # fmt: skip
 
 

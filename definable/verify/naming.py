@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from definable.verify.prose import Passage, Sentence, Span, sentences
+from definable.verify.prose import Passage, Sentence, sentences
 from definable.verify.vocabulary import EMAIL, Vocabulary, norm
 
 Form = Literal["quote", "code", "email", "handle", "name"]
@@ -33,7 +33,8 @@ _PLAIN = frozenset(
         [
             *map(str.lower, (*day_name, *month_name)),
             "mon tue wed thu fri sat sun jan feb mar apr jun jul aug sep sept oct nov dec i utc gmt am pm",
-            "hex definable markdown python sql json csv api url id ids kpi kpis app ui faq todo ok q1 q2 q3 q4",
+            "hex definable markdown python sql json csv api url id ids kpi kpis app ui faq todo ok",
+            "q1 q2 q3 q4",
             "pandas altair matplotlib dataframe slack jinja excel",
         ]
     ).split()
@@ -41,26 +42,31 @@ _PLAIN = frozenset(
 """Capitalised words that are nobody's finding: the calendar, the product, the languages of cells."""
 
 _OPENERS = frozenset(
-    "a about above according across after again all almost already also although always among an and another any "
-    "are around as at because before below besides between beyond both but by can check compare compared currently "
-    "despite do does during each earlier either every everything except few finally first following for four from "
-    "further has have he here how however i if in instead is it its just last lastly late lately later latest look "
-    "many meanwhile more most much my nearly neither never new next no nobody none nor not nothing now of often on "
-    "once one only open or other otherwise our out over overall per please see several she should similarly since "
-    "six so some still such ten than that the their then there these they this those though three through thus to "
-    "today together too tomorrow two under unless unlike until up use was we were what when where whereas whether "
-    "which while who whose why will with within without yesterday yet you your".split()
+    re.split(
+        r"\s+",
+        "a about above according across after again all almost already also although always among an "
+        "and another any are around as at because before below besides between beyond both but by can "
+        "check compare compared currently despite do does during each earlier either every everything "
+        "except few finally first following for four from further has have he here how however i if "
+        "in instead is it its just last lastly late lately later latest look many meanwhile more most "
+        "much my nearly neither never new next no nobody none nor not nothing now of often on once "
+        "one only open or other otherwise our out over overall per please see several she should "
+        "similarly since six so some still such ten than that the their then there these they this "
+        "those though three through thus to today together too tomorrow two under unless unlike until "
+        "up use was we were what when where whereas whether which while who whose why will with "
+        "within without yesterday yet you your",
+    )
 )
 """Words that open sentences; before a name they are no part of it."""
 
 _LINKS = r"of|by|and|the|for|de|van|von|in|on|to|a|&|/"
-_WORD = r"[^\W\d_][\w’'.]*(?:-\w+)*"
+_WORD = r"[^\W\d_][\w\u2019'.]*(?:-\w+)*"
 _CAPITAL = rf"(?=[A-Z\u00C0-\u00DE]){_WORD}"
 _RUN = re.compile(
     rf"(?<![\w@./-]){_CAPITAL}(?:[ \u00a0]+(?:(?:{_LINKS})[ \u00a0]+)?(?:{_CAPITAL}|\d+(?![\w.,:%])))*"
 )
 _HANDLE = re.compile(r"(?<![\w.+-])@([A-Za-z][\w.-]*\w)")
-_STARTS = re.compile(r"(?:^|[.!?…:;\n|•–—(\[/>]|[\"“‘«])\s*$")
+_STARTS = re.compile(r"(?:^|[.!?…:;\n|•\u2013—(\[/>]|[\"“\u2018«])\s*$")
 _WHERE = re.compile(r"…|\.\.\.")
 
 
@@ -73,7 +79,7 @@ def names(passage: Passage) -> Iterator[Name]:
         text = EMAIL.sub(lambda found: " " * len(found[0]), text)
         yield from (Name("handle", each[1], sentence) for each in _HANDLE.finditer(text))
         for found in _RUN.finditer(text):
-            yield Name("name", found[0].rstrip(".’'"), sentence)
+            yield Name("name", found[0].rstrip(".\u2019'"), sentence)
 
 
 def _marked(sentence: Sentence) -> Iterator[Name]:
@@ -84,7 +90,7 @@ def _marked(sentence: Sentence) -> Iterator[Name]:
 
 
 def _blanked(sentence: Sentence) -> str:
-    """Return a sentence with spaces where quotations, code and addresses are, which are read by themselves."""
+    """Return a sentence with blanks where quotations, code and addresses are, which are read alone."""
     text = list(sentence.text)
     for span in sentence.passage.spans:
         if span.mark in ("quote", "code"):
@@ -125,7 +131,8 @@ def _uncoded(text: str, known: Vocabulary) -> str:
         return ""
     # put together from what is known, such as `status = ERRORED`
     parts = [each for each in re.findall(r"[\w-]+", said) if not each.isdigit()]
-    return "" if len(parts) > 1 and all(known.stands(each) for each in parts) else said
+    composed = len(parts) > 1 and re.search(r"[^\w\s]", said)
+    return "" if composed and all(known.stands(each) for each in parts) else said
 
 
 def _unnamed(name: Name, known: Vocabulary) -> str:
@@ -171,12 +178,4 @@ def _leads_in(name: Name, at: int) -> bool:
 
 
 def _lower(word: str) -> str:
-    said = re.sub(r"[’']s$|[’']$", "", word.strip(".,;:")).casefold()
-    return said
-
-
-def linked(passage: Passage) -> Iterator[tuple[Span, str]]:
-    """Yield the links of a passage with the words that they stand on."""
-    for span in passage.spans:
-        if span.mark == "link":
-            yield span, passage.text[span.start : span.end]
+    return re.sub(r"[\u2019']s$|[\u2019']$", "", word.strip(".,;:")).casefold()

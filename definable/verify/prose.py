@@ -1,4 +1,4 @@
-"""Markdown as people read it: passages of plain text, with what is quoted, linked or set as code marked in it."""
+"""Markdown as people read it: passages of plain text, in which quotations, links and code are marked."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _INLINE = re.compile(
 )
 _MARKUP = re.compile(r"\[\^[^\]]*\]:?|(?<!\w)_+(?=\S)|(?<=\S)_+(?!\w)|\*+")
 _PAIRS = {"“": "”", "«": "»", "„": "“"}
-_END = re.compile(r"[.!?…]+[\"”’)\]]*(?=\s|$)|\n")
+_END = re.compile(r"[.!?…]+[\"”\u2019)\]]*(?=\s|$)|\n")
 _ABBREVIATED = re.compile(r"(?:\b(?:e\.g|i\.e|vs|approx|ca|no|cf|etc|dr|mr|mrs|ms|incl)|\b[A-Z])\.$", re.I)
 
 
@@ -164,8 +164,8 @@ def _closed(text: str, at: int) -> int:
             if not depth:
                 return n + 1
         return 0
-    if text[at] in "\"'‘" and not (at and text[at - 1].isalnum()):
-        close = "’" if text[at] == "‘" else text[at]
+    if text[at] in "\"'\u2018" and not (at and text[at - 1].isalnum()):
+        close = "\u2019" if text[at] == "\u2018" else text[at]
         for n in range(at + 2, len(text)):
             after = text[n + 1 : n + 2]
             if text[n] == close and not after.isalnum() and not text[n - 1].isspace():
@@ -179,8 +179,7 @@ def sentences(passage: Passage) -> Iterator[Sentence]:
     for end in _END.finditer(passage.text):
         stop = end.end()
         if passage.kind != "fence" and (
-            passage.inside(max(end.start() - 1, 0), "code")
-            and passage.inside(stop, "code")
+            (passage.inside(max(end.start() - 1, 0), "code") and passage.inside(stop, "code"))
             or any(s.mark == "quote" and s.start <= end.start() and stop < s.end for s in passage.spans)
             or _ABBREVIATED.search(passage.text[start : end.start() + 1])
             or passage.text[stop:].lstrip()[:1].islower()

@@ -38,13 +38,16 @@ class Facts:
 
     def trace(self, mention: Mention, context: Context) -> bool:
         """Whether the mention is what some fact says."""
+        if context.in_window and mention.kind == "duration":
+            return True
         if mention.weak:
             return self._not_otherwise(mention, context)
         if mention.worded and not context.names and not context.words & self.words:
             return True  # “two things”: nothing that the results could count
-        return any(
-            self.fits(fact, mention, context) and near(mention, fact, context.bound) for fact in self.all
-        )
+        fitting = [fact for fact in self.all if self.fits(fact, mention, context)]
+        if any(fact.op == context.op and fact.about for fact in fitting):
+            fitting = [fact for fact in fitting if fact.op not in ("there", "count")]
+        return any(near(mention, fact, context.bound) for fact in fitting)
 
     def fits(self, fact: Fact, mention: Mention, context: Context) -> bool:
         """Whether a fact is about what the sentence says, whatever its value."""
@@ -57,18 +60,20 @@ class Facts:
         )
 
     def _is_about(self, fact: Fact, context: Context) -> bool:
-        if not context.names or fact.op == "given":
+        if fact.op == "given":
             return True
+        if not context.names:
+            return fact.op != "share" or not fact.about
         if fact.op in ("there", "text"):
             return bool(fact.about & context.names) or (not context.strict and not fact.about)
         whole = not fact.about or len(fact.about) > len(context.names)
-        if whole and (not context.strict or context.part_of or context.op in ("sum", "max", "min")):
+        if whole and (not context.strict or context.part_of):
             return True
         return bool(fact.about) and fact.about <= context.names
 
     def _is_named(self, fact: Fact, mention: Mention, context: Context) -> bool:
         """Whether the words around the number are those of the fact."""
-        said = context.words
+        said = self._counted(context)
         if fact.op in _DECLARED:
             return not self._contradicts(said, fact.topic | fact.only)
         if fact.op in ("text", "given"):
@@ -88,6 +93,13 @@ class Facts:
             return bool(known) or (bool(context.names) and context.strict)
         return fact.op in ("there", "count") or bool(known)
 
+    def _counted(self, context: Context) -> frozenset[str]:
+        """Return the words of what is counted, with the verb of `3 runs of “A” failed`."""
+        said = context.words
+        if said and said <= self.kinds and context.alone and not context.part_of:
+            return said | (context.clause & self.statuses)
+        return said
+
     def _states(self, said: frozenset[str]) -> frozenset[str]:
         """Return the words that name a status, those of its class included."""
         named = said & self.statuses
@@ -100,16 +112,19 @@ class Facts:
         return bool(one and other and not one & other)
 
     def _not_otherwise(self, mention: Mention, context: Context) -> bool:
-        """Whether nothing is known that speaks against a weak number: no facts by these words, or one of it."""
-        known = context.words & self.words
-        if not known & (self.kinds | self.statuses | {"view"}) or context.words - self.words:
+        """Whether nothing is known that speaks against a weak number."""
+        said = self._counted(context)
+        known = said & self.words
+        if not known & (self.kinds | self.statuses | {"view"}) or said - self.words:
             return True
         for name in sorted(context.names) or [""]:
-            one = Context(frozenset({name}) if name else frozenset(), True, context.words, context.clause,
+            one = Context(frozenset({name}) if name else frozenset(), True, said, context.clause,
                           window=context.window)  # fmt: skip
             held = [
                 f for f in self.all if f.op in ("count", "there") and not f.negated and self._weakly(f, one)
             ]
+            widest = max((len(fact.only) for fact in held), default=0)
+            held = [fact for fact in held if len(fact.only) == widest]
             if held and not any(near(mention, fact, context.bound) for fact in held):
                 return False
         return True
@@ -122,6 +137,7 @@ class Facts:
             and known <= fact.topic | fact.only
             and bool(fact.only & context.words) == bool(fact.only)
             and _in_window(fact, context)
+            and (fact.op == "there" or bool(context.window) or fact.window <= 0)
             and (fact.op == "count" or "view" in known)
         )
 
@@ -156,7 +172,7 @@ def _unit(fact: Fact, mention: Mention) -> bool:
 
 
 def _in_window(fact: Fact, context: Context) -> bool:
-    return not (fact.window and context.window) or fact.window == context.window
+    return not (fact.window and context.window) or fact.window == context.window or context.part_of
 
 
 def _made(fact: Fact, context: Context) -> bool:
@@ -171,19 +187,16 @@ def _made(fact: Fact, context: Context) -> bool:
 def near(mention: Mention, fact: Fact, bound: str = "") -> bool:
     """Whether a fact's value is what is mentioned: rounded to the digits shown, on the side that is said."""
     value, said = abs(fact.value / mention.unit), abs(mention.value)
-    slack = 1e-9 * max(1.0, value)
+    slack, half = 1e-9 * max(1.0, value), 0.5 / 10.0**mention.digits
     match bound:
         case "about":
-            return (
-                abs(value - said)
-                <= max(0.1 * said, 0.5 * 10**-mention.digits if mention.digits else 0) + slack
-            )
+            return abs(value - said) <= max(0.1 * said, half if mention.digits else 0) + slack
         case ">" | ">=":
             return said - slack <= value <= 2 * max(said, 1) and (bound == ">=" or value > said + slack)
         case "<" | "<=" | "<~":
             low = 0.85 * said if bound == "<~" else 0.5 * said
             return low <= value <= said + slack and (bound == "<=" or value < said - slack)
     if mention.digits or mention.kind in ("duration", "scaled", "percent", "points"):
-        return abs(value - said) <= 0.5 * 10**-mention.digits + slack
+        return abs(value - said) <= half + slack
     rounds = not value.is_integer() and (value >= 10 or fact.op in ("mean", "median", "figure"))
     return abs(value - said) <= (0.5 if rounds else 0) + slack

@@ -10,8 +10,10 @@ from definable.verify.known import Known
 from definable.verify.vocabulary import stems
 
 _BEST = re.compile(
-    r"\b(?P<verb>\w+ed|ran|took|seen)\s+(?P<most>most often|most|least often|least|longest)\b(?!\s+(?:recent|of))"
-    r"|(?<!at )\b(?P<degree>most|fewest|highest number of|lowest number of)\s+(?!recent|of\b)(?P<noun>\w+(?:\s+\w+)?)"
+    r"\b(?P<verb>\w+ed|ran|took|seen)\s+(?P<most>most often|most|least often|least|longest)\b"
+    r"(?!\s+(?:recent|of))"
+    r"|(?<!at )\b(?P<degree>most|fewest|highest number of|lowest number of)\s+(?!recent|of\b)"
+    r"(?P<noun>\w+(?:\s+\w+)?)"
     r"|\b(?P<adjective>longest|slowest|shortest|fastest)(?:[\s-]+running)?\b",
     re.I,
 )
@@ -27,6 +29,9 @@ def misranked(reading: Reading, known: Known) -> tuple[str, str] | None:
     named = {name for _, _, name in reading.spots}
     if not found or len(named) != 1 or re.search(r"\b(?:one of|among|second|third)\b", reading.text, re.I):
         return None
+    start = reading.spots[0][0]
+    if re.search(r"\b(?:of|in|for|by|from|at)\s+\W*$", reading.text[:start]):
+        return None  # the longest run of “A” is no run of another
     what = stems(found["verb"] or found["noun"] or found["adjective"] or "") & known.facts.words
     groups = _groups(what, reading.window, known) if what else []
     name = next(iter(named))
@@ -42,7 +47,7 @@ def misranked(reading: Reading, known: Known) -> tuple[str, str] | None:
 
 
 def _groups(what: frozenset[str], window: int, known: Known) -> list[dict[str, Fact]]:
-    """Return comparable facts by the thing they are about: each group is one number of all things of a kind."""
+    """Return comparable facts by what they are about: a group is one number of all things of a kind."""
     groups: dict[tuple[object, ...], dict[str, Fact]] = {}
     for fact in known.facts.all:
         if len(fact.about) != 1 or fact.negated or fact.op not in ("there", "count", "max"):

@@ -99,14 +99,8 @@ def _meets(entry: Json, where: Where) -> bool:
     if found is MISSING or found is None:
         return where.test == "!="
     order = _order(found, where.to)
-    return {
-        "=": order == 0,
-        "!=": order != 0,
-        "<": order < 0,
-        "<=": order <= 0,
-        ">": order > 0,
-        ">=": order >= 0,
-    }[where.test]
+    holds = {"=": order == 0, "!=": order != 0, "<": order < 0, "<=": order <= 0, ">": order > 0}
+    return holds.get(where.test, order >= 0)
 
 
 def _order(found: Json, to: str) -> int:
@@ -136,8 +130,11 @@ def computed(recipe: Recipe, values: list[Json]) -> float | None:
         return float(sum(there))
     if not there:
         return None
-    made = {"mean": fmean, "median": median, "min": min, "max": max, "value": lambda each: each[0]}
-    return float(made[recipe.op](there))
+    if recipe.op in ("min", "max"):
+        return float(min(there) if recipe.op == "min" else max(there))
+    if recipe.op == "value":
+        return float(there[0])
+    return float(fmean(there) if recipe.op == "mean" else median(there))
 
 
 def _may_be_empty(recipe: Recipe, results: Results) -> bool:
@@ -157,8 +154,8 @@ def _rounds_to(result: float, value: float) -> bool:
     """Whether a value is a result, rounded to the decimals that the value has."""
     if _equals(result, value):
         return True
-    digits = len(repr(value).partition(".")[2].rstrip("0")) if "e" not in repr(value) else 0
-    return abs(result - value) <= 0.5 * 10**-digits + 1e-9
+    digits = 0 if "e" in repr(value) else len(repr(value).partition(".")[2].rstrip("0"))
+    return abs(result - value) <= 0.5 / 10.0**digits + 1e-9
 
 
 def _differs(where: str, figure: Figure, found: list[Json]) -> str:
@@ -197,7 +194,7 @@ def _short(value: float) -> str:
     return plain(value if value.is_integer() else round(value, 4))
 
 
-def _equals(found: Json, value: float) -> bool:
+def _equals(found: object, value: float) -> bool:
     if isinstance(found, bool) or not isinstance(found, int | float):
         return False
     return isclose(found, value, rel_tol=1e-9, abs_tol=1e-9)

@@ -19,9 +19,11 @@ _TOKEN = re.compile(r"\w+")
 _NAME = re.compile(r"[A-Za-z_][\w-]*\Z")
 _SUFFIXES = ("ures", "ure", "ings", "ing", "ied", "ies", "ed", "es", "s", "e", "y")
 _SAME = {
-    "ran": "run", "run": "run", "look": "view", "open": "view", "seen": "view", "visit": "view",
+    "ran": "run", "run": "run", "running": "going", "look": "view", "open": "view", "seen": "view",
+    "visit": "view",
     "finish": "complet", "succe": "complet", "succes": "complet", "successful": "complet", "pas": "complet",
-    "succeed": "complet", "done": "complet", "fail": "fail", "broke": "fail", "broken": "fail", "crash": "fail",
+    "succeed": "complet", "done": "complet", "fail": "fail", "broke": "fail", "broken": "fail",
+    "crash": "fail",
     "took": "elaps", "tak": "elaps", "taken": "elaps", "slow": "elaps", "slowest": "elaps", "long": "elaps",
     "longest": "elaps", "shortest": "elaps", "fastest": "elaps", "quick": "elaps", "duration": "elaps",
     "lasted": "elaps", "runtim": "elaps",
@@ -106,8 +108,13 @@ class Vocabulary:
         said = f" {norm(text)} "
         if norm(text) in self.names or norm(text) in self.texts:
             return False
-        here = [each for each in self.texts if said in f" {each} "]
-        return bool(here) and all(each in self.names for each in here)
+        longer = [f" {name} " for name in self.names if said in f" {name} "]
+        for text in (f" {each} " for each in self.texts if longer and said in f" {each} "):
+            for name in longer:
+                text = text.replace(name, " \n ")
+            if said in text:
+                return False
+        return bool(longer)
 
     def is_misspelt(self, text: str) -> bool:
         """Whether a text is a known name of several words but for a letter or two."""
@@ -118,7 +125,7 @@ class Vocabulary:
     def nearest(self, text: str) -> str:
         """Return the known name that a text resembles most; empty when none does."""
         said = norm(text)
-        around = [n for n in self.names if f" {said} " in f" {n} " or f" {n} " in f" {said} " and " " in n]
+        around = [n for n in self.names if f" {said} " in f" {n} " or (f" {n} " in f" {said} " and " " in n)]
         found = get_close_matches(said, self.names, n=1, cutoff=0.75) or sorted(around, key=len)
         return self.names[found[0]] if found else ""
 
