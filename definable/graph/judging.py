@@ -46,7 +46,8 @@ def _reasons(context: Context, step: Step, artifact: dict[str, Any]) -> list[str
     links = [r.link for r in receipts if r.link]
     constants = {"inputs": scope["inputs"], "run": scope["run"], "prompt": step.prompt, "links": links}
     sources = [o for s, o in context.outputs.items() if o is not None and context.is_agent(s)]
-    words = strings(context.workflow.model_dump(mode="json"))
+    titles = {kit.title for kit, _ in context.catalog.values()}
+    words = [*strings(context.workflow.model_dump(mode="json")), *sorted(titles)]
     return ground(
         SHAPES[context.agent(step).hands_in].model_validate(artifact), results, constants, sources, words
     )

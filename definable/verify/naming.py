@@ -33,13 +33,13 @@ _PLAIN = frozenset(
         [
             *map(str.lower, (*day_name, *month_name)),
             "mon tue wed thu fri sat sun jan feb mar apr jun jul aug sep sept oct nov dec i utc gmt am pm",
-            "hex definable markdown python sql json csv api url id ids kpi kpis app ui faq todo ok",
+            "definable markdown python sql json csv api url id ids kpi kpis app ui faq todo ok",
             "q1 q2 q3 q4",
-            "pandas altair matplotlib dataframe slack jinja excel",
+            "pandas altair matplotlib dataframe",
         ]
     ).split()
 )
-"""Capitalised words that are nobody's finding: the calendar, the product, the languages of cells."""
+"""Capitalised words that are nobody's finding: the calendar, and the languages of cells."""
 
 _OPENERS = frozenset(
     re.split(

@@ -95,7 +95,7 @@ def _thing(kind: str, fields: Mapping[str, Any], call: str, parents: tuple[str, 
 
 
 def _of_tool(tool: str) -> str:
-    """Return the kind of thing that a tool reads: HEX_LIST_PROJECTS → project."""
+    """Return the kind of thing that a tool reads: X_LIST_PROJECTS → project."""
     said = [each.lower() for each in re.findall(r"[A-Za-z]+", tool)]
     at = next((n for n, word in enumerate(said) if word in VERBS), -1)
     return singular(said[-1]) if said[at + 1 :] else "thing"
