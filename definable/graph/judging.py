@@ -43,10 +43,10 @@ def _reasons(context: Context, step: Step, artifact: dict[str, Any]) -> list[str
     if tried and not results:
         raise ended(context, step, tried[0])  # handed in from nothing: not one call of this run came through
     scope = context.scope()
-    links = [r.link for r in receipts if r.link]
+    links = [*context.catalog.web.values(), *(r.link for r in receipts if r.link)]
     constants = {"inputs": scope["inputs"], "run": scope["run"], "prompt": step.prompt, "links": links}
     sources = [o for s, o in context.outputs.items() if o is not None and context.is_agent(s)]
-    titles = {kit.title for kit, _ in context.catalog.values()}
+    titles = {kit.title for kit, _ in context.catalog.tools.values()}
     words = [*strings(context.workflow.model_dump(mode="json")), *sorted(titles)]
     return ground(
         SHAPES[context.agent(step).hands_in].model_validate(artifact), results, constants, sources, words
