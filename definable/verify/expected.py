@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from definable.spec.paths import show
 from definable.verify.contracts import Contract
 from definable.verify.rows import Nodes, Path, Place, Pool, at, nodes, targets
-from definable.verify.shape import Json, Schema
+from definable.verify.shape import Json, Schema, kind
 
 UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _SOLID = ["array", "boolean", "number", "object", "string"]
-_CHANCE = {"field_removed": 0.21, "field_made_nullable": 0.01, "format_changed": 0.21}
+_CHANCE = {"field_removed": 0.21, "field_made_nullable": 0.01, "field_retyped": 0.34, "format_changed": 0.21}
 """A difference is told when chance explains it less often than this."""
 
 
@@ -38,6 +38,8 @@ class _Habit:
     there: int
     null: int
     uuid: int
+    kinds: frozenset[str]
+    """The JSON types of what is there and not null."""
 
     @property
     def always(self) -> bool:
@@ -75,7 +77,12 @@ def _habit(rows: Sequence[Nodes], path: Path) -> _Habit:
     around = [row for row in rows if len(path) == 1 or isinstance(row.get(path[:-1]), dict)]
     found = [row[path] for row in around if path in row]
     uuids = [value for value in found if isinstance(value, str) and re.search(UUID, value)]
-    return _Habit(len(around), len(found), sum(value is None for value in found), len(uuids))
+    kinds = frozenset(_kind(value) for value in found if value is not None)
+    return _Habit(len(around), len(found), sum(value is None for value in found), len(uuids), kinds)
+
+
+def _kind(value: Json) -> str:
+    return "number" if (found := kind(value)) == "integer" else found
 
 
 def _demands(contract: Contract, schema: Schema, habits: dict[Path, _Habit]) -> Schema:
@@ -87,6 +94,8 @@ def _demands(contract: Contract, schema: Schema, habits: dict[Path, _Habit]) -> 
         mine: Schema = {"type": _SOLID} if habit.solid and _may_be_null(contract, declared[path]) else {}
         if habit.ids:
             mine["pattern"] = UUID
+        if len(habit.kinds) == 1 and len(contract.solid(declared[path]).types - {"null"}) != 1:
+            mine["type"] = [*sorted(habit.kinds), *([] if habit.solid else ["null"])]
         asked = habit.always and path[-1] not in around.required
         if not mine and not asked:
             continue
@@ -162,6 +171,9 @@ def _difference(path: Path, habit: _Habit, around: Sequence[Nodes]) -> str:
     found = [row[path] for row in around if path in row]
     if habit.solid and found and all(value is None for value in found):
         return "field_made_nullable"
+    given = {_kind(value) for value in found if value is not None}
+    if len(habit.kinds) == 1 and given and not given & habit.kinds:
+        return "field_retyped"
     texts = [value for value in found if isinstance(value, str)]
     if habit.ids and texts and not any(re.search(UUID, value) for value in texts):
         return "format_changed"
@@ -171,6 +183,7 @@ def _difference(path: Path, habit: _Habit, around: Sequence[Nodes]) -> str:
 def _words(drift: str, path: Path, habit: _Habit, rows: int) -> str:
     what = {
         "field_removed": "is gone",
+        "field_retyped": f"is no {' or '.join(sorted(habit.kinds))} any more",
         "field_made_nullable": "is null",
         "format_changed": "is no uuid any more",
     }

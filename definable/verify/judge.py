@@ -162,7 +162,7 @@ class Judge:
                 return listed, reasons
             for place in self.known.places:
                 search = Matching(self.contract, place, self.known.pool(place), body)
-                if found := search.solve():
+                if found := search.recased() or search.solve():
                     return found, reasons
                 reasons += search.reasons
         if isinstance(self.tool.paging, Paging):
@@ -175,7 +175,7 @@ class Judge:
         drift = drift_of(found.change, reads)
         return Heal(
             failure=Failure.DRIFT,
-            rule="evidence",
+            rule=found.rule,
             detail=where(found.change),
             drift=drift,
             tool=self.slug,

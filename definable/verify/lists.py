@@ -26,7 +26,11 @@ def moved_list(known: Known, arguments: Mapping[str, Any], body: Json) -> list[F
     inner = {place.path[:-1]: place for place in known.places if place.path and place.path.count("*") == 1}
     gone = [path for path in inner if path in search.declared and not _stands(search, path)]
     found = [each for path in gone if (each := _one(known, search, arguments, path, inner[path]))]
-    return found if len({each.change.source for each in found}) == len(found) else []
+    if len({each.change.source for each in found}) != len(found):
+        return []
+    taken = {each.change.target for each in found}
+    beside = {each.change.target: each for one in found for each in search.beside(one)}
+    return [*found, *(each for target, each in beside.items() if target not in taken)]
 
 
 def _stands(search: Matching, path: Path) -> bool:

@@ -14,7 +14,7 @@ from functools import cached_property
 from definable.calls import Change
 from definable.spec.paths import MISSING, show
 from definable.verify.contracts import Contract, shown
-from definable.verify.names import canonical, speaks_of_another
+from definable.verify.names import canonical, same, speaks_of_another
 from definable.verify.readings import read_as, ways
 from definable.verify.rows import TELLING, Link, Nodes, Path, Place, Pool, at, bits, canon, nodes, targets
 from definable.verify.shape import Json, Schema, Shape, kind
@@ -57,6 +57,7 @@ class Found:
     change: Change
     evidence: str
     example: Json
+    rule: str = "evidence"
 
 
 class Matching:
@@ -195,33 +196,54 @@ class Matching:
                 return other
         return None
 
-    def _found(self, source: Path, target: Path, how: str, evidence: str) -> Found:
+    def _found(self, source: Path, target: Path, how: str, evidence: str, rule: str = "evidence") -> Found:
         change = Change(
             place=self.place.path, entity=self.place.entity, source=source, target=target, how=how
         )
         example = next((row[source] for row in self.flat if source in row), None)
-        return Found(change, evidence, example)
+        return Found(change, evidence, example, rule)
+
+    def recased(self) -> list[Found]:
+        """Return what stands where it stood, under the same name in another casing."""
+        found = []
+        for path in self.gone:
+            alike = self._named(path)
+            if len(alike) == 1 and self._apart(alike[0], path):
+                found.append(self._found(alike[0], path, "same", "only the casing differs", "case"))
+        return found
+
+    def _named(self, path: Path) -> list[Path]:
+        """Return what is new and has these names; in another casing, where none has exactly these."""
+        if path in self.new:
+            return [path]
+        return [p for p in self.new if len(p) == len(path) and all(map(same, p, path))]
 
     def _along(self, proven: Sequence[Found]) -> list[Found]:
         """Find what went with a proven field: out of the same place into the same other one, names kept."""
         out: list[Found] = []
         for one in proven:
-            way = _way(one.change.source, one.change.target)
-            if way is None or one.change.how != "same":
-                continue
-            for path in self.gone:
-                source = (*way[0], *path[len(way[1]) :])
-                if path[: len(way[1])] != way[1] or source not in self.new or not self._apart(source, path):
-                    continue
-                if all(
-                    path != each.change.target and source != each.change.source for each in [*proven, *out]
-                ):
-                    held = self.evidence(source, path, "same")
-                    if len(held.agree) > 3 * len(held.differ):
-                        out.append(
-                            self._found(source, path, "same", f"went with {self._show(one.change.target)}")
-                        )
+            out += [
+                each for each in self.beside(one) if self._agreed(each) and _unclaimed(each, [*proven, *out])
+            ]
         return out
+
+    def beside(self, one: Found) -> list[Found]:
+        """Return what may have gone the way that a field went: gone there, and here under its name."""
+        way = _way(one.change.source, one.change.target)
+        if way is None or one.change.how != "same":
+            return []
+        found = []
+        for path in self.gone:
+            alike = self._named((*way[0], *path[len(way[1]) :])) if path[: len(way[1])] == way[1] else []
+            if len(alike) == 1 and self._apart(alike[0], path):
+                found.append(
+                    self._found(alike[0], path, "same", f"went with {self._show(one.change.target)}")
+                )
+        return found
+
+    def _agreed(self, each: Found) -> bool:
+        held = self.evidence(each.change.source, each.change.target, "same")
+        return len(held.agree) > 3 * len(held.differ)
 
     def _lonely(self, one: Found, found: Sequence[Found]) -> bool:
         """Whether one row is all that speaks, and another new field could be it, too."""
@@ -266,11 +288,19 @@ def _said(evidence: Evidence) -> str:
 
 
 def _way(source: Path, target: Path) -> tuple[Path, Path] | None:
-    """Return what two paths differ in when the last name is the same: `x.id`, `id` → `x`, nothing."""
+    """Return from which place into which other one something went: `x.id`, `id` → `x`, nothing."""
     end = 0
     while end < min(len(source), len(target)) and source[-1 - end] == target[-1 - end]:
         end += 1
-    return (source[: len(source) - end], target[: len(target) - end]) if end else None
+    end = end or 1
+    way = source[: len(source) - end], target[: len(target) - end]
+    return way if way[0] != way[1] else None
+
+
+def _unclaimed(one: Found, others: Sequence[Found]) -> bool:
+    return all(
+        one.change.target != each.change.target and one.change.source != each.change.source for each in others
+    )
 
 
 def _undisputed(found: Sequence[Found]) -> list[Found]:
