@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -78,7 +79,18 @@ def _said(toolkit: Toolkit, body: Any) -> str:
         found = [lookup(body, path) for path in (envelope.message, envelope.details, envelope.issues) if path]
         if found[0] is not MISSING and found[0]:
             return ": ".join(_joined(part) for part in found if part is not MISSING and part)
-    return ""
+    words = list(dict.fromkeys(text.strip()[:200] for text in _sentences(body)))[:3]
+    return f"{'; '.join(words)} (said in a new form of error)" if words else ""
+
+
+def _sentences(body: Any, depth: int = 4) -> Iterator[str]:
+    """Yield the texts in an error body of unknown form that are words for people: more than one of them."""
+    if isinstance(body, str):
+        if " " in body.strip():
+            yield body
+    elif depth and isinstance(body, dict | list):
+        for each in body.values() if isinstance(body, dict) else body:
+            yield from _sentences(each, depth - 1)
 
 
 def _joined(part: Any) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from definable.calls import Ask, Decision, Failure, Heal, Outcome, Phase, Send, Verdict
-from definable.spec.toolkit import Tool
 from definable.verify.case import Case, Flow
 from definable.verify.classify import classify
 from definable.verify.contracts import Contract
@@ -147,17 +146,17 @@ def _validated(case: Case, slug: str, arguments: dict[str, Any], outcome: Outcom
         return verdict, None
     contract = Contract.of_response(toolkit, tool)
     if contract is None:
-        _note_status(case, tool, outcome)
+        _note_status(case, slug, outcome)
         return verdict, None
     known = case.catalog.record.at(toolkit, slug, outcome.known, outcome.at)
     judge = Judge(contract, tool, slug, arguments, known, case.follows)
     if outcome.media == "json" and judge.settled(outcome.body):
-        _note_status(case, tool, outcome)
+        _note_status(case, slug, outcome)
         return verdict, outcome.body
-    return _mend(case, tool, judge, outcome, verdict)
+    return _mend(case, slug, judge, outcome, verdict)
 
 
-def _mend(case: Case, tool: Tool, judge: Judge, outcome: Outcome, verdict: Verdict) -> tuple[Verdict, Any]:
+def _mend(case: Case, slug: str, judge: Judge, outcome: Outcome, verdict: Verdict) -> tuple[Verdict, Any]:
     if outcome.media != "json":
         shown = repr(outcome.body[:120]) if isinstance(outcome.body, str) else "nothing"
         words = f"{outcome.status}, but the body is no JSON: {shown}"
@@ -166,13 +165,23 @@ def _mend(case: Case, tool: Tool, judge: Judge, outcome: Outcome, verdict: Verdi
     if isinstance(mended, Repair):
         case.heals += [heal for heal in mended.heals if heal not in case.heals]
         case.doubts += mended.doubts
-        _note_status(case, tool, outcome)
+        _note_status(case, slug, outcome)
         return verdict, mended.body
     words = f"{outcome.status}, but the response is not what it was: {mended.message}"
     return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message=words), None
 
 
-def _note_status(case: Case, tool: Tool, outcome: Outcome) -> None:
+def _note_status(case: Case, slug: str, outcome: Outcome) -> None:
+    tool = case.catalog[slug][1]
     if outcome.status not in tool.success:
         expected = ", ".join(map(str, tool.success))
-        case.heal(Failure.DRIFT, "success_code", f"{outcome.status} where {expected} was promised")
+        case.heals.append(
+            Heal(
+                failure=Failure.DRIFT,
+                rule="success_code",
+                detail=f"{outcome.status} where {expected} was promised",
+                drift="success_code_changed",
+                tool=slug,
+                evidence="the body keeps to its contract" if tool.response else "a success all the same",
+            )
+        )
