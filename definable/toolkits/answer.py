@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Literal, NoReturn
+
+from pydantic_core import from_json
 
 from definable.calls import Phase
 from definable.redaction import MARK
@@ -54,6 +57,9 @@ def read_body(raw: bytes, content_type: str) -> tuple[Json, Literal["json", "tex
 
 
 def _json(raw: bytes) -> Json:
+    """Return the value, by the fast parser; what that refuses (marks, surrogates) by the lenient one."""
+    with suppress(ValueError):
+        return from_json(raw, allow_inf_nan=False)
     text = raw.decode("utf-8-sig")
     value = json.loads(text, parse_constant=_no_constant)
     # A lone surrogate is JSON, but no text that can be stored.
