@@ -1,4 +1,4 @@
-"""Runs every benchmark: `python -m benchmarks`, which is `make bench`. It takes about a minute."""
+"""Runs every benchmark: `python -m benchmarks`, which is `make bench`. It takes a minute or two."""
 
 from __future__ import annotations
 

@@ -43,8 +43,11 @@ def standings(toolkit: Toolkit, environ: Mapping[str, str], home: Path) -> list[
 
     UsageError when its base URL is none.
     """
-    rings = _rings(toolkit, environ, KeyBook(home / KEYS))
-    return [_standing(toolkit, ring, source, ring.current()) for source, ring in rings]
+    found = []
+    for source, ring in _rings(toolkit, environ, KeyBook(home / KEYS)):
+        ring.recall()
+        found.append(_standing(toolkit, ring, source, ring.current()))
+    return found
 
 
 async def check(runner: Runner) -> list[Standing]:

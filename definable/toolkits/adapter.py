@@ -141,14 +141,15 @@ class Adapter:
         """Let the ring know what came of an attempt; put into words what a refusal means."""
         status = facts.get("status")
         known = self._ring.book.facts(key.mark)
-        if status != 401 or role != "who":
-            # That a question about the key itself is refused must not stop a run.
-            self._ring.answered(key, status)
+        words = ""
         if status == 401:
             now, expires = self._ring.book.clock(), self._ring.expires(key)
             variable = self._toolkit.base_url.env
             words = why(key.name, self._base_url, known, expires, facts["headers"], now, variable)
             facts["error"] = "; ".join(filter(None, [words, facts.get("error")]))
+        if status != 401 or role != "who":
+            # That a question about the key itself is refused must not stop a run.
+            self._ring.answered(key, status, words)
 
     async def _perform(
         self, tool: Tool, request: Request, key: Key, leaving: Callable[[], object]

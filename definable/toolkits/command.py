@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from definable.toolkits import memory
-from definable.toolkits.key import Key, Unusable, checked, moment, stamp
+from definable.toolkits.key import Key, Unusable, checked, moment, second
 
 TIMEOUT = 30.0
 """Seconds that a command may take."""
@@ -78,6 +78,11 @@ class Command:
         """Let the next `obtain` run the command at once, though it brought nothing of use a moment ago."""
         self._at_once = True
 
+    def recall(self) -> None:
+        """Take what another process obtained, if it is shared; run nothing."""
+        if self.line and (folder := memory.folder(self._environ)) is not None:
+            self.held = self._key(self._read(folder / f"{self._shared_name}.json"))
+
     async def obtain(self, usable: Callable[[Key], bool], proven: Callable[[Key], bool]) -> None:
         """Bring a key that is `usable`: the one that another process obtained, else by running the command.
 
@@ -97,12 +102,16 @@ class Command:
                     shared = _Shared() if proven(last) else self._rested(shared, unproven)
                 if self._clock() < shared.again and not hurry:
                     self.held = last
-                    raise Unusable(f"{shared.trouble}; it is run again at {stamp(shared.again)}")
+                    raise Unusable(f"{shared.trouble}; it is run again after {second(shared.again)}")
                 shared = await self._renewed(shared, usable)
                 self._write(place, shared)
                 self.held, self.trouble = self._key(shared), shared.trouble
         except Unusable as error:
             self.trouble = str(error)
+
+    @property
+    def _shared_name(self) -> str:
+        return hashlib.sha256(f"{self._host}\0{self.line}".encode()).hexdigest()[:16]
 
     async def _renewed(self, shared: _Shared, usable: Callable[[Key], bool]) -> _Shared:
         try:
@@ -142,7 +151,7 @@ class Command:
     async def _turn(self) -> AsyncIterator[Path | None]:
         """Wait until no other process obtains this key; give the file in which they share it, if they can."""
         folder = memory.folder(self._environ)
-        name = hashlib.sha256(f"{self._host}\0{self.line}".encode()).hexdigest()[:16]
+        name = self._shared_name
         try:
             file = os.open(folder / f"{name}.lock", os.O_CREAT | os.O_RDWR, 0o600) if folder else None
         except OSError:

@@ -47,6 +47,7 @@ class KeyRing:
         self._key: Key | None = None
         self._seen: tuple[object, ...] = ()
         self._turn = asyncio.Lock()
+        self._why: dict[str, str] = {}
         self._commands = {
             s.name: Command(s.name, s.command_env, environ, host, clock)
             for s in self._sources
@@ -76,9 +77,13 @@ class KeyRing:
             self._key = self._pick()
         return self._key
 
-    def answered(self, key: Key, status: int | None) -> None:
-        """Take in what the host said to a key: 401 refuses it, a success or a 403 proves it."""
+    def answered(self, key: Key, status: int | None, words: str = "") -> None:
+        """Take in what the host said to a key: 401 refuses it, a success or a 403 proves it.
+
+        `words` say why it was refused, as far as that is known.
+        """
         if status == 401:
+            self._why[key.mark] = words
             self.book.refuse(key.mark, key.name, self.host, key.generation)
         elif status is not None and (200 <= status < 300 or status == 403):
             self.book.works(key.mark, key.name, self.host, key.generation)
@@ -127,7 +132,16 @@ class KeyRing:
 
     def explain(self) -> str:
         """Return in one line why there is no key."""
-        return "no key is left: " + ", ".join(f"{name} {_is(state)}" for name, state in self.states().items())
+        why = {key.name: words for key in self.set_now() if (words := self._why.get(key.mark))}
+        told = {name: f"{name} {_is(state)}" for name, state in self.states().items()}
+        return "no key is left: " + ", ".join(
+            why.get(name, words) if words.endswith(" was refused") else words for name, words in told.items()
+        )
+
+    def recall(self) -> None:
+        """Take the keys that commands brought in other processes, as far as they are shared; run nothing."""
+        for command in self._commands.values():
+            command.recall()
 
     def _still(self) -> Key | None:
         """The key in use, when nothing has changed."""

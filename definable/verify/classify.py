@@ -65,8 +65,10 @@ def _without_answer(tool: Tool, outcome: Outcome) -> Verdict:
 def _words(toolkit: Toolkit, tool: Tool, outcome: Outcome) -> str:
     """The server's own words, then what is known of this status and of what the tool takes."""
     said = _said(toolkit, outcome.body)
-    # What is known of the key at hand says more of a 401 than what is true of all of them.
-    known = (outcome.status == 401 and outcome.error) or toolkit.statuses.get(outcome.status or 0, "")
+    known = toolkit.statuses.get(outcome.status or 0, "")
+    if outcome.status == 401 and outcome.error:
+        # What is known of the key at hand says more than the server, and than what is true of every 401.
+        said, known = outcome.error, said
     trace = outcome.headers.get("x-trace-id", "")
     needs = f"it takes: {tool.needs}" if outcome.status == 403 and tool.needs else ""
     return "; ".join(filter(None, [said, known, needs, trace and f"trace {trace}"])) or "no reason given"

@@ -131,7 +131,7 @@ async def test_what_can_go_wrong_is_told_and_nothing_it_printed(
     assert "canary" not in keys.explain() + repr(keys.states())
     assert await keys.ready() is None
     assert runs(alone) == 1
-    assert "it is run again at" in keys.states()[NAME]
+    assert "it is run again after" in keys.states()[NAME]
 
 
 @pytest.mark.parametrize(
