@@ -22,6 +22,8 @@ from typing import Any
 
 import psycopg
 
+from definable.store import Place, place
+
 PASSWORD = "p@ss/w%rd"
 """A password that a URL has to escape."""
 
@@ -138,6 +140,16 @@ class PostgresServer:
     ) -> None:
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder)
+
+
+def place_of(name: str) -> Place:
+    """Return the place of a store by the path of its file or its URL."""
+    return place(Path(), name) if name.startswith("postgresql:") else Path(name)
+
+
+def name_of(where: Place) -> str:
+    """Return what `place_of` makes a place of, for a process of its own."""
+    return str(where) if isinstance(where, Path) else where.url
 
 
 def _free_port() -> int:

@@ -15,11 +15,21 @@ from definable.calls import Receipt
 from definable.engine.runner import Options, Runner
 from definable.sandbox import Faults, Served, World, serve
 from definable.settings import Settings
-from definable.store import Event, RunRow
+from definable.store import Event, Place, RunRow
 from definable.workspace import find
 from definable.workspace.check import checked
+from tests.postgres import PostgresServer, place_of
 
 WEEKLY = "Data Team Weekly"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Return the place of an empty store that several processes may share: each test runs with both."""
+    if request.param == "sqlite":
+        return tmp_path / "state.db"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return place_of(server.database())
 
 
 @dataclass

@@ -122,6 +122,24 @@ class StoreContract:
         ):
             store.run("r")
 
+    def test_one_at_a_time_works_on_a_run(self, store: Store, clock: FakeClock) -> None:
+        """Neither another process nor the same one may begin a second time; another run is free."""
+        busy = "run r1 is being worked on by another process"
+        with self.make(clock) as other:
+            with store.alone("r1"), other.alone("r2"):
+                for each in (store, other):
+                    with pytest.raises(UsageError, match=busy), each.alone("r1"):
+                        pytest.fail("two at once")
+                assert store.append("r1", "noted", {}) == 1
+            with other.alone("r1"), store.alone("r2"):
+                assert other.append("r1", "noted", {}) == 2
+
+    def test_all_who_share_a_store_go_by_one_clock(self, store: Store, clock: FakeClock) -> None:
+        """What one writes down is what the other counts with."""
+        with self.make(clock) as other:
+            clock.pass_(minutes=5)
+            assert store.time() == other.time() == clock.now.timestamp()
+
     def test_an_unknown_run_is_refused_with_the_nearest_ids(self, store: Store) -> None:
         """A typo costs one look at the message."""
         store.create_run(a_run("brief-20261123"))

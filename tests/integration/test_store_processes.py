@@ -10,10 +10,13 @@ import sys
 import time
 from pathlib import Path
 
-from definable.errors import LedgerError
+import pytest
+
+from definable.errors import LedgerError, UsageError
 from definable.quota.claim import Allowance, Bucket, Claim
-from definable.store import open_store
+from definable.store import Place, Store, open_store
 from tests.integration.store_contract import a_run, an_exchange
+from tests.postgres import name_of
 
 EFFECTS = 60
 
@@ -22,10 +25,10 @@ PLACES, WINDOW, SENDS = 6, 0.5, 12
 WRITER = """
 import sys
 import time
-from pathlib import Path
 from definable.store import open_store
 from tests.integration.store_contract import a_run, an_exchange
-store = open_store(Path(sys.argv[1]))
+from tests.postgres import place_of
+store = open_store(place_of(sys.argv[1]))
 store.create_run(a_run())
 for n in range(100_000):
     store.record("r1", an_exchange(n, body="x" * 500))
@@ -33,9 +36,23 @@ for n in range(100_000):
 """
 
 
-def _race(path: Path, worker: str, won: multiprocessing.SimpleQueue[tuple[str, int]]) -> None:
+HOLDER = """
+import sys
+import time
+from definable.store import open_store
+from tests.integration.store_contract import a_run
+from tests.postgres import place_of
+store = open_store(place_of(sys.argv[1]))
+with store.alone("r1"), store._writing("r1", "e1"):
+    store._log("r1", "half", {}, None, None)
+    print("in the middle", flush=True)
+    time.sleep(60)
+"""
+
+
+def _race(where: Place, worker: str, won: multiprocessing.SimpleQueue[tuple[str, int]]) -> None:
     """Open the file that nobody has made yet, and try to send every effect."""
-    with open_store(path) as store:
+    with open_store(where) as store:
         for n in range(EFFECTS):
             try:
                 store.intend(f"e{n}", "r1", f"s.{n}", "T", {}, attempt=1)
@@ -47,21 +64,21 @@ def _race(path: Path, worker: str, won: multiprocessing.SimpleQueue[tuple[str, i
             store.append("r1", "won", {"worker": worker})
 
 
-def _spend(path: Path, worker: str, sent: multiprocessing.SimpleQueue[tuple[str, float]]) -> None:
+def _spend(where: Place, worker: str, sent: multiprocessing.SimpleQueue[tuple[str, float]]) -> None:
     """Send as fast as the quota allows, with answers that take their time."""
     buckets = (Bucket("user", (Allowance(PLACES, WINDOW),)),)
-    with open_store(path) as store:
+    with open_store(where) as store:
         for n in range(SENDS):
             claim = Claim("o", f"{worker}{n}", worker, buckets, lease=5.0)
-            while wait := store.take(claim, time.time()):
+            while wait := store.take(claim, store.time()):
                 time.sleep(wait.seconds)
-            sent.put((worker, time.time()))
+            sent.put((worker, store.time()))
             time.sleep(0.005 * (n % 3))
-            store.answered(claim, time.time())
+            store.answered(claim, store.time())
 
 
-def _create(path: Path, worker: str) -> None:
-    with open_store(path) as store:
+def _create(where: Place, worker: str) -> None:
+    with open_store(where) as store:
         store.create_run(a_run(worker))
 
 
@@ -75,21 +92,29 @@ def _together(target: object, arguments: list[tuple[object, ...]]) -> list[int |
     return [worker.exitcode for worker in workers]
 
 
-def test_two_processes_may_make_the_same_file_at_once(tmp_path: Path) -> None:
+def _start(program: str, where: Place) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", program, name_of(where)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={"PATH": os.environ.get("PATH", "")},
+    )
+
+
+def test_two_processes_may_make_the_same_file_at_once(where: Place) -> None:
     """One switches to the write-ahead log and makes the tables; the other goes on from there."""
-    path = tmp_path / "state.db"
-    assert _together(_create, [(path, "a"), (path, "b")]) == [0, 0]
-    with open_store(path) as store:
+    assert _together(_create, [(where, "a"), (where, "b")]) == [0, 0]
+    with open_store(where) as store:
         assert {run.id for run in store.runs()} == {"a", "b"}
 
 
-def test_two_processes_send_each_effect_once(tmp_path: Path) -> None:
+def test_two_processes_send_each_effect_once(where: Place) -> None:
     """Of two senders one gets through, and the log of both has no gap and nothing twice."""
-    path = tmp_path / "state.db"
     won = multiprocessing.get_context("spawn").SimpleQueue()
-    with open_store(path) as store:
+    with open_store(where) as store:
         store.create_run(a_run())
-        assert _together(_race, [(path, "a", won), (path, "b", won)]) == [0, 0]
+        assert _together(_race, [(where, "a", won), (where, "b", won)]) == [0, 0]
         winners = []
         while not won.empty():
             winners.append(won.get())
@@ -97,16 +122,9 @@ def test_two_processes_send_each_effect_once(tmp_path: Path) -> None:
         assert [e.seq for e in store.events("r1")] == list(range(1, 2 * EFFECTS + 1))
 
 
-def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+def test_what_was_acknowledged_survives_a_kill(where: Place) -> None:
     """A process killed while it writes leaves a file that opens and has all that it said it had."""
-    path = tmp_path / "state.db"
-    writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        env={"PATH": os.environ.get("PATH", "")},
-    )
+    writer = _start(WRITER, where)
     assert writer.stdout
     with writer, writer.stdout as lines:
         for line in lines:
@@ -114,19 +132,18 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
                 writer.send_signal(signal.SIGKILL)
                 break
         acknowledged = max([int(line), *map(int, lines.read().split())])
-    with open_store(path) as store:
+    with open_store(where) as store:
         kept = store.exchanges("r1", "deliver.1")
         assert len(kept) in {acknowledged + 1, acknowledged + 2}
         assert kept == [an_exchange(n, body="x" * 500) for n in range(len(kept))]
         store.append("r1", "on we go", {})
 
 
-def test_two_processes_share_one_quota(tmp_path: Path) -> None:
+def test_two_processes_share_one_quota(where: Place) -> None:
     """In no window do more leave than it has places, both get as much, and no window is lost."""
-    path = tmp_path / "state.db"
-    open_store(path).close()
+    open_store(where).close()
     sent = multiprocessing.get_context("spawn").SimpleQueue()
-    assert _together(_spend, [(path, "a", sent), (path, "b", sent)]) == [0, 0]
+    assert _together(_spend, [(where, "a", sent), (where, "b", sent)]) == [0, 0]
     found = []
     while not sent.empty():
         found.append(sent.get())
@@ -135,3 +152,31 @@ def test_two_processes_share_one_quota(tmp_path: Path) -> None:
     assert all(late - early >= WINDOW for early, late in zip(times, times[PLACES:], strict=False))
     windows = -(-2 * SENDS // PLACES)
     assert times[-1] - times[0] < (windows + 1) * (WINDOW + 0.1)
+
+
+def test_a_killed_process_holds_nothing(where: Place) -> None:
+    """Killed in the middle of a transaction, it gives its run and all that it had locked to the next."""
+    with open_store(where) as store:
+        store.create_run(a_run())
+        with _start(HOLDER, where) as holder:
+            assert holder.stdout
+            assert holder.stdout.readline() == "in the middle\n"
+            with (
+                pytest.raises(UsageError, match="r1 is being worked on by another process"),
+                store.alone("r1"),
+            ):
+                pytest.fail("two at once")
+            holder.kill()
+        deadline = time.monotonic() + 5
+        while not _works(store):
+            assert time.monotonic() < deadline
+        assert [(e.seq, e.type) for e in store.events("r1")] == [(1, "whole")]
+
+
+def _works(store: Store) -> bool:
+    try:
+        with store.alone("r1"):
+            return store.append("r1", "whole", {}) == 1
+    except UsageError:  # a server needs a moment to notice
+        time.sleep(0.01)
+        return False
