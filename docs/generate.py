@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from definable.chaos import CELLS
 from definable.sandbox import describe
 from definable.spec.model import Evidence
 from definable.spec.toolkit import Tool
@@ -75,12 +76,26 @@ def drifts() -> str:
     return table(("drift", "what it means"), [(f"`{name}`", what) for name, what in CLASSES.items()])
 
 
+def cells() -> str:
+    """Return the matrix of the chaos bench: each failure, where it strikes, what, and how it ends."""
+    lines: dict[tuple[str, str, str], list[str]] = {}
+    for cell in CELLS:
+        end = "recovered" if cell.recoverable else " or ".join(ENDS[end.value] for end in cell.ends)
+        lines.setdefault((cell.failure, cell.phase.value, end), []).append(cell.kind)
+    heads = ("failure", "strikes", "kinds of effect", "right end")
+    return table(heads, [(failure, phase, ", ".join(k), end) for (failure, phase, end), k in lines.items()])
+
+
+ENDS = {"failed": "failed, with the reason", "review": "a person is asked", "waiting": "waits for a key"}
+"""How a call ends that cannot be recovered → in words."""
+
 TABLES = {
     "drifts": drifts,
     "healing": table_as_markdown,
     "repairs": repairs,
     "tools": tools,
     "faults": faults,
+    "cells": cells,
 }
 """Name in a page's `<!-- table: NAME -->` → what stands between it and `<!-- /table -->`."""
 

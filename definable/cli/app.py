@@ -107,6 +107,7 @@ class Root(Group):
         "schema",
         "sandbox",
         "keys",
+        "chaos",
         "doctor",
     )
 

@@ -1,0 +1,296 @@
+"""The cells. A line is one class of failure, its phase, and the kinds of effect that it strikes."""
+
+from __future__ import annotations
+
+from definable.chaos.cells import (
+    FOREVER,
+    Cell,
+    Phase,
+    Plan,
+    Struck,
+    Trouble,
+    always,
+    between,
+    call_and_look,
+    changed,
+    choice,
+    looked,
+    once,
+    paged,
+    rows,
+    single,
+    two,
+    with_,
+)
+from definable.chaos.claims import Ending
+
+TOLD = (Ending.FAILED,)
+"""It cannot be done, and the reason is said."""
+
+PERSON = (Ending.REVIEW,)
+"""Nobody but a person can know."""
+
+KEY = (Ending.WAITING,)
+"""It waits for a key."""
+
+SLOW = 0.25
+"""Real seconds that no answer is waited for, where the sandbox stalls for longer."""
+
+
+def _stall(commit: bool) -> Plan:
+    return with_(single("stall", seconds=3 * SLOW, commit=commit), timeout=SLOW)
+
+
+def _killed(commit: bool, before: bool = False) -> Plan:
+    """Stall the request, so that the process can be killed while it is under way."""
+
+    def plan(s: Struck) -> Trouble:
+        on = s.dice.choice(s.before) if before else None
+        fault = s.fault("stall", on, 1, seconds=30, commit=commit)
+        return Trouble((fault,), kill=True, exclusive=True)
+
+    return plan
+
+
+REJECTED = [
+    *rows("429 seconds", Phase.REFUSED, "read create run", once("rate_limit", retry_after=between(1, 60))),
+    *rows("429 float", Phase.REFUSED, "update share", once("rate_limit", retry_after=between(0.1, 9, 2))),
+    *rows(
+        "429 date",
+        Phase.REFUSED,
+        "create delete",
+        once("rate_limit", retry_after="date", seconds=between(2, 90)),
+    ),
+    *rows(
+        "429 date, skewed clock",
+        Phase.REFUSED,
+        "update run",
+        once("rate_limit", retry_after="date", seconds=between(2, 90), skew=between(-4000, 4000)),
+    ),
+    *rows("429 no header", Phase.REFUSED, "read share draft", once("rate_limit")),
+    *rows("429 on a page", Phase.REFUSED, "list", paged("rate_limit", retry_after=choice(1, 7, "none"))),
+    *rows("503 no capacity", Phase.REFUSED, "run", once("capacity")),
+    *rows("401 once", Phase.REFUSED, "read create", single("unauthorized")),
+    *rows("401 revoked", Phase.REFUSED, "update share delete", single("revoke")),
+    *rows("401 expired", Phase.REFUSED, "create run", single("expire")),
+    *rows("401 on a page", Phase.REFUSED, "list", paged("expire", times=1)),
+    *rows(
+        "401 until a key comes", Phase.REFUSED, "read create", with_(single("revoke"), keys=1, key_comes=True)
+    ),
+    *rows("401 for good", Phase.REFUSED, "update", with_(single("revoke"), keys=1), KEY),
+    *rows("403", Phase.REFUSED, "create read", always("forbidden"), TOLD),
+    *rows("404", Phase.REFUSED, "update", always("not_found"), TOLD),
+    *rows(
+        "5xx before",
+        Phase.REFUSED,
+        "read list create update delete share run draft",
+        with_(once("error_before", status=choice(500, 502, 504)), exclusive=True),
+    ),
+    *rows("5xx for good", Phase.REFUSED, "read create", always("error_before"), TOLD),
+]
+
+NETWORK = [
+    *rows("refused", Phase.NOT_SENT, "read create", lambda s: Trouble(closed=s.dice.randint(1, 3))),
+    *rows(
+        "reset before",
+        Phase.NOT_SENT,
+        "read create delete share run",
+        with_(once("reset"), exclusive=True),
+    ),
+    *rows("reset on a page", Phase.NOT_SENT, "list", paged("reset")),
+    *rows("timeout before", Phase.NOT_SENT, "read create update", _stall(commit=False)),
+]
+
+UNHEARD = [
+    *rows(
+        "5xx after", Phase.UNHEARD, "create update delete share", once("error_after", status=choice(500, 502))
+    ),
+    *rows(
+        "answer lost",
+        Phase.UNHEARD,
+        "create update delete share run draft",
+        with_(single("lost_answer"), exclusive=True),
+    ),
+    *rows("answer lost, token shared", Phase.UNHEARD, "run", single("lost_answer"), PERSON),
+    *rows("answer lost, nobody can look", Phase.UNHEARD, "admin", single("lost_answer"), PERSON),
+    *rows("timeout after", Phase.UNHEARD, "create", _stall(commit=True)),
+    *rows("cut", Phase.UNHEARD, "create update read", single("cut", after=choice(0, 1, 20))),
+    *rows("truncated", Phase.UNHEARD, "create delete read list", single("truncated")),
+    *rows("HTML", Phase.UNHEARD, "create share read list", single("garbage")),
+    *rows("empty", Phase.UNHEARD, "update run list", with_(single("empty"), exclusive=True)),
+    *rows("huge", Phase.UNHEARD, "create update", single("huge", bytes=21_000_000)),
+    *rows("huge for good", Phase.UNHEARD, "read", always("huge", bytes=21_000_000), TOLD),
+    *rows("slow", Phase.UNHEARD, "read create", single("slow", seconds=0.02)),
+]
+
+UNTRUE = [
+    *rows(
+        "false success", Phase.LIED, "create update delete share run", with_(single("noop"), exclusive=True)
+    ),
+    *rows("false success for good", Phase.LIED, "create update", always("noop"), TOLD),
+    *rows("partly refused", Phase.LIED, "share admin", always("partial"), TOLD),
+    *rows("late", Phase.LATE, "create update share", single("late_commit", seconds=between(1, 9))),
+    *rows(
+        "late after a 5xx",
+        Phase.LATE,
+        "create delete",
+        single("late_commit", seconds=between(1, 9), answer="error"),
+    ),
+]
+
+CRASHED = [
+    *rows("killed before it is sent", Phase.CRASHED, "create", _killed(False, before=True)),
+    *rows("killed, not done", Phase.CRASHED, "create update", _killed(False)),
+    *rows("killed, done", Phase.CRASHED, "create delete run", _killed(True)),
+]
+
+DRIFTED = [
+    *rows("snake_case", Phase.DRIFTED, "read list create", changed("drift_case")),
+    *rows(
+        "enveloped", Phase.DRIFTED, "read list update", changed("drift_wrap", key=choice("data", "result"))
+    ),
+    *rows("unwrapped", Phase.DRIFTED, "share", changed("drift_unwrap", key="project")),
+    *rows("moved", Phase.DRIFTED, "read create", changed("drift_move", from_="id", to="meta.id")),
+    *rows(
+        "renamed",
+        Phase.DRIFTED,
+        "create update",
+        changed("drift_rename", from_="id", to=choice("uuid", "key")),
+    ),
+    *rows("field added", Phase.DRIFTED, "read list create", changed("drift_add", path="extra")),
+    *rows("other success code", Phase.DRIFTED, "create delete share", changed("drift_status")),
+    *rows("body vanished", Phase.DRIFTED, "create update share", changed("drift_body")),
+    *rows(
+        "cursor moved",
+        Phase.DRIFTED,
+        "list",
+        changed("drift_paging", to=choice("nextCursor", "links.next", "pagination.next")),
+    ),
+    *rows("id gone", Phase.DRIFTED, "create", changed("drift_remove", path="id")),
+    *rows("entries gone", Phase.DRIFTED, "list", lambda s: _no_entries(s, "drift_remove"), TOLD),
+    *rows("entries null", Phase.DRIFTED, "list", lambda s: _no_entries(s, "drift_null"), TOLD),
+    *rows("unknown status", Phase.DRIFTED, "run", lambda s: _odd_status(s)),
+    *rows("errors in another form", Phase.DRIFTED, "create read", lambda s: _odd_errors(s)),
+]
+
+ASKED = [
+    *rows("field demanded", Phase.ASKED, "create", lambda s: _demanded(s), TOLD),
+    *rows("field renamed", Phase.ASKED, "cell", lambda s: _renamed(s)),
+]
+
+CHECKED = [
+    *rows("429 on a look", Phase.CHECKED, "create share", looked("rate_limit", retry_after=between(1, 30))),
+    *rows("5xx on a look", Phase.CHECKED, "update delete run", looked("error_before")),
+    *rows("reset on a look", Phase.CHECKED, "create share", looked("reset")),
+    *rows("HTML on a look", Phase.CHECKED, "delete update", looked("garbage")),
+    *rows("401 on a look", Phase.CHECKED, "create run", looked("expire", times=1)),
+    *rows("look enveloped", Phase.CHECKED, "create delete share", looked("drift_wrap", times=FOREVER)),
+    *rows("look in snake_case", Phase.CHECKED, "update", looked("drift_case", times=FOREVER)),
+    *rows("5xx on a look before", Phase.CHECKED, "create delete", looked("error_before", before=True)),
+    *rows(
+        "answer lost, 5xx on a look", Phase.CHECKED, "create update", looked("error_before", "lost_answer")
+    ),
+    *rows("false success, 429 on a look", Phase.CHECKED, "create share", looked("rate_limit", "noop")),
+    *rows("never confirmed", Phase.CHECKED, "update share", looked("error_before", times=FOREVER), PERSON),
+    *rows(
+        "never seen before", Phase.CHECKED, "cell", looked("error_before", times=FOREVER, before=True), TOLD
+    ),
+]
+
+SEVERAL = [
+    *rows("two failures", Phase.SEVERAL, "create update delete share run", two),
+    *rows("call and look", Phase.SEVERAL, "create update delete share run", call_and_look),
+]
+
+
+def _no_entries(s: Struck, fault: str) -> Trouble:
+    return Trouble((s.fault(fault, times=FOREVER, path=s.tool.paging.items if s.tool.paging else "values"),))
+
+
+def _odd_status(s: Struck) -> Trouble:
+    word = s.dice.choice(["QUEUED", "PREPARING", "FINALISING"])
+    return Trouble((s.fault("drift_enum", "HEX_GET_RUN_STATUS", path="status", to=word),))
+
+
+def _odd_errors(s: Struck) -> Trouble:
+    first = s.fault("rate_limit", times=1, retry_after=5)
+    form = s.dice.choice(["nested", "list", "text"])
+    return Trouble((s.fault("drift_errors", times=FOREVER, form=form), first))
+
+
+def _demanded(s: Struck) -> Trouble:
+    return Trouble((s.fault("request_required", times=FOREVER, field=s.dice.choice(["reason", "ticketId"])),))
+
+
+def _renamed(s: Struck) -> Trouble:
+    names = s.dice.choice([("label", "title"), ("cellType", "type"), ("contents", "content")])
+    return Trouble(
+        (
+            s.fault(
+                "request_rename", times=FOREVER, from_=names[0], to=names[1], status=s.dice.choice([400, 422])
+            ),
+        )
+    )
+
+
+def _throttled(s: Struck) -> Trouble:
+    others = {"tool": "HEX_*", "fault": "rate_limit", "probability": 0.05, "with": {"retry_after": 5}}
+    return Trouble((others,), quotas=True)
+
+
+def _stormy(s: Struck) -> Trouble:
+    names = ("error_before", "reset", "lost_answer", "garbage")
+    faults = [{"tool": "HEX_*", "fault": name, "probability": 0.02} for name in names]
+    return Trouble(tuple(faults), quotas=True)
+
+
+def _key_ends(s: Struck) -> Trouble:
+    return Trouble((s.fault("expire", "HEX_*", 1, after=s.dice.randint(10, 30)),), quotas=True)
+
+
+def _weather(s: Struck) -> Trouble:
+    """Let every kind of passing fault strike now and then."""
+    given: dict[str, dict[str, object]] = {
+        "rate_limit": {"retry_after": 1},
+        "error_before": {},
+        "error_after": {},
+        "lost_answer": {},
+        "reset": {},
+        "garbage": {},
+        "noop": {},
+        "late_commit": {"seconds": 4},
+        "drift_wrap": {},
+        "unauthorized": {},
+    }
+    faults = [{"tool": "HEX_*", "fault": n, "probability": 0.02, "with": w} for n, w in given.items()]
+    return Trouble(tuple(faults), key_comes=True, exclusive=True)
+
+
+MANY = [
+    *rows("quota", Phase.MANY, "cell", lambda s: Trouble(quotas=True), count=12),
+    *rows("quota", Phase.MANY, "get", lambda s: Trouble(quotas=True), count=40),
+    *rows("quota, and others use it", Phase.MANY, "cell", _throttled, count=12),
+    *rows("storm", Phase.MANY, "cell", _stormy, count=12),
+    *rows("key expires half-way", Phase.MANY, "cell", _key_ends, count=12),
+    *rows("key expires half-way", Phase.MANY, "get", _key_ends, count=40),
+]
+
+WORKFLOWS = [
+    *rows("weather", Phase.WORKFLOW, "weekly-brief", _weather, workflow="weekly-brief"),
+    *rows("weather", Phase.WORKFLOW, "ship-change", _weather, workflow="ship-change"),
+]
+
+CELLS: tuple[Cell, ...] = (
+    *REJECTED,
+    *NETWORK,
+    *UNHEARD,
+    *UNTRUE,
+    *CRASHED,
+    *DRIFTED,
+    *ASKED,
+    *CHECKED,
+    *SEVERAL,
+    *MANY,
+    *WORKFLOWS,
+)
+"""The matrix."""
