@@ -49,9 +49,9 @@ def names(*models: type[BaseModel]) -> set[str]:
 
 
 def test_the_readme_is_short_and_starts_with_two_commands() -> None:
-    """Under 150 lines, and the commands that make something happen come before any prose."""
+    """Under 200 lines, and the commands that make something happen come before any prose."""
     lines = README.splitlines()
-    assert len(lines) < 150
+    assert len(lines) < 200
     assert [line.split("#")[0].strip() for line in lines[2:4]] == ["make demo", "make test"]
 
 
