@@ -42,6 +42,7 @@ def tools() -> str:
         "asks",
         "settles in",
         "after a lost answer",
+        "undone by",
         "the evidence rests on",
     )
     known = find(HERE.parent, {}).tools()
@@ -50,14 +51,15 @@ def tools() -> str:
 
 def _tool(slug: str, tool: Tool) -> tuple[str, ...]:
     if not tool.effect.writes:
-        return f"`{slug}`", "read", "response", "", "", "read again", "the answer keeps to its contract"
+        return f"`{slug}`", "read", "response", "", "", "read again", "", "the answer keeps to its contract"
     evidence = tool.evidence or Evidence.RESPONSE
     lost = LOST[tool.lost.how if tool.lost else "ask"]
     if tool.lost and tool.lost.foreign:
         lost += "; it is taken for ours only where the token is declared exclusive, else a person is asked"
     settle = f"{tool.settle:g} s" if tool.settle else ""
     asks = "yes" if tool.asks else ""
-    return f"`{slug}`", tool.effect.value, evidence.value, asks, settle, lost, tool.basis
+    undo = f"`{tool.undo.call}`" if tool.undo and tool.undo.call else ""
+    return f"`{slug}`", tool.effect.value, evidence.value, asks, settle, lost, undo, tool.basis
 
 
 def faults() -> str:

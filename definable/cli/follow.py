@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from definable.cli.app import Session
 from definable.cli.decide import prompt
 from definable.cli.logs import logging
-from definable.cli.report import Report
+from definable.cli.report import Report, left_lines
 from definable.cli.reviews import is_review
 from definable.cli.screen import Screen
 from definable.cli.watch import Watch, watch
 
 if TYPE_CHECKING:
+    from definable.engine.left import Left
     from definable.engine.runner import Options, Runner
     from definable.store import Event, RunRow, Store
 
@@ -59,7 +60,16 @@ class Follow:
             if not self.run_id:
                 raise
             self.screen.say(f"interrupted; the run is kept, go on with: definable runs resume {self.run_id}")
+            for line in self._left():
+                self.screen.say(line)
             return None
+
+    def _left(self) -> list[str]:
+        """What an interrupted run leaves behind."""
+        from definable.cli.runs import open_runs
+
+        with open_runs(self.session) as store:
+            return left_lines(_left(self.session, store, store.run(self.run_id)))
 
     def finish(self, go: Go, *, data: bool = False) -> int:
         """Carry the run on, write its report, and return the exit code."""
@@ -118,10 +128,17 @@ def reported(session: Session, store: Store, row: RunRow) -> Report:
         receipts=receipts,
         spent=spent(store, row.id),
         asks=asks,
+        left=_left(session, store, row) if row.status in ("failed", "limited", "cancelled") else [],
         offline=any(turn.get("offline") for turn in turns),
         places=_places(session, slugs, bool(row.options.get("sandbox"))),
         inside=_inside(session) if row.options.get("sandbox") and slugs else "",
     )
+
+
+def _left(session: Session, store: Store, row: RunRow) -> list[Left]:
+    from definable.engine.left import left_behind
+
+    return left_behind(store, row, session.workspace.tools())
 
 
 def _places(session: Session, slugs: set[str], sandbox: bool) -> dict[str, str]:

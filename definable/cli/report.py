@@ -13,6 +13,7 @@ from definable.cli import receipts, reviews, words
 if TYPE_CHECKING:
     from definable.calls import Receipt
     from definable.cli.screen import Screen
+    from definable.engine.left import Left
     from definable.store.rows import AskRow, RunRow
 
 CODES = {"done": 0, "failed": 1, "cancelled": 1, "waiting": 3, "queued": 3, "running": 3, "limited": 4}
@@ -30,6 +31,8 @@ class Report:
     offline: bool = False
     places: Mapping[str, str] = field(default_factory=dict)
     """Product → where its tools worked."""
+    left: Sequence[Left] = field(default=())
+    """What became of its writes, when it has not come to its end."""
     inside: str = ""
     """The command that serves the sandbox, so that links into it open; empty when it was the real thing."""
 
@@ -72,6 +75,7 @@ class Report:
             "receipts": [receipt.brief(data) for receipt in self.receipts],
             "waiting": self.waiting,
             "spent": dict(self.spent),
+            "left": [each.model_dump(mode="json") for each in self.left],
             "error": run.error,
             "sandbox": bool(run.options.get("sandbox")),
             "offline": self.offline,
@@ -108,7 +112,7 @@ class Report:
         if self.inside:
             lines.append(f"  its links open while this runs: {self.inside}")
         lines.append(f"Run {run.id}: {self._ending()}")
-        return [*lines, *self._next()]
+        return [*lines, *left_lines(self.left), *self._next()]
 
     def _ending(self) -> str:
         status = self.run.status.value
@@ -143,7 +147,34 @@ class Report:
             lines.append(f"  go on: definable runs resume {run.id}")
         if run.status in ("done", "cancelled") or settled:
             lines.append(f"  look again: definable runs show {run.id}")
+        if run.status.ended and any(each.undo for each in self.left):
+            lines.append(f"  take back what can be: definable runs undo {run.id}")
         return lines
+
+
+LEFT = {
+    "done": "done, and stays",
+    "in_doubt": "in doubt",
+    "going_on": "still going on there",
+    "not_sent": "never sent",
+}
+"""What became of a write, in words."""
+
+
+def left_lines(left: Sequence[Left]) -> list[str]:
+    """Return what a run leaves behind, a line or two for each of its writes."""
+    lines = ["What it leaves behind:"] if left else []
+    for each in left:
+        note = f": {each.message}" if each.message and each.state != "done" else ""
+        lines.append(f"  {LEFT[each.state]}: {each.call} {each.tool}{note}")
+        lines += [f"    {each.link}"] if each.link else []
+        if each.undo is not None:
+            lines.append(
+                f"    taken back by {each.undo['tool']} {words.compact(each.undo['arguments'], 200)}"
+            )
+        elif each.why_not and each.state != "in_doubt":
+            lines.append(f"    cannot be taken back: {each.why_not}")
+    return lines
 
 
 def answers(row: AskRow) -> list[str]:

@@ -11,6 +11,7 @@ from definable.cli.app import Group, Session
 if TYPE_CHECKING:
     from definable.calls import Decision
     from definable.cli.follow import Follow
+    from definable.engine.left import Left
     from definable.engine.runner import Runner
     from definable.store import RunRow, Store
 
@@ -144,26 +145,59 @@ def resume(session: Session, run: str, no_wait: bool, as_json: bool, data: bool)
 @JSON
 @click.pass_obj
 def cancel(session: Session, run: str, as_json: bool) -> int:
-    """Cancel RUN: nothing more is sent for it. What was done stays done."""
+    """Cancel RUN: nothing more is sent for it. Says what it leaves behind; `undo` takes back what can be."""
     import asyncio
 
+    from definable.cli.report import left_lines
     from definable.engine.runner import Runner
 
     screen = session.screen(as_json)
     with open_runs(session) as store:
         row = store.run(run)
 
-    async def end() -> RunRow:
+    async def end() -> tuple[RunRow, list[Left]]:
         opened = Runner.open(session.workspace, session.settings, session.environ)
         async with opened as runner:
-            return await runner.cancel(row.id)
+            return await runner.cancel(row.id), runner.left(row.id)
 
-    ended = asyncio.run(end())
+    ended, left = asyncio.run(end())
     if as_json:
-        screen.data({"run_id": ended.id, "workflow": ended.workflow, "status": ended.status.value})
-    else:
-        screen.result(f"{ended.id}: {ended.status.value}")
+        what = {"run_id": ended.id, "workflow": ended.workflow, "status": ended.status.value}
+        screen.data({**what, "left": [each.model_dump(mode="json") for each in left]})
+        return 0
+    screen.result(f"{ended.id}: {ended.status.value}")
+    for line in left_lines(left):
+        screen.result(line)
+    if any(each.undo for each in left):
+        screen.result(f"take back what can be: definable runs undo {ended.id}")
     return 0
+
+
+@command.command("undo")
+@click.argument("run")
+@click.option("--yes", is_flag=True, help="Approve every call ahead.")
+@NO_WAIT
+@JSON
+@DATA
+@click.pass_obj
+def undo(session: Session, run: str, yes: bool, no_wait: bool, as_json: bool, data: bool) -> int:
+    """Take back what RUN did, the newest first, by a run of its own: verified and approved call by call."""
+    from definable.cli.follow import Follow
+    from definable.cli.report import left_lines
+    from definable.engine.runner import Options
+
+    with open_runs(session) as store:
+        row = store.run(run)
+    screen = session.screen(as_json)
+
+    async def go(runner: Runner, follow: Follow) -> RunRow:
+        kept = [each for each in runner.left(row.id) if each.undo is None and each.state != "not_sent"]
+        follow.run_id = runner.undo(row.id, approve=yes)
+        for line in left_lines(kept)[1:]:
+            screen.say(line)
+        return await runner.go(follow.run_id, follow, wait=not no_wait)
+
+    return Follow(session, screen, Options(), [], wait=not no_wait).finish(go, data=data)
 
 
 def _answer(

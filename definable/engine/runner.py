@@ -16,6 +16,7 @@ from pydantic import Field
 from definable.calls import Decision, Fact, Receipt
 from definable.engine.dry import foresee, rehearse
 from definable.engine.history import spent
+from definable.engine.left import Left, left_behind, undoing
 from definable.engine.place import refuse_real, sandboxed
 from definable.engine.segment import Segment
 from definable.engine.waits import TICK, key_comes
@@ -55,6 +56,8 @@ class Options(Fact):
     file: str = ""
     """The workflow's name or path, to find the limits that its file has later."""
     dry: bool = False
+    undoes: str = ""
+    """The run whose writes this one takes back."""
 
 
 class Runner:
@@ -120,15 +123,16 @@ class Runner:
             raise UsageError(f"workflow {workflow.name!r} cannot run with these inputs:{lines}")
         return scope
 
-    def _create(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:
-        if self.options.sandbox:
+    def _create(self, workflow: Workflow, inputs: Mapping[str, Any], options: Options | None = None) -> str:
+        options = options or self.options
+        if options.sandbox:
             refuse_real(products(self.workspace, workflow).values())
         row = RunRow(
             id=new_id(),
             workflow=workflow.name,
             definition=workflow.model_dump(mode="json", by_alias=True, exclude_unset=True),
             inputs=dict(inputs),
-            options=self.options.model_dump(mode="json"),
+            options=options.model_dump(mode="json"),
         )
         return self.store.create_run(row).id
 
@@ -223,6 +227,34 @@ class Runner:
         row = self.store.set_status(row.id, RunStatus.CANCELLED)
         self.store.append(row.id, "run.cancelled", {})
         return row
+
+    def left(self, run: str) -> list[Left]:
+        """Return what became of each write of a run, and what takes it back. See `engine.left`."""
+        return left_behind(self.store, self.store.run(run), self.workspace.tools())
+
+    def undo(self, run: str, *, approve: bool = False) -> str:
+        """Create a run that takes back what another left, and return its id; `go` makes the calls.
+
+        Each is a call like any other: asked about where its tool asks (unless `approve` answers ahead),
+        verified, in the ledger. UsageError when the run may still go on, or nothing of it can be taken back.
+        """
+        row = self.store.run(run)
+        if not row.status.ended:
+            raise UsageError(
+                f"run {row.id} is {row.status}, so it may still write",
+                hint=f"end it first: definable runs cancel {row.id}",
+            )
+        others = [other for other in self.store.runs() if other.options.get("undoes") == row.id]
+        if going := next((other for other in others if not other.status.ended), None):
+            raise UsageError(
+                f"run {going.id} is taking back what {row.id} did, and is {going.status}",
+                hint=f"go on with it: definable runs resume {going.id}; or end it: definable runs cancel",
+            )
+        tried = [receipt for other in others for receipt in self.store.receipts(other.id)]
+        workflow = undoing(row, self.left(row.id), tried, approve)
+        options = Options.model_validate(row.options)
+        own = {"undoes": row.id, "yes_to": (), "file": "", "faults": self.options.faults}
+        return self._create(workflow, {}, options.model_copy(update=own))
 
     async def call(
         self,

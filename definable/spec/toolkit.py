@@ -182,6 +182,22 @@ class Ensure(FileModel):
     update: Look = Field(description="The call that brings the entry found (`item`) to the wanted state")
 
 
+class Undo(FileModel):
+    """What takes a write back: a call of this toolkit, or why there is none."""
+
+    call: str | None = Field(None, description="The tool that takes it back")
+    arguments: dict[str, Any] = Field(
+        default_factory=dict, alias="with", description="Its arguments, from `arguments` and `result`"
+    )
+    says: str = Field("", description="Why nothing takes it back, for people")
+
+    @model_validator(mode="after")
+    def _one(self) -> Undo:
+        if (self.call is None) != bool(self.says):
+            raise ValueError("undo names either a call, or in `says` why there is none")
+        return self
+
+
 class Rewrite(FileModel):
     """Before sending, arguments that are too wide are replaced by exact ones, from what was looked at."""
 
@@ -240,6 +256,7 @@ class Tool(FileModel):
     lost: Lost | None = None
     settle: Duration = Field(0.0, description="After this time, what is not seen is not there")
     ensure: Ensure | None = None
+    undo: Undo | None = None
     link: str | None = Field(None, description="Where a person can look at the result")
 
     @property

@@ -13,14 +13,14 @@ from definable.spec.lookup import Json, parse
 from definable.spec.nearest import suggest
 from definable.spec.paths import references, show, texts
 from definable.spec.source import Document
-from definable.spec.toolkit import Look, Poll, Tool, Toolkit
+from definable.spec.toolkit import Look, Poll, Tool, Toolkit, Undo
 from definable.workspace.arguments import compiled, schema_of
 from definable.workspace.shapes import lost_in
 
 _REQUEST: Final = re.compile(r"(GET|POST|PUT|PATCH|DELETE|HEAD) /\S*")
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 _ROOTS: Final = ("arguments", "result", "item", "web")
-_RECIPES: Final = ("before", "rewrite", "poll", "after", "expect", "lost", "ensure", "link")
+_RECIPES: Final = ("before", "rewrite", "poll", "after", "expect", "lost", "ensure", "undo", "link")
 
 
 def toolkit_problems(document: Document, toolkit: Toolkit) -> Iterator[Problem]:
@@ -133,7 +133,7 @@ def _leads(schema: Json, shapes: Mapping[str, Schema], path: str) -> str:
         return error.message
 
 
-def _looks(tool: Tool) -> Iterator[tuple[Place, Look | Poll]]:
+def _looks(tool: Tool) -> Iterator[tuple[Place, Look | Poll | Undo]]:
     for kind, looks in (("before", tool.before), ("after", tool.after)):
         for name, look in looks.items():
             yield (kind, name), look
@@ -142,9 +142,13 @@ def _looks(tool: Tool) -> Iterator[tuple[Place, Look | Poll]]:
     if tool.ensure is not None:
         yield ("ensure", "look"), tool.ensure.look
         yield ("ensure", "update"), tool.ensure.update
+    if tool.undo is not None:
+        yield ("undo",), tool.undo
 
 
-def _look(place: Place, look: Look | Poll, toolkit: Toolkit) -> Iterator[tuple[Place, str]]:
+def _look(place: Place, look: Look | Poll | Undo, toolkit: Toolkit) -> Iterator[tuple[Place, str]]:
+    if look.call is None:
+        return
     if look.call not in toolkit.tools:
         yield (*place, "call"), f"there is no tool {look.call!r}{suggest(look.call, toolkit.tools)}"
         return
