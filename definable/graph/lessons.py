@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from definable.calls import Exchange, Failure, Lesson, Outcome, Receipt, Send
 from definable.store import Store
-from definable.store.records import dump
 from definable.verify.case import Catalog
 from definable.verify.contracts import Contract
 from definable.verify.judge import Judge
-from definable.verify.record import Record, patch_id, sample, stamp
+from definable.verify.record import AMONG, LASTS, Record, patch_id, sample, stamp
 from definable.verify.repair import Repair
 
-LARGEST = 200_000
-"""Characters of a sample beyond which it is not kept."""
+TOLD = timedelta(days=1)
+"""How long what healthy answers had and no answer has any more is told, before it is known to be so."""
+SKEW = timedelta(days=1)
+"""How far the clocks of those who write samples may be apart, and more."""
 
 
 class Lessons:
@@ -35,7 +36,7 @@ class Lessons:
         return self.record.seq
 
     def noticed(self, exchange: Exchange) -> None:
-        """Keep a healthy response, when it is one that is still wanted."""
+        """Keep a healthy response, when one is still wanted."""
         order, reply = exchange.order, exchange.reply
         if not isinstance(order, Send) or not isinstance(reply, Outcome) or reply.media != "json":
             return
@@ -43,21 +44,20 @@ class Lessons:
         contract = Contract.of_response(toolkit, tool)
         if contract is None or reply.status not in tool.success:
             return
-        known = self.record.at(toolkit, order.tool, reply.known, reply.at)
-        judge = Judge(contract, tool, order.tool, order.arguments, known)
-        moment = self._moment()
-        usual = known is not None and bool(known.alike(order.arguments)) and judge.settled(reply.body)
-        name = toolkit.toolkit, order.tool
-        if usual and not self.record.due(*name, moment):
+        name, moment = (toolkit.toolkit, order.tool), self._moment()
+        if not self.record.due(*name, order.arguments, moment):
             return
-        found = judge(reply.body)
-        if not isinstance(found, Repair) or found.heals or found.doubts:
+        known = self.record.at(toolkit, order.tool, reply.known, reply.at)
+        found = Judge(contract, tool, order.tool, order.arguments, known)(reply.body)
+        if not isinstance(found, Repair) or found.heals:
+            return
+        if found.doubts and self.record.sampled(*name, order.arguments, since=stamp(self.clock() - TOLD)):
             return
         data = sample(order.arguments, reply.body)
-        if len(dump(data)) > LARGEST:
-            return
-        if usual or self.record.wants(*name, data["form"], moment):
+        if data is not None and self.record.wants(*name, data, moment):
             self._learn([Lesson(at=moment, toolkit=name[0], tool=name[1], kind="sample", data=data)])
+            now = self.clock()
+            self.store.thin(*name, AMONG, before=stamp(now - SKEW), resumed=stamp(now - LASTS))
 
     def settled(self, receipt: Receipt) -> None:
         """Keep the repairs behind a result that was verified."""

@@ -240,13 +240,20 @@ class Quotas(Protocol):
 
 
 class Contracts(Protocol):
-    """The record of contracts: what was learned of the products' responses. Rows are only ever added."""
+    """The record of contracts: what was learned of the products' responses. Rows never change."""
 
     def learn(self, lessons: Iterable[Lesson]) -> None:
         """Add rows; each gets the next number. Whoever has seen a number has seen all before it."""
 
     def known(self, after: int = 0) -> list[Lesson]:
         """Return the rows with a number above `after`, in order."""
+
+    def thin(self, toolkit: str, tool: str, keep: int, before: str, resumed: str) -> int:
+        """Forget samples of a tool, and say how many: those older than `before` and than each run that may
+        go on, but for the last `keep` of these, which are what such a run may have been judged by.
+
+        A failed or limited run may go on when it was created after `resumed`.
+        """
 
 
 class Store(Runs, Log, Ledger, Approvals, Quotas, Contracts, Protocol):

@@ -1,4 +1,4 @@
-"""The record of contracts in SQL: rows that are only ever added, numbered in the order of their commits."""
+"""The record of contracts in SQL: rows that never change, numbered in the order of their commits."""
 
 from __future__ import annotations
 
@@ -31,3 +31,16 @@ class SqlContracts:
         """Return the rows of the record after a number."""
         rows = self._read("SELECT * FROM contracts WHERE seq > ? ORDER BY seq", after)
         return [Lesson.model_validate(load(row)) for row in rows]
+
+    def thin(self, toolkit: str, tool: str, keep: int, before: str, resumed: str) -> int:
+        """Forget samples of a tool that nobody needs any more."""
+        oldest = (
+            "SELECT min(created_at) AS at FROM runs WHERE status IN ('queued', 'running', 'waiting') "
+            "OR (status IN ('failed', 'limited') AND created_at > ?)"
+        )
+        mine = "FROM contracts WHERE kind = 'sample' AND toolkit = :toolkit AND tool = :tool AND at < :end"
+        kept = f"SELECT seq {mine} ORDER BY seq DESC LIMIT :keep"
+        with self._writing("contracts", durable=False) as db:
+            began: str | None = db.read(oldest, (resumed,))[0]["at"]
+            values = {"toolkit": toolkit, "tool": tool, "keep": keep, "end": min(before, began or before)}
+            return db.execute(f"DELETE {mine} AND seq NOT IN ({kept})", values).rowcount

@@ -7,12 +7,12 @@ closer and to say so, and no failure by itself: a value may be left out because 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from definable.spec.paths import show
 from definable.verify.contracts import Contract
-from definable.verify.rows import Nodes, Path, Place, Pool, at, nodes, targets
+from definable.verify.rows import Link, Nodes, Path, Place, Pool, at, nodes
 from definable.verify.shape import Json, Schema, kind
 
 UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -53,24 +53,40 @@ class _Habit:
     def ids(self) -> bool:
         return self.there > 1 and self.uuid == self.there - self.null > 0
 
-
-def expected(
-    contract: Contract, where: Sequence[Place], bodies: Sequence[Json]
-) -> Callable[[Json], bool] | None:
-    """Return a check that passes what keeps to the contract and to the habits of healthy bodies."""
-    overlay: Schema = {}
-    for place in where:
-        here = _habits(contract, place, bodies)
-        if any(habit.around for habit in here.values()):
-            _into(overlay, place.path, _demands(contract, place.schema, here))
-            if place.path:
-                _into(overlay, place.path[:-1], _somewhere(here))
-    return contract.stricter(overlay)
+    def tells(self, drift: str, rows: int) -> bool:
+        """Whether a difference in so many rows is hardly chance; what one thing lacks says nothing."""
+        lacks = drift in ("field_removed", "field_made_nullable")
+        return (rows > 1 or not lacks) and (1 / (self.there + 2)) ** rows < _CHANCE[drift]
 
 
-def _habits(contract: Contract, place: Place, bodies: Iterable[Json]) -> dict[Path, _Habit]:
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What healthy rows had at one place. `page` says that it is one part of a list, and no thing."""
+
+    place: Place
+    of: Mapping[Path, _Habit]
+    page: bool
+
+
+def habits(place: Place, bodies: Iterable[Json], page: bool) -> Habits:
+    """Return what the objects at a place had in healthy bodies."""
     rows = [nodes(row) for body in bodies for row in at(body, place.path) if isinstance(row, dict)]
-    return {path: _habit(rows, path) for path in targets(contract, place.schema)}
+    return Habits(place, {path: _habit(rows, path) for path in place.declared}, page)
+
+
+def expected(contract: Contract, known: Iterable[Habits]) -> Callable[[Json], bool]:
+    """Return a check that passes what keeps to the contract and to the habits of healthy bodies.
+
+    Of a list it asks what `doubts` would tell: that some entry has what some had, in a form that it had.
+    """
+    overlay: Schema = {}
+    several: list[Schema] = []
+    for here in known:
+        if "*" in here.place.path:
+            several += _somewhere(here)
+        elif any(habit.around for habit in here.of.values()):
+            _into(overlay, here.place.path, _demands(contract, here))
+    return contract.stricter({**overlay, "allOf": several} if several else overlay)
 
 
 def _habit(rows: Sequence[Nodes], path: Path) -> _Habit:
@@ -85,22 +101,23 @@ def _kind(value: Json) -> str:
     return "number" if (found := kind(value)) == "integer" else found
 
 
-def _demands(contract: Contract, schema: Schema, habits: dict[Path, _Habit]) -> Schema:
-    """What habits ask for beyond the contract."""
+def _demands(contract: Contract, known: Habits) -> Schema:
+    """What habits ask of a single object beyond the contract."""
     out: Schema = {}
-    declared = targets(contract, schema)
-    for path, habit in habits.items():
-        around = contract.solid(declared[path[:-1]] if len(path) > 1 else schema)
-        mine: Schema = {"type": _SOLID} if habit.solid and _may_be_null(contract, declared[path]) else {}
+    declared = known.place.declared
+    for path, habit in known.of.items():
+        around = contract.solid(declared[path[:-1]] if len(path) > 1 else known.place.schema)
+        asked = habit.always and not known.page and path[-1] not in around.required
+        mine: Schema = {}
+        if habit.solid and not known.page and _may_be_null(contract, declared[path]):
+            mine["type"] = _SOLID
         if habit.ids:
             mine["pattern"] = UUID
         if len(habit.kinds) == 1 and len(contract.solid(declared[path]).types - {"null"}) != 1:
-            mine["type"] = [*sorted(habit.kinds), *([] if habit.solid else ["null"])]
-        asked = habit.always and path[-1] not in around.required
-        if not mine and not asked:
-            continue
+            null = [] if habit.solid and not known.page else ["null"]
+            mine["type"] = [*sorted(habit.kinds), *null]
         here = out
-        for name in path[:-1]:
+        for name in path[:-1] if mine or asked else ():
             here = here.setdefault("properties", {}).setdefault(name, {})
         if asked:
             here.setdefault("required", []).append(path[-1])
@@ -113,16 +130,26 @@ def _may_be_null(contract: Contract, schema: Schema) -> bool:
     return contract.fits(schema, None)
 
 
-def _somewhere(habits: dict[Path, _Habit]) -> Schema:
-    """What is in some entries only, and must not go from all of them unseen."""
-    demands = []
-    for path, habit in habits.items():
-        if habit.there > habit.null and not (habit.always and habit.solid):
-            some: Schema = {"type": _SOLID}
-            for name in reversed(path):
-                some = {"type": "object", "required": [name], "properties": {name: some}}
-            demands.append({"anyOf": [{"maxItems": 0}, {"contains": some}]})
-    return {"allOf": demands} if demands else {}
+def _somewhere(known: Habits) -> Iterator[Schema]:
+    """What some entries had, and some still must have, where there is anything that could have it."""
+    for path, habit in known.of.items():
+        if habit.there == habit.null:
+            continue
+        solid: Schema = {"type": sorted(habit.kinds)}
+        if habit.ids:
+            solid["pattern"] = UUID
+        around = _with((*known.place.path, *path[:-1]), {"type": "object"})
+        yield {"anyOf": [_with((*known.place.path, *path), solid), {"not": around}]}
+
+
+def _with(path: Path, inner: Schema) -> Schema:
+    """Something that is so stands at `path`, in any entry where that goes through a list."""
+    for part in reversed(path):
+        if part == "*":
+            inner = {"type": "array", "contains": inner}
+        else:
+            inner = {"type": "object", "required": [part], "properties": {part: inner}}
+    return inner
 
 
 def _into(overlay: Schema, path: Path, demands: Schema) -> None:
@@ -140,27 +167,34 @@ def _into(overlay: Schema, path: Path, demands: Schema) -> None:
             overlay[key] = value
 
 
-def doubts(
-    contract: Contract, place: Place, bodies: Sequence[Json], pool: Pool, body: Json
-) -> Iterator[Doubt]:
+def doubts(known: Habits, pool: Pool, body: Json) -> Iterator[Doubt]:
     """Yield what all rows of a body lack that healthy ones had, unless that may well be chance."""
-    objects = [row for row in at(body, place.path) if isinstance(row, dict)]
+    objects = [row for row in at(body, known.place.path) if isinstance(row, dict)]
     rows = [nodes(row) for row in objects]
-    if not rows:
-        return
-    links = pool.links(objects)
+    links: list[Link] | None = None
     told: list[Path] = []
-    for path, habit in _habits(contract, place, bodies).items():
+    for path, habit in known.of.items() if rows else ():
         if any(path[: len(each)] == each for each in told):
             continue
         around = [row for row in rows if len(path) == 1 or isinstance(row.get(path[:-1]), dict)]
         drift = _difference(path, habit, around)
-        had = any(link.old.get(path) is not None and link.new.get(path) is None for link in links)
-        had = had and all(link.new.get(path) is None for link in links if link.old.get(path) is not None)
+        had = False
+        if not known.page and path in pool.paths and all(row.get(path) is None for row in rows):
+            links = _same(pool.links(objects)) if links is None else links
+            lost = sum(link.old.get(path) is not None for link in links)
+            # What one thing had and may lack is its own affair.
+            had = lost > 1 or (lost == 1 and habit.always and habit.solid)
         drift = drift or ("field_removed" if had else "")
-        if drift and (had or (1 / (habit.there + 2)) ** len(around) < _CHANCE[drift]):
+        if drift and (had or habit.tells(drift, len(around))):
             told.append(path)
-            yield Doubt(drift, (*place.path, *path), _words(drift, (*place.path, *path), habit, len(around)))
+            where = (*known.place.path, *path)
+            yield Doubt(drift, where, _words(drift, where, habit, len(around)))
+
+
+def _same(links: Iterable[Link]) -> list[Link]:
+    """Leave out two things that are only alike: they have ids, and not the same."""
+    mine = ("id",)
+    return [each for each in links if each.new.get(mine, each.old.get(mine)) == each.old.get(mine)]
 
 
 def _difference(path: Path, habit: _Habit, around: Sequence[Nodes]) -> str:

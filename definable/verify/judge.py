@@ -16,7 +16,6 @@ from definable.spec.paths import parse
 from definable.spec.toolkit import Paging, Tool
 from definable.verify.contracts import Contract
 from definable.verify.drift import OF_RULES, drift_of
-from definable.verify.expected import doubts
 from definable.verify.lists import moved_list
 from definable.verify.matching import Found, Matching, told, undo, where
 from definable.verify.paging import moved_cursor
@@ -42,8 +41,7 @@ class Judge:
 
     def settled(self, body: Json) -> bool:
         """Whether there is nothing to repair and nothing to say: true for nearly every response."""
-        expecting = self.known.expecting(self.arguments) if self.known else None
-        return expecting(body) if expecting else self.contract.settled(body)
+        return self.known.usual(self.arguments, body) if self.known else self.contract.settled(body)
 
     def __call__(self, body: Json) -> Repair | Unrepairable:
         """Return the body as its contract wants it, with every rule used; or why that cannot be."""
@@ -187,13 +185,7 @@ class Judge:
 
     def _doubted(self, found: Repair) -> Repair | Unrepairable:
         """Say what healthy answers had and this one lacks; refuse where it is read."""
-        if self.known is None or not (bodies := self.known.alike(self.arguments)):
-            return found
-        missed = [
-            each
-            for place in self.known.places
-            for each in doubts(self.contract, place, bodies, self.known.pool(place), found.body)
-        ]
+        missed = list(self.known.doubts(self.arguments, found.body)) if self.known else []
         read = [each.message for each in missed if each.path in self.contract.watched]
         if read:
             return Unrepairable((), (*read, *found.doubts), tuple(additions(self.contract, found.body)))

@@ -16,7 +16,7 @@ from definable.spec.paths import MISSING, show
 from definable.verify.contracts import Contract, shown
 from definable.verify.names import canonical, same, speaks_of_another
 from definable.verify.readings import read_as, ways
-from definable.verify.rows import TELLING, Link, Nodes, Path, Place, Pool, at, bits, canon, nodes, targets
+from definable.verify.rows import TELLING, Link, Nodes, Path, Place, Pool, at, bits, canon, nodes
 from definable.verify.shape import Json, Schema, Shape, kind
 
 ENOUGH = 8.0
@@ -70,7 +70,7 @@ class Matching:
         self.pool = pool
         self.rows = [each for each in at(body, place.path) if isinstance(each, dict)]
         self.flat = [nodes(row, pool.opaque) for row in self.rows]
-        self.declared = targets(contract, place.schema)
+        self.declared = place.declared
         self.reasons: list[str] = []
 
     @cached_property

@@ -6,17 +6,19 @@ outcome is judged in the same way whenever it is replayed, whatever was learned 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from itertools import islice
 
 from definable.calls import Heal, Lesson, digest
+from definable.spec.paths import show
 from definable.spec.toolkit import Tool, Toolkit
 from definable.verify.contracts import Contract
-from definable.verify.expected import expected
-from definable.verify.rows import Path, Place, Pool, at, places, targets
+from definable.verify.expected import Doubt, Habits, doubts, expected, habits
+from definable.verify.matching import Matching
+from definable.verify.rows import Path, Place, Pool, at, places
 from definable.verify.shape import Json
 
 Signature = tuple[tuple[str, bool | None], ...]
@@ -24,13 +26,20 @@ Signature = tuple[tuple[str, bool | None], ...]
 LASTS = timedelta(days=30)
 """How long a repair or a sample is good for; what a person accepted is good until it is rejected."""
 KEPT = 3
-"""Samples of a tool that count, the latest."""
-LARGEST = 64
-"""Entries of a list that a sample keeps."""
+"""Samples of one way to ask that count, the latest."""
+AMONG = 12
+"""Samples of a tool, the latest, among which these are."""
+MOST = 24
+"""Samples of a tool that are added in a day, whatever the answers."""
+_ENTRIES = (64, 16, 4)
+"""Entries of a list that a sample keeps: fewer where it would be too long."""
+LONGEST = 64_000
+"""Characters of a sample's body."""
 _VIEWS = 256
 _NEVER = "9999"
 SAMPLE_EVERY = timedelta(hours=1)
-"""A tool's next sample is taken after this time, unless the response has a new form."""
+"""The next sample of a way to ask is taken after this time, once there are `KEPT`."""
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +53,40 @@ class Patch:
     accepted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A healthy answer."""
+
+    arguments: dict[str, Json]
+    body: Json
+    lengths: dict[str, int]
+    """How long its lists were where they were cut, by path."""
+
+    @staticmethod
+    def of(lesson: Lesson) -> Sample:
+        """Read a row of the record."""
+        data = lesson.data
+        return Sample(data["arguments"], data["body"], data.get("lengths", {}))
+
+
 @dataclass
 class Known:
     """What is known of one tool at one moment."""
 
     contract: Contract
-    samples: list[tuple[dict[str, Json], Json]]
-    """Arguments and body, the latest last."""
+    paged: bool
+    samples: list[Sample]
+    """The latest last."""
     others: list[tuple[Contract, Json]]
     """Healthy bodies of the toolkit's other tools."""
     patches: list[Patch]
     rejected: frozenset[str]
     pools: dict[Path, Pool] = field(default_factory=dict)
-    _expecting: dict[Signature, Callable[[Json], bool] | None] = field(default_factory=dict)
+    _habits: dict[Signature, list[Habits]] = field(default_factory=dict)
+    _expecting: dict[Signature, Callable[[Json], bool]] = field(default_factory=dict)
 
     @cached_property
-    def places(self) -> list[Place]:
+    def places(self) -> tuple[Place, ...]:
         """Every place of the contract that has objects."""
         return places(self.contract)
 
@@ -71,11 +98,11 @@ class Known:
                 for there in places(contract):
                     if there.entity == place.entity:
                         _take(found, at(body, there.path))
-            for _, body in self.samples:
-                _take(found, at(body, place.path))
+            for each in self.samples:
+                _take(found, at(each.body, place.path))
             opaque = frozenset(
                 path
-                for path, schema in targets(self.contract, place.schema).items()
+                for path, schema in place.declared.items()
                 if (shape := self.contract.solid(schema)).data_keys and "object" in shape.types
             )
             self.pools[place.path] = Pool(list(found.values()), opaque)
@@ -84,22 +111,45 @@ class Known:
     def alike(self, arguments: Mapping[str, Json]) -> list[Json]:
         """Return the healthy answers to arguments of the same names."""
         mark = signature(arguments)
-        return [body for given, body in self.samples if signature(given) == mark]
+        return [each.body for each in self.samples if signature(each.arguments) == mark]
 
-    def expecting(self, arguments: Mapping[str, Json]) -> Callable[[Json], bool] | None:
-        """Return the contract made as strict as healthy answers to such arguments were; None without any."""
+    def habits(self, arguments: Mapping[str, Json]) -> list[Habits]:
+        """Return what healthy answers to such arguments had, at each place; nothing without any."""
         mark = signature(arguments)
-        if mark not in self._expecting:
+        if mark not in self._habits:
             bodies = self.alike(arguments)
-            self._expecting[mark] = expected(self.contract, self.places, bodies) if bodies else None
-        return self._expecting[mark]
+            page = self.paged
+            self._habits[mark] = [habits(p, bodies, page and not p.path) for p in self.places if bodies]
+        return self._habits[mark]
+
+    def doubts(self, arguments: Mapping[str, Json], body: Json) -> Iterator[Doubt]:
+        """Yield what healthy answers to such arguments had and this one lacks."""
+        for here in self.habits(arguments):
+            yield from doubts(here, self.pool(here.place), body)
+
+    def usual(self, arguments: Mapping[str, Json], body: Json) -> bool:
+        """Whether a body keeps to its contract and is like healthy ones, or differs as they differ."""
+        mark = signature(arguments)
+        if not self.habits(arguments):
+            return self.contract.settled(body)
+        if mark not in self._expecting:
+            self._expecting[mark] = expected(self.contract, self.habits(arguments))
+        return self._expecting[mark](body) or (
+            self.contract.settled(body) and not self._moved(body) and not any(self.doubts(arguments, body))
+        )
+
+    def _moved(self, body: Json) -> bool:
+        """Whether there is something new where something is gone."""
+        searches = (Matching(self.contract, place, self.pool(place), body) for place in self.places)
+        return any(each.new and each.gone for each in searches)
 
     def size(self, arguments: Mapping[str, Json], path: Path) -> int | None:
         """Return how long the list at `path` was for the very same arguments; None when they are new."""
-        for given, body in reversed(self.samples):
-            if given == arguments:
-                found = at(body, path)
-                return len(found[0]) if found and isinstance(found[0], list) else None
+        for each in reversed(self.samples):
+            if each.arguments == arguments:
+                found = at(each.body, path)
+                there = len(found[0]) if found and isinstance(found[0], list) else None
+                return each.lengths.get(show(path), there)
         return None
 
 
@@ -117,6 +167,7 @@ class Record:
         """Start with what the store has."""
         self.lessons: list[Lesson] = []
         self._known: dict[tuple[int, str, int], list[tuple[Toolkit, str, str, Known | None]]] = {}
+        self._samples: dict[tuple[str, str], list[Lesson]] = {}
         self.add(lessons)
 
     @property
@@ -126,7 +177,11 @@ class Record:
 
     def add(self, lessons: Iterable[Lesson]) -> None:
         """Take in what the store has since."""
-        self.lessons += [each for each in lessons if each.seq > self.seq]
+        for each in lessons:
+            if each.seq > self.seq:
+                self.lessons.append(each)
+                if each.kind == "sample":
+                    self._samples.setdefault((each.toolkit, each.tool), []).append(each)
 
     def at(self, toolkit: Toolkit, slug: str, known: int, moment: str) -> Known | None:
         """Return what was known of a tool at row `known` and at `moment`; None when that was nothing."""
@@ -147,19 +202,24 @@ class Record:
         self._known.setdefault((id(toolkit), slug, known), []).append((toolkit, since, until, view))
         return view
 
-    def due(self, toolkit: str, slug: str, moment: str) -> bool:
-        """Whether it is time for another sample of a tool."""
-        kept = self._samples(toolkit, slug)
-        return not kept or _after(kept[-1].at, SAMPLE_EVERY) <= moment
+    def due(self, toolkit: str, slug: str, arguments: Mapping[str, Json], moment: str) -> bool:
+        """Whether there may be another sample of this way to ask: of few, or after a while; never many."""
+        kept = self._samples.get((toolkit, slug), [])
+        if len(kept) >= MOST and _after(kept[-MOST].at, _DAY) > moment:
+            return False
+        mine = latest(kept, arguments)
+        return len(mine) < KEPT or _after(mine[-1].at, SAMPLE_EVERY) <= moment
 
-    def wants(self, toolkit: str, slug: str, form: str, moment: str) -> bool:
-        """Whether a sample of this form is worth keeping: it is new, or it is time for another."""
-        kept = self._samples(toolkit, slug)
-        return all(each.data["form"] != form for each in kept) or self.due(toolkit, slug, moment)
+    def sampled(self, toolkit: str, slug: str, arguments: Mapping[str, Json], since: str) -> bool:
+        """Whether there is a sample of this way to ask that is not older than `since`."""
+        mine = latest(self._samples.get((toolkit, slug), []), arguments)
+        return bool(mine) and mine[-1].at >= since
 
-    def _samples(self, toolkit: str, slug: str) -> list[Lesson]:
-        found = (each for each in reversed(self.lessons) if (each.toolkit, each.tool) == (toolkit, slug))
-        return list(islice((each for each in found if each.kind == "sample"), KEPT))[::-1]
+    def wants(self, toolkit: str, slug: str, data: Mapping[str, Json], moment: str) -> bool:
+        """Whether a sample that is due says anything that the last ones do not, or not any more."""
+        mine = latest(self._samples.get((toolkit, slug), []), data["arguments"])
+        same = [each.at for each in mine if each.data["body"] == data["body"]]
+        return not same or _after(same[-1], SAMPLE_EVERY) <= moment
 
     def proven(self, patch: str, moment: str) -> bool:
         """Whether a patch was proven within the hour, so that it need not be noted again."""
@@ -177,16 +237,27 @@ def _view(toolkit: Toolkit, slug: str, rows: list[Lesson]) -> Known | None:
     for each in rows:
         if each.kind == "sample":
             samples.setdefault(each.tool, []).append(each)
-    mine = [(each.data["arguments"], each.data["body"]) for each in samples.pop(slug, [])[-KEPT:]]
+    mine = [Sample.of(each) for each in _counting(samples.pop(slug, []))]
     others = [
         (other, each.data["body"])
         for name, lessons in samples.items()
-        for each in lessons[-KEPT:]
+        for each in _counting(lessons)[-KEPT:]
         if (other := _contract(toolkit, toolkit.tools.get(name))) is not None
     ]
     said = verdicts(rows)
     rejected = frozenset(name for name, verdict in said.items() if verdict == "rejected")
-    return Known(contract, mine, others, patches(rows), rejected)
+    paged = toolkit.tools[slug].paging is not None
+    return Known(contract, paged, mine, others, patches(rows), rejected)
+
+
+def latest(kept: Sequence[Lesson], arguments: Mapping[str, Json]) -> list[Lesson]:
+    """Return the samples that count for arguments of these names."""
+    mark = signature(arguments)
+    return [each for each in kept[-AMONG:] if signature(each.data["arguments"]) == mark][-KEPT:]
+
+
+def _counting(kept: Sequence[Lesson]) -> list[Lesson]:
+    return [each for each in kept[-AMONG:] if each in latest(kept, each.data["arguments"])]
 
 
 def verdicts(rows: Iterable[Lesson]) -> dict[str, str]:
@@ -237,16 +308,24 @@ def patch_id(tool: str, drift: str, detail: str) -> str:
     return digest([tool, drift, detail])[:10]
 
 
-def sample(arguments: Mapping[str, Json], body: Json) -> dict[str, Json]:
-    """Return the data of a sample; long lists are cut."""
-    form = digest([signature(arguments), _form(body)])
-    return {"arguments": dict(arguments), "body": _cut(body), "form": form}
+def sample(arguments: Mapping[str, Json], body: Json) -> dict[str, Json] | None:
+    """Return the data of a sample, long lists cut; None when it is too long even so."""
+    for most in _ENTRIES:
+        lengths: dict[str, int] = {}
+        cut = _cut(body, most, (), lengths)
+        if len(json.dumps(cut)) <= LONGEST:
+            return {"arguments": dict(arguments), "body": cut, "lengths": lengths}
+    return None
 
 
-def _cut(value: Json) -> Json:
+def _cut(value: Json, most: int, path: Path, lengths: dict[str, int]) -> Json:
     if isinstance(value, dict):
-        return {key: _cut(each) for key, each in value.items()}
-    return [_cut(each) for each in value[:LARGEST]] if isinstance(value, list) else value
+        return {key: _cut(each, most, (*path, key), lengths) for key, each in value.items()}
+    if not isinstance(value, list):
+        return value
+    if len(value) > most and "*" not in path:
+        lengths[show(path)] = len(value)
+    return [_cut(each, most, (*path, "*"), lengths) for each in value[:most]]
 
 
 def signature(arguments: Mapping[str, Json]) -> Signature:
@@ -254,11 +333,3 @@ def signature(arguments: Mapping[str, Json]) -> Signature:
     return tuple(
         sorted((name, value if isinstance(value, bool) else None) for name, value in arguments.items())
     )
-
-
-def _form(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {key: _form(each) for key, each in sorted(value.items())}
-    if isinstance(value, list):
-        return [form for n, each in enumerate(value) if (form := _form(each)) not in map(_form, value[:n])]
-    return type(value).__name__

@@ -12,7 +12,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from definable.verify.contracts import Contract
 from definable.verify.shape import Json, Schema
@@ -33,11 +33,14 @@ class Place:
     entity: str
     """What they are, the same in all tools of a toolkit; empty for objects without a name."""
     schema: Schema
+    declared: Mapping[Path, Schema]
+    """What is declared in each object, and in the objects in it."""
 
 
-def places(contract: Contract) -> list[Place]:
+@lru_cache(maxsize=1024)
+def places(contract: Contract) -> tuple[Place, ...]:
     """Return every place of a contract, the outer ones first."""
-    return list(_places(contract, contract.schema, ()))
+    return tuple(_places(contract, contract.schema, ()))
 
 
 def _places(contract: Contract, schema: Schema, path: Path) -> Iterator[Place]:
@@ -48,7 +51,7 @@ def _places(contract: Contract, schema: Schema, path: Path) -> Iterator[Place]:
         yield from _places(contract, shape.items, (*path, "*"))
         return
     if (not path or path[-1] == "*") and "object" in shape.types and not shape.branches:
-        yield Place(path, " ".join(sorted(shape.entity)), schema)
+        yield Place(path, " ".join(sorted(shape.entity)), schema, targets(contract, schema))
     if not shape.branches:
         for name, inner in shape.properties.items():
             yield from _places(contract, inner, (*path, name))

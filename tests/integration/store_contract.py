@@ -651,6 +651,21 @@ class StoreContract:
         ]
         assert store.known(after=2) == [a_lesson("rejected").model_copy(update={"seq": 3})]
 
+    def test_samples_that_no_run_can_need_are_forgotten(self, store: Store, clock: FakeClock) -> None:
+        """The last ones stay, so do those that are younger than a run that may go on, and all else."""
+        early, late = "2025-12-01T00:00:00.000Z", "2100-01-01T00:00:00.000Z"
+        store.learn(a_lesson(kind) for kind in ("sample", "patch", "sample", "sample"))
+        since = store.run("r1").created_at
+        store.learn([a_lesson("sample").model_copy(update={"at": since})] * 2)
+        assert store.thin("hex", "OTHER", 0, late, early) == 0
+        assert store.thin("hex", "T", 1, a_lesson("patch").at, early) == 0
+        assert store.thin("hex", "T", 2, late, early) == 1
+        store.set_status("r1", RunStatus.FAILED)
+        assert store.thin("hex", "T", 2, late, early) == 0
+        assert [each.seq for each in store.known()] == [2, 3, 4, 5, 6]
+        assert store.thin("hex", "T", 1, late, late) == 3
+        assert [each.seq for each in store.known()] == [2, 6]
+
     def test_what_another_process_learned_is_seen_behind_ours(self, clock: FakeClock) -> None:
         """Numbers of two openings of one database never meet, and grow in the order of the commits."""
         with self.make(clock) as one, self.make(clock) as other:
