@@ -19,8 +19,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -114,7 +114,14 @@ class CountingWorld(World):
     def effect(self, tool: str, key: str) -> None:
         """Count a change."""
         super().effect(tool, key)
-        self.shared["effects"] += 1
+        self.shared["effects"] = len(self.state["effects"])
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Count nothing that leaves no trace."""
+        with super().rehearsal():
+            yield
+        self.shared["effects"] = len(self.state["effects"])
 
 
 def sandbox(shared: Shared, told: Connection, faults: list[dict[str, Any]]) -> None:
