@@ -56,6 +56,7 @@ class Failure(StrEnum):
     NETWORK = "network"
     NO_CREDENTIALS = "no_credentials"
     TOO_LARGE = "too_large"
+    WRONG_HOST = "wrong_host"
 
 
 class ToolCall(Fact):
@@ -87,12 +88,27 @@ class ToolCall(Fact):
         return digest([self.tool, self.arguments])[:32]
 
 
+class Rewording(Fact):
+    """How one place of a call's arguments is sent when the server no longer takes it as the toolkit has it.
+
+    `path` is where it stands, such as `files[*].path`. `to` is the new path (`rename`), the JSON type
+    (`coerce`), or the server's word for the value `of` (`word`).
+    """
+
+    rule: Literal["rename", "coerce", "word"]
+    path: str
+    to: str
+    of: str = ""
+
+
 class Send(Fact):
     """Order: perform one attempt. `delay` is in seconds; `role` tells the call itself from its children."""
 
     kind: Literal["send"] = "send"
     tool: str
     arguments: dict[str, Json]
+    """In the toolkit's names, whatever `changes` makes of them on the wire."""
+    changes: tuple[Rewording, ...] = ()
     role: Literal["call", "before", "look", "poll", "page", "who"] = "call"
     """`who` is no part of a call: it asks whose the key is."""
     attempt: int = 1
@@ -119,6 +135,12 @@ class Ask(Fact):
     arguments_hash: str
     candidates: tuple[dict[str, Json], ...] = ()
     """What may be the lost effect, when `reason` is `review`."""
+    diff: tuple[str, ...] = ()
+    """What does not fit, line by line, when a request or a response has another form than agreed."""
+    yes: str = ""
+    """What approving does, in a few words, where that is not plain."""
+    no: str = ""
+    """What denying does."""
 
 
 Order = Annotated[Send | Ask, Field(discriminator="kind")]
@@ -252,6 +274,8 @@ class Verdict(Fact):
     """Seconds the server asked to wait, already relative to its own clock."""
     fields: tuple[str, ...] = ()
     """The arguments that the server named, on `invalid_input`."""
+    diff: tuple[str, ...] = ()
+    """What does not fit, line by line, on drift that could not be repaired."""
 
 
 class Attempt(Fact):

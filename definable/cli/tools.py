@@ -263,5 +263,5 @@ def code(receipt: Receipt) -> int:
         return 0
     if receipt.status == "needs_review":
         return 3
-    upstream = {"auth_expired", "no_credentials", "network", "upstream_5xx"}
+    upstream = {"auth_expired", "no_credentials", "network", "upstream_5xx", "wrong_host"}
     return 5 if receipt.failure.value in upstream else 1

@@ -18,6 +18,7 @@ FAILURES = {
     "drift": "the answer has another shape than agreed",
     "request_drift": "the request's shape is no longer accepted",
     "false_success": "said yes, but did not do it",
+    "wrong_host": "not the API that was expected",
     "too_large": "the answer is too large",
     "unknown_outcome": "no answer: it may or may not have happened",
     "upstream_5xx": "the service failed",

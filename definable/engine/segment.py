@@ -164,6 +164,7 @@ class Segment:
                     exclusive=frozenset(n for n, kit in toolkits.items() if is_exclusive(kit, self.environ)),
                     web={name: web(kit, places[name]) for name, kit in toolkits.items()},
                     record=self.record,
+                    hosts=places,
                 ),
                 doors=doors,
                 store=self.store,

@@ -17,6 +17,7 @@ from definable.graph.state import Dispatch
 from definable.quota.admission import Wait
 from definable.spec.toolkit import Toolkit
 from definable.store import RunStatus
+from definable.verify.changes import as_sent
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 
@@ -229,9 +230,11 @@ def _leaving(context: Context, call: str, order: Send) -> Callable[[], object]:
     if (effect := order.effect) is None:
         return store.check
 
+    sending = as_sent(context.catalog[order.tool][1], order.arguments, order.changes)
+
     def into_the_ledger() -> None:
         with store.together(run, effect, durable=True):
-            store.intend(effect, run, call, order.tool, order.arguments, attempt=order.attempt)
+            store.intend(effect, run, call, order.tool, sending, attempt=order.attempt)
             store.sent(effect, order.attempt)
 
     return into_the_ledger

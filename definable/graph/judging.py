@@ -12,7 +12,11 @@ from definable.spec.artifacts import SHAPES
 from definable.spec.workflow import Step
 from definable.verify.grounding import ground
 
-ENDINGS = {Failure.NETWORK: UpstreamError, Failure.AUTH_EXPIRED: CredentialsError}
+ENDINGS = {
+    Failure.NETWORK: UpstreamError,
+    Failure.WRONG_HOST: UpstreamError,
+    Failure.AUTH_EXPIRED: CredentialsError,
+}
 """Failures of a declared call that are nobody's mistake in the workflow."""
 
 

@@ -101,7 +101,7 @@ def _model_failed(context: Context, work: State, step: Step, failure: dict[str, 
         asked = context.ask("", n, ask, step)
         work["asks"] = [asked]
         return "approval"
-    if move is Move.WAIT or (move is Move.RETRY and work["tries"] + 1 < TRIES):
+    if move is Move.WAIT or (move in (Move.RETRY, Move.REREAD) and work["tries"] + 1 < TRIES):
         key = f"{context.run.id}/{step.id}"
         work["pause"] = wait if wait is not None else backoff(key, work["tries"], base=1.0, cap=60.0)
         work["tries"] += 1

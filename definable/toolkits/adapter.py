@@ -107,7 +107,7 @@ class Adapter:
         and UsageError for arguments that make no request; they were not normalised then.
         """
         tool = self._toolkit.tools[send.tool]
-        request = build(self._toolkit, tool, send.arguments)
+        request = build(self._toolkit, tool, send.arguments, send.changes)
         async with self._room:
             return await self._attempted(send.role, tool, request, leaving)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from definable.calls import Rewording
 from definable.errors import UsageError
 from definable.spec.lookup import Json
 from definable.spec.toolkit import Tool, Toolkit
+from definable.verify.changes import placed
 
 PLACE = re.compile(r"\{(\w+)\}")
 
@@ -25,21 +27,19 @@ class Request:
     json: Json = None
 
 
-def build(toolkit: Toolkit, tool: Tool, arguments: Mapping[str, Json]) -> Request:
+def build(
+    toolkit: Toolkit, tool: Tool, arguments: Mapping[str, Json], changes: Iterable[Rewording] = ()
+) -> Request:
     """Return the request for normalised arguments: those of the path, then the query or the body.
 
     GET and DELETE send the rest in the query; other methods in a JSON body, but for what `query` names.
-    UsageError when a part of the path is missing or could lead to another place.
+    `changes` put both into the server's own words. UsageError when a part of the path is missing or could
+    lead to another place.
     """
-    in_path = PLACE.findall(tool.path)
     path = PLACE.sub(lambda m: _segment(m[1], arguments.get(m[1])), tool.path)
-    rest = {name: value for name, value in arguments.items() if name not in in_path}
-    if tool.method in ("GET", "DELETE"):
-        return Request(tool.method, path, tuple(_query(toolkit, rest)))
-    body = {name: value for name, value in rest.items() if name not in tool.query}
-    asked = {name: value for name, value in rest.items() if name in tool.query}
-    empty = not body and tool.optional_body
-    return Request(tool.method, path, tuple(_query(toolkit, asked)), None if empty else body)
+    query, body = placed(tool, arguments, changes)
+    bodiless = tool.method in ("GET", "DELETE") or (not body and tool.optional_body)
+    return Request(tool.method, path, tuple(_query(toolkit, query)), None if bodiless else body)
 
 
 def _segment(name: str, value: Json) -> str:

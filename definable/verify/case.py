@@ -43,6 +43,8 @@ class Catalog:
     """Toolkit name → origin of the product's pages for people."""
     record: Record = field(default_factory=Record)
     """What is known of the products' responses."""
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    """Toolkit name → the address to which its requests go, for messages."""
 
     def __getitem__(self, slug: str) -> tuple[Toolkit, Tool]:
         """Return the toolkit and the tool behind a slug."""
@@ -77,6 +79,8 @@ class Case:
     doubts: list[str] = field(default_factory=list)
     follows: bool = False
     """A list is being read to its end, so that a cursor is used as soon as it is there."""
+    spoken: set[str] = field(default_factory=set)
+    """The toolkits whose host has answered with JSON: it is the right one, whatever else it says."""
     retries: int = 0
     margin: Margin | None = None
     decided_by: str = ""
@@ -123,6 +127,8 @@ class Case:
 
     def saw(self, send: Send, outcome: Outcome, verdict: Verdict) -> None:
         """Note one attempt or look."""
+        if outcome.media == "json":
+            self.spoken.add(self.catalog[send.tool][0].toolkit)
         self.trail.append(
             Attempt(
                 role=send.role,

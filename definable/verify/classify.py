@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -24,11 +25,17 @@ BY_STATUS = {
 }
 
 
-def classify(toolkit: Toolkit, tool: Tool, outcome: Outcome) -> Verdict:
-    """Return the verdict on `outcome`, before any look into the body of a success."""
+def classify(toolkit: Toolkit, tool: Tool, outcome: Outcome, host: str = "") -> Verdict:
+    """Return the verdict on `outcome`, before any look into the body of a success.
+
+    `host` is the address that the request went to, for messages.
+    """
     if outcome.status is None:
         return _without_answer(tool, outcome)
     status = outcome.status
+    if _is_page(outcome) or 300 <= status < 400:
+        words = _elsewhere(toolkit, outcome, host)
+        return Verdict(failure=Failure.WRONG_HOST, phase=outcome.phase, message=words)
     if 200 <= status < 300:
         return Verdict(failure=Failure.OK, phase=Phase.COMMITTED)
     words = _words(toolkit, tool, outcome)
@@ -36,10 +43,6 @@ def classify(toolkit: Toolkit, tool: Tool, outcome: Outcome) -> Verdict:
         failure = Failure.CAPACITY
     elif status >= 500:
         failure = Failure.UPSTREAM_5XX
-    elif 300 <= status < 400:
-        where = outcome.headers.get("location", "elsewhere")
-        words = f"redirected to {where}: is {toolkit.base_url.env} the API's own address?"
-        failure = Failure.NOT_FOUND
     else:
         failure = BY_STATUS.get(status, Failure.INVALID_INPUT)
     return Verdict(
@@ -47,6 +50,37 @@ def classify(toolkit: Toolkit, tool: Tool, outcome: Outcome) -> Verdict:
         phase=outcome.phase,
         message=f"{status}: {words}",
         retry_after=retry_after(outcome.headers),
+    )
+
+
+def spoken_of(verdict: Verdict) -> Failure:
+    """Return the class of a web page from a host that has shown that it is the right one."""
+    return Failure.DRIFT if verdict.phase is Phase.COMMITTED else Failure.NOT_FOUND
+
+
+def _is_page(outcome: Outcome) -> bool:
+    """Whether this is a page or a text where an API would speak JSON; a 401, 429 or 5xx may well be one."""
+    status, body = outcome.status or 0, outcome.body
+    if outcome.media != "text" or not isinstance(body, str) or status in (401, 429) or status >= 500:
+        return False
+    of_json = "json" in outcome.headers.get("content-type", "").lower() or body.lstrip()[:1] in ("{", "[")
+    page = "html" in outcome.headers.get("content-type", "").lower() or body.lstrip()[:1] == "<"
+    return page or (status < 300 and not of_json)
+
+
+def _elsewhere(toolkit: Toolkit, outcome: Outcome, host: str) -> str:
+    """Say for people that this is not the product's API, what it is instead, and what to check."""
+    known = toolkit.base_url
+    if 300 <= (outcome.status or 0) < 400:
+        what = f"redirects to {outcome.headers.get('location', 'another address')} ({outcome.status})"
+    else:
+        text = outcome.body if isinstance(outcome.body, str) else ""
+        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.I | re.S)
+        words = " ".join((title[1] if title else re.sub(r"<[^>]*>", " ", text)).split())[:80]
+        what = f"answers with a web page or text and no JSON ({outcome.status}, {words!r})"
+    return (
+        f"{host or 'the host'} {what}: it does not look like the API of {toolkit.title}. "
+        f"Check {known.env}: it must be the API's own address, such as {known.default}"
     )
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from definable.calls import Ask, Decision, Failure, Heal, Outcome, Phase, Send, Verdict
+from definable.calls import Ask, Decision, Failure, Heal, Outcome, Phase, Rewording, Send, Verdict, digest
+from definable.spec.model import Evidence
+from definable.spec.toolkit import Tool, Toolkit
 from definable.verify.case import Case, Flow
-from definable.verify.classify import classify
+from definable.verify.changes import as_sent, placed
+from definable.verify.classify import classify, spoken_of
 from definable.verify.contracts import Contract
 from definable.verify.judge import Judge
-from definable.verify.plan import TRANSIENT, TRIES, Move, backoff, plan
+from definable.verify.plan import REREADS, TRANSIENT, TRIES, Move, backoff, plan
 from definable.verify.readback import unmet
 from definable.verify.repair import Repair
+from definable.verify.request import Adapted, Proof, Unadaptable, understand
+
+ADAPTATIONS = 5
+"""In how many forms a request is sent, at most, after the server has refused it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,29 @@ class Delivered:
     move: Move
     verdict: Verdict
     body: Any = None
+
+
+@dataclass
+class _Way:
+    """How one request is on its way: what was changed in it, and what is noted once it has come through."""
+
+    case: Case
+    slug: str
+    arguments: dict[str, Any]
+    role: Any
+    changes: tuple[Rewording, ...] = ()
+    refused: set[str] = field(default_factory=set)
+    """The forms in which the server has refused it."""
+    rereads: int = 0
+    retries: int = 0
+    waits: int = 0
+    heals: list[Heal] = field(default_factory=list)
+
+    def again(self, verdict: Verdict, n: int) -> float:
+        """Note that it is sent again after a failure, for the n-th time (from 0); return after how long."""
+        delay = backoff(f"{self.case.call.id}/{self.slug}", n, base=1.0, cap=30.0)
+        self.heals.append(Heal(failure=verdict.failure, rule="retry", detail=f"sent again after {delay:g} s"))
+        return delay
 
 
 def deliver(
@@ -34,54 +64,131 @@ def deliver(
     why: str = "",
     retry: bool = False,
 ) -> Flow[Delivered]:
-    """Send until ACCEPT, LOOK (the effect is in doubt) or FAIL; waits, retries and new keys are seen to here.
+    """Send until ACCEPT, LOOK (the effect is in doubt) or FAIL; waits, retries, new keys and other words are
+    seen to here.
 
     The first attempt is made after `delay` seconds, for the reason in `why`; with `retry` it repeats one that
     a transient failure spoiled. WAIT: nothing was sent, for others were in the call's place since its first
     look, which has to be made again.
     """
-    tool = case.catalog[slug][1]
+    way = _Way(case, slug, arguments, role)
     fresh = False
-    waits = 0
-    retries: list[Heal] = []
     while True:
-        order = _order(case, slug, arguments, role, delay=delay, fresh=fresh, retry=retry, why=why)
+        order = _order(way, delay=delay, fresh=fresh, retry=retry, why=why)
         outcome = yield from _attempt(case, order)
         if outcome.cause == "others":
             return Delivered(Move.WAIT, classify(*case.catalog[slug], outcome))
-        verdict, body = examine(case, slug, arguments, outcome)
-        move = plan(verdict, tool.effect)
+        verdict, body = examine(case, order, outcome)
+        move = plan(verdict, case.catalog[slug][1].effect)
         case.saw(order, outcome, verdict)
         delay, fresh, retry, why = 0.0, False, False, verdict.message
         if move is Move.RETRY:
-            if len(retries) + 1 >= TRIES:
+            way.retries += 1
+            if way.retries >= TRIES:
                 return Delivered(Move.FAIL, verdict)
-            delay = backoff(f"{case.call.id}/{slug}", len(retries), base=1.0, cap=30.0)
-            retry = verdict.failure in TRANSIENT
-            again = f"sent again after {delay:g} s"
-            retries.append(Heal(failure=verdict.failure, rule="retry", detail=again))
+            delay, retry = way.again(verdict, way.retries - 1), verdict.failure in TRANSIENT
         elif move is Move.WAIT:
-            delay = _pause(case, verdict, waits)
-            waits += 1
+            delay = _pause(case, verdict, way.waits)
+            way.waits += 1
         elif move is Move.REFRESH:
             fresh = True
             case.heal(verdict.failure, "next_source", f"{outcome.credential or 'the key'} was refused")
         elif move is Move.PARK:
             yield from _park(case, slug, verdict)
+        elif move is Move.REREAD and way.rereads < REREADS:
+            way.rereads += 1
+            delay = way.again(verdict, way.rereads - 1)
+        elif move is Move.REREAD:
+            if not (yield from _odd(way, verdict)):
+                return Delivered(Move.FAIL, verdict)
+        elif move is Move.ADAPT:
+            if not (yield from _adapt(way, verdict, body)):
+                return Delivered(Move.FAIL, verdict)
         else:
-            case.heals += retries if move is Move.ACCEPT else []
+            case.heals += way.heals if move is Move.ACCEPT else []
             return Delivered(move, verdict, body)
 
 
-def _order(case: Case, slug: str, arguments: dict[str, Any], role: Any, **how: Any) -> Send:
+def _odd(way: _Way, verdict: Verdict) -> Flow[bool]:
+    """The answer stays one that cannot be read: True when a person says that it is to be read once more."""
+    if verdict.failure is not Failure.DRIFT:
+        return False
+    toolkit = way.case.catalog[way.slug][0]
+    return (
+        yield from _review(
+            way,
+            f"{toolkit.title} answers {way.slug} in another form than agreed: {verdict.message}",
+            verdict.diff,
+            yes="read it again, once it is well or the toolkit's file fits it",
+            no="the read fails",
+        )
+    )
+
+
+def _adapt(way: _Way, verdict: Verdict, reading: Adapted | Unadaptable) -> Flow[bool]:
+    """Put a refused request into the server's own words. False: it fails as it is.
+
+    A 4xx did nothing, so nothing is there twice. A write is changed only where both sides were named, or
+    nothing but casing and type, and where what was written can be read back; anything less a person decides.
+    """
+    tool = way.case.catalog[way.slug][1]
+    way.refused.add(digest(as_sent(tool, way.arguments, way.changes)))
+    changes = (*way.changes, *(reading.changes if isinstance(reading, Adapted) else ()))
+    tried = digest(as_sent(tool, way.arguments, changes)) in way.refused or len(way.refused) > ADAPTATIONS
+    if isinstance(reading, Adapted) and not tried:
+        seen = not tool.effect.writes or (
+            reading.proof is not Proof.LIKELY and tool.evidence is Evidence.STATE
+        )
+        if seen or (yield from _review(way, *_asked(way, verdict), yes="send it like that", no="it fails")):
+            way.changes = changes
+            way.heals += [heal for heal in reading.heals if heal not in way.heals]
+            return True
+        return False
+    return (
+        yield from _review(
+            way,
+            *_asked(way, verdict),
+            yes="send it again as it was, once the server takes it",
+            no="the call fails, and nothing was done",
+        )
+    )
+
+
+def _asked(way: _Way, verdict: Verdict) -> tuple[str, tuple[str, ...]]:
+    toolkit = way.case.catalog[way.slug][0]
+    words = f"{toolkit.title} takes {way.slug} in another form than agreed: {verdict.message}"
+    return words, verdict.diff
+
+
+def _review(way: _Way, question: str, diff: tuple[str, ...], *, yes: str, no: str) -> Flow[bool]:
+    """Ask a person what no rule can decide; the run holds nothing meanwhile."""
+    case = way.case
+    reply = yield Ask(
+        reason="review",
+        question=question,
+        tool=way.slug,
+        arguments=way.arguments,
+        arguments_hash=digest([way.slug, way.arguments])[:32],
+        diff=diff,
+        yes=yes,
+        no=no,
+    )
+    assert isinstance(reply, Decision), "an Ask is answered by a Decision"  # noqa: S101
+    case.decided_by = reply.by
+    return reply.approve
+
+
+def _order(way: _Way, **how: Any) -> Send:
     """Return the order for the next attempt; one of the call itself is counted."""
-    case.attempts += role == "call"
-    writes = role == "call" and case.catalog[slug][1].effect.writes
+    case, called = way.case, way.role == "call"
+    case.attempts += called
+    writes = called and case.catalog[way.slug][1].effect.writes
     return Send(
-        tool=slug,
-        arguments=arguments,
-        role=role,
-        attempt=case.attempts if role == "call" else 1,
+        tool=way.slug,
+        arguments=way.arguments,
+        changes=way.changes,
+        role=way.role,
+        attempt=case.attempts if called else 1,
         effect=case.call.effect_id if writes else None,
         alone=case.place if case.alone else "",
         **how,
@@ -125,23 +232,39 @@ def _park(case: Case, slug: str, verdict: Verdict) -> Flow[None]:
     case.heal(Failure.AUTH_EXPIRED, "resumed", "waited for a new key")
 
 
-def examine(case: Case, slug: str, arguments: dict[str, Any], outcome: Outcome) -> tuple[Verdict, Any]:
+def examine(case: Case, order: Send, outcome: Outcome) -> tuple[Verdict, Any]:
     """Return the verdict and, for a success, the body after validation and repair.
 
-    A read whose answer is about something else than was asked for is no success.
+    A read whose answer is about something else than was asked for is no success. With REQUEST_DRIFT comes how
+    the request may be put into the server's words.
     """
-    tool = case.catalog[slug][1]
-    verdict, body = _validated(case, slug, arguments, outcome)
+    toolkit, tool = case.catalog[order.tool]
+    verdict, body = _validated(case, order.tool, order.arguments, outcome)
+    if verdict.failure is Failure.INVALID_INPUT and outcome.status in (400, 422):
+        return _understood(toolkit, tool, order, outcome, verdict)
     if verdict.failure is not Failure.OK or tool.effect.writes:
         return verdict, body
-    if wrong := unmet(tool.expect, {"arguments": arguments, "result": body}):
+    if wrong := unmet(tool.expect, {"arguments": order.arguments, "result": body}):
         return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message="; ".join(wrong)), None
     return verdict, body
 
 
+def _understood(
+    toolkit: Toolkit, tool: Tool, order: Send, outcome: Outcome, verdict: Verdict
+) -> tuple[Verdict, Adapted | Unadaptable | None]:
+    query, body = placed(tool, order.arguments, order.changes)
+    contract = Contract.of_arguments(toolkit, tool)
+    reading = understand(contract, {**query, **body}, frozenset(query), outcome.body)
+    if reading is None:
+        return verdict, None
+    return verdict.model_copy(update={"failure": Failure.REQUEST_DRIFT, "diff": reading.diff}), reading
+
+
 def _validated(case: Case, slug: str, arguments: dict[str, Any], outcome: Outcome) -> tuple[Verdict, Any]:
     toolkit, tool = case.catalog[slug]
-    verdict = classify(toolkit, tool, outcome)
+    verdict = classify(toolkit, tool, outcome, case.catalog.hosts.get(toolkit.toolkit, ""))
+    if verdict.failure is Failure.WRONG_HOST and toolkit.toolkit in case.spoken:
+        verdict = verdict.model_copy(update={"failure": spoken_of(verdict)})
     if verdict.failure is not Failure.OK:
         return verdict, None
     contract = Contract.of_response(toolkit, tool)
@@ -168,7 +291,7 @@ def _mend(case: Case, slug: str, judge: Judge, outcome: Outcome, verdict: Verdic
         _note_status(case, slug, outcome)
         return verdict, mended.body
     words = f"{outcome.status}, but the response is not what it was: {mended.message}"
-    return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message=words), None
+    return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message=words, diff=mended.diff), None
 
 
 def _note_status(case: Case, slug: str, outcome: Outcome) -> None:

@@ -67,7 +67,8 @@ def advance(flow: Flow[Receipt], reply: Reply | None) -> Order | Receipt:
 
 
 def _alike(now: Order, then: Order) -> bool:
-    return (now.kind, now.tool, now.arguments) == (then.kind, then.tool, then.arguments)
+    changed = getattr(now, "changes", ()) != getattr(then, "changes", ())
+    return not changed and (now.kind, now.tool, now.arguments) == (then.kind, then.tool, then.arguments)
 
 
 def _read(case: Case) -> Flow[Receipt]:

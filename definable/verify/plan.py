@@ -16,6 +16,8 @@ class Move(StrEnum):
     ACCEPT = "accept"
     WAIT = "wait"
     RETRY = "retry"
+    REREAD = "reread"
+    ADAPT = "adapt"
     REFRESH = "refresh"
     PARK = "park"
     LOOK = "look"
@@ -44,19 +46,32 @@ TABLE: tuple[Row, ...] = (
     Row(Failure.UPSTREAM_5XX, None, False, Move.RETRY, "a read changes nothing: safe to send again"),
     Row(Failure.UPSTREAM_5XX, None, True, Move.LOOK, "it may have happened: look before sending again"),
     Row(Failure.UNKNOWN_OUTCOME, None, None, Move.LOOK, "it may have happened: look before sending again"),
-    Row(Failure.DRIFT, None, False, Move.RETRY, "read again: it may have been one bad answer"),
+    Row(Failure.DRIFT, None, False, Move.REREAD, "it may have been one bad answer; if not, a person decides"),
     Row(Failure.DRIFT, None, True, Move.LOOK, "accepted, but the answer cannot be read: look instead"),
+    Row(
+        Failure.WRONG_HOST, Phase.COMMITTED, True, Move.LOOK, "a web page said yes: look whether it happened"
+    ),
+    Row(
+        Failure.WRONG_HOST,
+        None,
+        None,
+        Move.REREAD,
+        "it may have been one odd page; if not, it is not the API",
+    ),
+    Row(Failure.REQUEST_DRIFT, None, None, Move.ADAPT, "nothing happened: send it in the server's own words"),
     Row(Failure.TOO_LARGE, None, None, Move.FAIL, "it would be as large again: ask for less at a time"),
     Row(Failure.PERMISSION, None, None, Move.FAIL, "waiting does not help"),
     Row(Failure.NOT_FOUND, None, None, Move.FAIL, "waiting does not help"),
     Row(Failure.INVALID_INPUT, None, None, Move.FAIL, "the same request would be refused again"),
     Row(Failure.CONFLICT, None, None, Move.FAIL, "the same request would be refused again"),
-    Row(Failure.REQUEST_DRIFT, None, None, Move.FAIL, "the same request would be refused again"),
     Row(Failure.FALSE_SUCCESS, None, None, Move.FAIL, "the server did not do all that it accepted"),
 )
 
 TRIES = 5
 """Attempts for transient failures (`retry`). Waits for quota and keys are not counted."""
+
+REREADS = 2
+"""How often an answer that cannot be read is asked for again (`reread`)."""
 
 TRANSIENT = frozenset({Failure.NETWORK, Failure.UPSTREAM_5XX, Failure.UNKNOWN_OUTCOME})
 """Failures that may pass by themselves: to send again after one takes one of the run's retries."""

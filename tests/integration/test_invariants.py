@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from definable.calls import Outcome, Send
+from definable.calls import Decision, Outcome, Send
 from definable.engine import segment
 from definable.errors import ModelError
 from definable.graph.build import build
@@ -87,13 +87,18 @@ def test_one_door() -> None:
 async def test_nothing_passes_unverified(
     hexes: Hexes, bench: Bench, script: type[Script], tmp_path: Path
 ) -> None:
-    """A result that does not fit its contract never reaches the model; it is told that the call failed."""
+    """A result that does not fit its contract waits for a person; the model hears that the call failed."""
     use = ToolUse(id="a", name="HEX_LIST_PROJECTS", arguments={"limit": 2})
     other = ToolUse(id="b", name="HEX_LIST_GROUPS", arguments={"limit": 2})
     script.turns = [[use, other], FINDINGS]
     remove = {"fault": "drift_remove", "times": 99, "with": {"path": "values[*].title"}}
     async with hexes({"tool": "HEX_LIST_PROJECTS", **remove}) as hex:
         row = await bench.run(hex, workflow(tmp_path, "HEX_LIST_*"), {})
+        assert (row.status, row.reason) == ("waiting", "review")
+        async with bench.open(hex) as runner:
+            asked = runner.answer(row.id, None, Decision(approve=False, by="ann")).ask
+            assert "wrong: values[*].title" in asked.diff[0].replace("values[0]", "values[*]")
+            row = await runner.resume(row.id)
     assert row.status == "done", row.error
     told = script.requests[1].history[0].results[0]
     assert told.error

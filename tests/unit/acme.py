@@ -281,6 +281,11 @@ def call(tool: str, **arguments: Any) -> ToolCall:
     return ToolCall(id="step.1", tool=tool, arguments=arguments, step="step", run="run")
 
 
+def answered(people: list[Decision]) -> Decision:
+    """Return what the next person says; when nobody is left, a question is denied."""
+    return people.pop(0) if people else Decision(approve=False, by="nobody")
+
+
 def run(
     asked: ToolCall, acme: Acme, *decisions: Decision, catalog: Catalog = CATALOG
 ) -> tuple[Receipt, list[Exchange]]:
@@ -291,7 +296,7 @@ def run(
     step: Order | Receipt = advance(flow, None)
     while not isinstance(step, Receipt):
         assert len(history) < 500, "the flow does not end"
-        reply: Reply = people.pop(0) if isinstance(step, Ask) else acme.perform(step)
+        reply: Reply = answered(people) if isinstance(step, Ask) else acme.perform(step)
         history.append(Exchange(call=asked.id, n=len(history), order=step, reply=reply))
         step = advance(flow, reply)
     return step, history

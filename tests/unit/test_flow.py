@@ -234,15 +234,67 @@ def test_garbage_after_a_write_is_looked_past() -> None:
     assert rules(receipt) == [("drift", "adopted")]
 
 
-def test_garbage_on_a_read_is_read_again_and_then_refused() -> None:
-    """One bad answer is passed over; when it stays bad, the receipt says what came."""
-    bad = answer(200, "<html>maintenance</html>")
-    acme = Acme(ACME_GET=[bad])
+def test_garbage_on_a_read_is_read_again() -> None:
+    """One bad answer is passed over, and twice; the third time it is no accident."""
+    bad = answer(200, "<html><title>Just a moment</title></html>")
+    acme = Acme(ACME_GET=[bad, bad])
     acme.add("a", "b")
     assert run(call("ACME_GET", id="n1"), acme)[0].status == "verified"
-    receipt, _ = run(call("ACME_GET", id="n1"), Acme(ACME_GET=[bad] * 9))
-    assert (receipt.status, receipt.failure) == ("failed", "drift")
-    assert "<html>maintenance</html>" in receipt.message
+    receipt, history = run(call("ACME_GET", id="n1"), Acme(ACME_GET=[bad] * 9))
+    assert (receipt.status, receipt.failure, len(history)) == ("failed", "wrong_host", 3)
+    assert "'Just a moment'" in receipt.message
+    assert "Check ACME_URL" in receipt.message
+
+
+def test_odd_answers_take_nothing_from_the_tries_for_transient_failures() -> None:
+    """Two answers that cannot be read, and four 503: there is still one attempt left."""
+    bad, down = answer(200, {"id": 1}), answer(503, {"message": "down"})
+    acme = Acme(ACME_GET=[down, bad, down, bad, down, down])
+    acme.add("a", "b")
+    assert run(call("ACME_GET", id="n1"), acme)[0].status == "verified"
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_read_that_no_rule_can_repair_waits_for_a_person(answered: bool) -> None:
+    """After three answers of the same kind: the question has the diff; yes reads again, no fails the read."""
+    odd = answer(200, {"id": "n1", "heading": "a", "caption": "a", "text": "b"})
+    acme = Acme(ACME_GET=[odd] * 3)
+    acme.add("a", "b")
+    receipt, history = run(call("ACME_GET", id="n1"), acme, Decision(approve=answered, by="ann"))
+    ask = history[3].order
+    assert isinstance(ask, Ask)
+    assert ask.reason == "review"
+    assert "wrong: title is missing" in ask.diff
+    assert "new: heading" in ask.diff
+    assert ask.yes
+    assert ask.no
+    assert receipt.decided_by == "ann"
+    assert (receipt.status, len(history)) == (("verified", 5) if answered else ("failed", 4))
+
+
+def test_a_page_from_a_host_that_has_spoken_json_is_not_another_host() -> None:
+    """The first answer was the API's: what comes instead of the second is its drift."""
+    page = answer(200, "<html>maintenance</html>")
+    acme = Acme(ACME_GET=[answer(503, {"message": "down"}), page, page, page])
+    receipt, history = run(call("ACME_GET", id="n1"), acme)
+    assert (receipt.failure, history[-1].order.kind) == ("drift", "ask")
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        answer(302, None, location="https://login.example/"),
+        answer(404, "<!doctype html><title>Not here</title>", content_type="text/html"),
+        answer(200, "It works!", content_type="text/plain"),
+    ],
+)
+def test_what_is_not_the_api_is_told_with_what_to_check(seen: Outcome) -> None:
+    """A login page, somebody else's 404, another server: the message says what it is and what to set."""
+    receipt, history = run(call("ACME_GET", id="n1"), Acme(ACME_GET=[seen] * 9))
+    assert (receipt.status, receipt.failure, len(history)) == ("failed", "wrong_host", 3)
+    assert "does not look like the API of Acme" in receipt.message
+    assert "https://acme.example" in receipt.message
+    assert str(seen.status) in receipt.message
 
 
 @pytest.mark.parametrize(
