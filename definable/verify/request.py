@@ -31,6 +31,9 @@ from definable.verify.wording import Clause, Parts, Says, word_set
 _CARRIERS = word_set("$ body data form header headers input json params path payload query root request")
 """Where a server says that a field stands, in front of the field's own place."""
 
+_NAME = re.compile(r"[A-Za-z_][\w-]{0,99}", re.ASCII)
+"""What can be the name of a field; anything else that a server says is none."""
+
 
 class Proof(IntEnum):
     """How well a change is known; the weakest of several counts."""
@@ -302,6 +305,8 @@ class _Reading:
 
     def _movable(self, place: Parts, to: Parts) -> bool:
         """Whether the value can be put there, and both are in the same entry of a list."""
+        if not all(each == "*" or _NAME.fullmatch(each) for each in to):
+            return False
         moved = applied(self.sent, [Rewording(rule="rename", path=show(place), to=show(to))])
         return moved != dict(self.sent)
 
