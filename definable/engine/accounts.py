@@ -17,7 +17,7 @@ def account(kit: Toolkit, base_url: str, ring: KeyRing, store: Store) -> Account
     """Return the account of a toolkit's keys; only hashes of keys and ids are ever kept.
 
     The keys of one ring are taken to be one user's, so that moving on to the next brings no new quota. Who
-    that is, is learned when the toolkit's `who` tool is called for other reasons; nothing is sent for it.
+    that is, is learned when the toolkit's `who` tool is asked about a key (`graph.keys`), once for each.
     """
     mark = owner_of(kit.toolkit, base_url, hashlib.sha256(ring.name.encode()).hexdigest())
     known: dict[str, str] = {}

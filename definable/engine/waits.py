@@ -44,8 +44,7 @@ async def key_comes(store: Store, row: RunRow, rings: Sequence[KeyRing], watch: 
     The variables of a process never change; files do, and commands are run again, with pauses that grow. A
     key that stays as it is, is tried once more from time to time: services refuse by mistake.
     """
-    rings = [ring for ring in rings if ring.may_change]
-    if not rings:
+    if not rings or any(ring.current() is None and not ring.may_change for ring in rings):
         return False
     trials = _trials(store, row.id, rings[0].book.clock)
 

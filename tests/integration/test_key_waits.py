@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from definable.engine.history import seconds_at_work
-from definable.store import Event
+from definable.engine.waits import key_comes
+from definable.spec.toolkit import Source
+from definable.store import Event, RunRow
+from definable.toolkits.credentials import KeyRing
 from definable.workspace.check import checked
 from tests.integration.conftest import Bench, Hex
 
@@ -86,3 +90,14 @@ def test_what_a_person_answers_after_hours_is_no_work() -> None:
     ]
     assert seconds_at_work(events) == 15.0
     assert seconds_at_work(events[:3]) == 10.0
+
+
+async def test_nobody_waits_while_one_of_two_products_can_have_no_key(tmp_path: Path) -> None:
+    """A file may bring a key for one; for the other only a person can: going on would park again at once."""
+    file = tmp_path / "key"
+    file.write_text("there")
+    fed = KeyRing([Source(file_env="FILE")], {"FILE": str(file)})
+    empty = KeyRing([Source(env="KEY")], {})
+    row = RunRow(id="r", workflow="w", definition={})
+    nothing: Any = None
+    assert not await key_comes(nothing, row, [fed, empty], nothing, nothing)
