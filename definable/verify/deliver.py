@@ -286,7 +286,8 @@ def _mend(case: Case, slug: str, judge: Judge, outcome: Outcome, verdict: Verdic
         return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message=words), None
     mended = judge(outcome.body)
     if isinstance(mended, Repair):
-        case.heals += [heal for heal in mended.heals if heal not in case.heals]
+        told = {(heal.rule, heal.detail, heal.tool) for heal in case.heals}
+        case.heals += [heal for heal in mended.heals if (heal.rule, heal.detail, heal.tool) not in told]
         case.doubts += mended.doubts
         _note_status(case, slug, outcome)
         return verdict, mended.body

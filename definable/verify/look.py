@@ -11,9 +11,12 @@ from definable.spec.paths import MISSING, lookup, render, truth
 from definable.spec.toolkit import Look, Paging
 from definable.verify.case import Case, Flow, Scope
 from definable.verify.deliver import Delivered, deliver
+from definable.verify.names import canonical
 from definable.verify.plan import Move
 
 MOST_PAGES = 1000
+_MORE = frozenset({"hasmore", "more", "hasnext", "hasnextpage", "istruncated", "truncated"})
+"""Names of flags that say that a list goes on, without casing and separators."""
 
 
 class Unseen(Exception):
@@ -54,6 +57,7 @@ def _pages(
     whole: Any = None
     seen: set[str] = set()
     last: Any = None
+    probed = False
     while True:
         arguments = {**given, paging.size: size, **at}
         page = yield from deliver(case, slug, arguments, role, delay=delay, why=why)
@@ -62,6 +66,7 @@ def _pages(
         whole = page.body if role != "page" else whole
         role, delay, why = "page", 0.0, ""
         found, following = lookup(page.body, paging.items), lookup(page.body, paging.next)
+        following = None if following == "" else following
         if last is not None and not _advanced(case, slug, found, last):
             return _refused(f"{paging.next} did not lead to another page")
         if following not in (None, MISSING):
@@ -72,6 +77,11 @@ def _pages(
             seen.add(str(into))
             last = found
             size, at = paging.largest, {paging.into: into}
+        elif more := _more(page.body, paging.next):
+            return _refused(f"{more} is true, and there is no {paging.next}")
+        elif following is MISSING and len(found) in range(2, size) and not seen and not probed:
+            # What always is left out at an end, or is gone: asked for less, it must show.
+            size, probed = len(found) - 1, True
         elif len(found) != size:
             items += _new(found, items, paging)
             return Delivered(Move.ACCEPT, page.verdict, _as_one(whole, paging, items))
@@ -82,9 +92,19 @@ def _pages(
             size -= 1
 
 
+def _more(body: Any, following: str) -> str:
+    """Name what says, beside the way on to the next page or at the top, that there is one."""
+    beside = lookup(body, following.rpartition(".")[0]) if "." in following else body
+    flags = [(str(k), v) for part in (beside, body) if isinstance(part, dict) for k, v in part.items()]
+    return next((name for name, value in flags if value is True and canonical(name) in _MORE), "")
+
+
 def _new(found: list[Any], items: list[Any], paging: Paging) -> list[Any]:
-    """Leave out what the page before had: what was added meanwhile moves a list that goes by offset."""
-    return [each for each in found if each not in items] if paging.kind == "offset" else found
+    """Leave out what a page before had: what was added meanwhile moves a list that goes by offset."""
+    if paging.kind == "offset":
+        return [each for each in found if each not in items]
+    ids = {each["id"]: each for each in items if isinstance(each, dict) and isinstance(each.get("id"), str)}
+    return [each for each in found if not isinstance(each, dict) or ids.get(each.get("id")) != each]
 
 
 def _advanced(case: Case, slug: str, found: list[Any], last: list[Any]) -> bool:

@@ -46,8 +46,9 @@ def recover(case: Case, before: Scope, why: str) -> Flow[Found | Absent]:
 
 
 def _look_for_new(case: Case, lost: Lost, before: Scope, why: str) -> Flow[Found | Absent]:
+    blind = ""
     for delay in _twice(case.tool.settle):
-        fresh = yield from new_ones(case, lost, before, delay)
+        fresh, blind = yield from _look(case, lost, before, delay)
         if len(fresh) > 1:
             return (yield from _ask(case, f"{why}; {len(fresh)} that match are new", fresh))
         if fresh and case.shared:
@@ -57,6 +58,8 @@ def _look_for_new(case: Case, lost: Lost, before: Scope, why: str) -> Flow[Found
             return (yield from _ask(case, f"{why}; one that matches is new, but {lost.foreign}", fresh))
         if fresh:
             return Found(_adopted(case, lost, before, fresh[0]))
+    if blind:
+        return (yield from _ask(case, f"{why}; nothing that matches is new, but {blind}", []))
     return Absent()
 
 
@@ -75,13 +78,44 @@ def place_of(case: Case) -> str:
 
 def new_ones(case: Case, lost: Lost, before: Scope, delay: float) -> Flow[list[Any]]:
     """Return the entries that match the effect and were not there before the first send."""
+    return (yield from _look(case, lost, before, delay))[0]
+
+
+def _look(case: Case, lost: Lost, before: Scope, delay: float) -> Flow[tuple[list[Any], str]]:
+    """Return the new entries that match; and why finding none would prove nothing, if it would not."""
     name = lost.look or ""
     seen = yield from see(
         case, {name: case.tool.before[name]}, before, delay=delay, why="looking for what was sent"
     )
-    known = {lookup(item, lost.id or "id") for item in lookup(before, lost.in_ or "") or []}
-    matches = matching(lookup(seen, lost.in_ or ""), lost.where, seen) or []
-    return [item for item in matches if lookup(item, lost.id or "id") not in known]
+    was = {lookup(item, lost.id or "id"): item for item in lookup(before, lost.in_ or "") or []}
+    now = lookup(seen, lost.in_ or "") or []
+    matches = matching(now, lost.where, seen) or []
+    fresh = [item for item in matches if lookup(item, lost.id or "id") not in was]
+    return fresh, _blind(lost, was, now, seen)
+
+
+def _blind(lost: Lost, was: dict[Any, Any], now: list[Any], scope: Scope) -> str:
+    """Say why a list does not prove that something is not in it: it shows known things in another way too."""
+    paths = [path for path, raw in lost.where.items() if render(raw, scope, missing="drop") is not MISSING]
+    new = [item for item in now if lookup(item, lost.id or "id") not in was]
+    both = [(was[at], item) for item in now if (at := lookup(item, lost.id or "id")) in was]
+    if len(both) * 2 < len(was):
+        return f"of {len(was)} that were there before, {len(both)} are"
+    for path in paths if new else ():
+        pairs = [(lookup(old, path), lookup(item, path)) for old, item in both]
+        told = [old != item for old, item in pairs if old not in (None, MISSING)]
+        if told and all(told):
+            return f"{path} is another than before, in all that were there"
+        bare = [item for item in new if lookup(item, path) in (None, MISSING)]
+        if any(matching([item], _without(lost.where, path), scope) for item in bare):
+            return f"what is new has no {path}"
+    return (
+        "there is something new, and nothing was there before to compare it with" if new and not was else ""
+    )
+
+
+def _without(where: dict[str, Any], path: str) -> dict[str, Any]:
+    return {name: raw for name, raw in where.items() if name != path}
 
 
 def _look_at_state(case: Case, lost: Lost, before: Scope, why: str) -> Flow[Found | Absent]:
