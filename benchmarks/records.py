@@ -63,6 +63,7 @@ class Keeper:
         call, store = self._call(n), self.store
         store.append(RUN, "call.proposed", call.model_dump(mode="json"), step="s", call=call.id)
         if effect:
+            store.occupy("place", RUN, call.id, float(n), float(n + 1))
             self._leave(n, effect)
         order = Send(tool=call.tool, arguments=call.arguments, effect=effect)
         store.record(RUN, Exchange(call=call.id, n=0, order=order, reply=self.outcome))

@@ -21,6 +21,9 @@ from definable.verify.lost import Absent, Found, new_ones, place_of, recover
 from definable.verify.plan import TRANSIENT, Move
 from definable.verify.readback import Ambiguous, about_result_only, matching, unmet
 
+LATER = "it was sent again: should an earlier attempt come through later still, it is there twice"
+"""What a receipt says after a resend, for what comes after the last look is not seen."""
+
 RESENDS = 3
 """How often a write that is proven not to have happened is sent again."""
 
@@ -98,11 +101,12 @@ def _write(case: Case) -> Flow[Receipt]:
             continue
         result = yield from _taken(case, before, sent, resends)
         if not isinstance(result, Absent):
-            result = yield from _finish(case, before, result)
+            result = yield from _finish(case, before, result, resends)
         if not isinstance(result, Absent):
             receipt = yield from _confirm(case, before, result)
             if not isinstance(receipt, Absent):
-                yield from _no_double(case, before, receipt.result, resends)
+                if case.tool.poll is None:
+                    yield from _no_double(case, before, receipt.result, resends)
                 return receipt
         resends += 1
         if resends > RESENDS:
@@ -111,6 +115,8 @@ def _write(case: Case) -> Flow[Receipt]:
             )
         spoiled = _reason(sent) in TRANSIENT
         case.heal(_reason(sent), "resent", _why_again(case))
+        if LATER not in case.notes and case.tool.lost and case.tool.lost.how == "new":
+            case.notes.append(LATER)
 
 
 def _why_again(case: Case) -> str:
@@ -234,11 +240,12 @@ def _taken(case: Case, before: Scope, sent: Delivered, resends: int) -> Flow[Any
     raise case.ended("failed", sent.verdict.failure, sent.verdict.message)
 
 
-def _finish(case: Case, before: Scope, result: Any) -> Flow[Any]:
+def _finish(case: Case, before: Scope, result: Any, resends: int) -> Flow[Any]:
     """Where the call only started something: look until that has ended. Absent when it never was."""
     poll = case.tool.poll
     if poll is None or not case.starts(before):
         return result
+    yield from _no_double(case, before, result, resends)  # as long as nobody else starts one
     arguments = render(poll.arguments, {**before, "result": result})
     unseen = 0
     delay = 0.0
@@ -328,12 +335,15 @@ def _unread(case: Case, result: Any, blind: Unseen) -> Ended:
 
 
 def _no_double(case: Case, before: Scope, result: Any, resends: int) -> Flow[None]:
-    """After a resend: an earlier attempt may have come through late; then a person has to know."""
+    """After a resend: an earlier attempt may have come through late; then a person has to know.
+
+    The look is made one settle time after the answer, so that what was late by less than two is seen.
+    """
     lost = case.tool.lost
     if not resends or lost is None or lost.how != "new" or not case.starts(before):
         return
     try:
-        twins = yield from new_ones(case, lost, before, 0.0)
+        twins = yield from new_ones(case, lost, before, case.tool.settle)
     except Unseen as blind:
         message = f"done, but whether an earlier attempt came through late cannot be read: {blind}"
         raise case.ended("needs_review", blind.failure, message, result) from None
