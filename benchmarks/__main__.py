@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import drift, keys, overhead, quota, records, validation
+from benchmarks import drift, grounding, keys, overhead, quota, records, validation
 
-for benchmark in (overhead, records, validation, drift, quota, keys):
+for benchmark in (overhead, records, validation, drift, quota, keys, grounding):
     benchmark.main()
     print()

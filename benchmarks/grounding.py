@@ -173,7 +173,7 @@ def measure(seeds: int) -> tuple[dict[str, Tally], list[str]]:
 
 def main() -> None:
     """Print one row for each kind."""
-    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else SEEDS
+    seeds = int(sys.argv[1]) if sys.argv[1:] and sys.argv[1].isdigit() else SEEDS
     tallies, wrong = measure(seeds)
     print("| what | true | false alarms | false | caught |\n|---|---|---|---|---|")
     total = Tally()

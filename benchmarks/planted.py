@@ -70,7 +70,7 @@ class Told:
 
     def other(self, value: float, *not_these: float) -> int:
         """Return a number near `value` that is neither it nor one of the others."""
-        near = [int(value) + d for d in (-2, -1, 1, 2, 3, 5)]
+        near = [int(value) + d for d in (-2, -1, 1, 2, 3, 5, 8, 13, 21, 34)]
         return self.dice.choice([n for n in near if n > 1 and n not in (value, *not_these)])
 
 

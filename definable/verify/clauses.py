@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from definable.verify.mentions import UNITS, Mention
+from definable.verify.mentions import NUMERAL, UNITS, Mention
 from definable.verify.prose import Sentence
 from definable.verify.vocabulary import stem, stems
 
@@ -39,6 +39,8 @@ class Context:
     negated: bool = False
     alone: bool = True
     """No other number stands in the clause."""
+    listed: int = 0
+    """How many things the sentence names: `two projects, “A” and “B”`."""
     in_window: bool = False
     """It is the 7 of `the last 7 days`, which says what is counted and claims nothing."""
 
@@ -46,6 +48,7 @@ class Context:
 _BREAK = re.compile(r"[;:()\[\]]|,(?!\d)|\s[—\u2013-]\s|—|\s(?:while|whereas|but|although|though)\s|\sand\s")
 _LIST = re.compile(r"[\s,&;/]*(?:and|or|und)?[\s,]*")
 _WORD = re.compile(r"[^\W\d_]+(?:[\u2019'-][^\W\d_]+)*")
+_AGAIN = re.compile(r"\W*(?:that is|that makes|making|i\.e\.|or|which is|meaning)\b", re.I)
 _PRONOUN = re.compile(r"\W*(?:it|its|they|their|them|that|this|those|since"
                       r"|the (?:last|latest|first|longest|shortest))\b",
                       re.I)  # fmt: skip
@@ -62,7 +65,7 @@ _GLUE = frozenset(
         r"\s+",
         "was were are is be been has have had also just only then again more other such different the a an "
         "its their all these those last past latest recent newest not never did do does any still now whole "
-        "single separate individual consecutive successive new total first",
+        "single separate individual consecutive successive new total first most least fewest highest lowest",
     )
 )
 _GENERIC = frozenset(
@@ -142,9 +145,14 @@ class Reading:
         """Return what a number in this sentence is about."""
         at = mention.start
         start, end = self._clause(at)
-        clause = self.text[start:end]
-        names, strict = self._about(at, start, end)
         words, part_of = self._counted(mention, start, end)
+        own = self.text[start:end]
+        clause = own
+        if self._in_brackets(at):  # a bracket says more of what stands before it
+            clause = self.text[self._clause_before(self.text.rfind("(", 0, at) + 1) : end]
+        elif start and (not words or _AGAIN.match(own)):
+            clause = self.text[self._clause_before(start) : end]
+        names, strict = self._about(at, start, end)
         rest = self.text[start:at] + self.text[mention.end : end]
         return Context(
             names=names,
@@ -153,10 +161,11 @@ class Reading:
             clause=stems(clause),
             part_of=part_of,
             bound=self._bound(mention),
-            window=self.window,
-            op=_op(clause),
+            window=self._window(start, end),
+            op=_op(own),
             negated=bool(re.search(r"\b(?:not|never|n[\u2019']t|without)\b", clause, re.I)),
             alone=not re.search(r"\d", _WINDOW.sub("", rest)),
+            listed=len({name for _, _, name in self.spots}),
             in_window=any(w.start() <= at < w.end() for w in _WINDOW.finditer(self.text)),
         )
 
@@ -176,6 +185,26 @@ class Reading:
                 continue
             cuts.append((found.start(), found.end()))
         return cuts
+
+    def _window(self, start: int, end: int) -> int:
+        """Return the window of a clause: its own, or one that stands alone: `In the last week,`."""
+        if own := window(self.text[start:end]):
+            return own
+        for found in _WINDOW.finditer(self.text):
+            one, other = self._clause(found.start())
+            if NUMERAL.search(self.text[one : found.start()] + " " + self.text[found.end() : other]):
+                return 0
+        return self.window
+
+    def _clause_before(self, at: int) -> int:
+        """Return where the clause before a place begins, one without words not counted."""
+        while at > 0:
+            end = next((cut for cut, after in self.cuts if after == at), at)
+            start = max((after for _, after in self.cuts if after <= end), default=0)
+            if re.search(r"\w", self.text[start:end]):
+                return start
+            at = start
+        return 0
 
     def _clause(self, at: int) -> tuple[int, int]:
         start = max((e for _, e in self.cuts if e <= at), default=0)

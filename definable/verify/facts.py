@@ -190,7 +190,8 @@ def _by_number(base: Fact, there: Sequence[Thing], kind: str, where: str) -> Ite
 def stated(thing: Thing) -> Iterator[Fact]:
     """Yield the numbers that stand in a thing: its fields', and those in its texts."""
     for path, value in leaves(thing.fields):
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        spelt = isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value)
+        if spelt or (isinstance(value, int | float) and not isinstance(value, bool)):
             yield from numbers(path, float(value), thing, thing.about, frozenset({stem(thing.kind)}))
         elif isinstance(value, str) and any(map(str.isdigit, value)):
             yield from texts(value, thing.about, stems(" ".join(path)), f"{'.'.join(path)} in {thing.call}")

@@ -38,6 +38,8 @@ _WORDS |= {"dozen": 12, "hundred": 100, "twice": 2, "thrice": 3}
 _WEAK = {"no": 0, "none": 0, "nobody": 0, "nothing": 0, "zero": 0, "once": 1, "one": 1, "both": 2}
 _PARTS = {"half": 50.0, "third": 100 / 3, "quarter": 25.0, "fifth": 20.0, "tenth": 10.0}
 _MANY = "|".join(_WORDS)
+NUMERAL = re.compile(rf"\d|\b(?:{_MANY}|once)\b", re.I)
+"""A number, in digits or as a word."""
 
 Kind = Literal["number", "percent", "points", "duration", "scaled", "date", "time", "week", "id", "url"]
 
@@ -118,6 +120,9 @@ _READERS: tuple[tuple[Kind, re.Pattern[str], _Reader], ...] = (
     ("date", re.compile(r"(?<![\w-])(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})(?=T|\b)(?!-\d)"), _date),
     ("time", re.compile(r"(?<!\d)[T ]?(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::\d{2}(?:\.\d+)?)?"
                         r"(?:\s?(?P<half>[ap]\.?m)\b\.?)?(?:Z|[+-]\d{2}:?\d{2})?(?!\d)", re.I), _time),
+    ("date", re.compile(rf"(?<![\w.:-])(?P<day>\d{{1,2}})"
+                        rf"(?=(?:\s*(?:,|and|to|[-\u2013])\s*(?:and\s+)?\d{{1,2}})+\s+{_MONTH})",
+                        re.I), _date),
     ("date", re.compile(rf"\b{_MONTH}\s+{_DAY}\b(?:,?\s+(?P<year>\d{{4}})\b)?", re.I), _date),
     ("date", re.compile(rf"(?<![\w.]){_DAY}\.?\s+(?:of\s+)?{_MONTH}"
                         r"(?:,?\s+(?P<year>\d{4}))?\b", re.I), _date),
@@ -197,10 +202,16 @@ _WORD_READERS: tuple[tuple[Kind, re.Pattern[str], _Reader], ...] = (
 def _in_words(text: str) -> list[tuple[Kind, re.Match[str], _Reader]]:
     out: list[tuple[Kind, re.Match[str], _Reader]] = []
     for kind, pattern, read in _WORD_READERS:
-        taken = list(pattern.finditer(text))
+        taken = [each for each in pattern.finditer(text) if not _stands_for(each, text)]
         out += ((kind, found, read) for found in taken)
         text = _without(text, taken)
     return out
+
+
+def _stands_for(found: re.Match[str], text: str) -> bool:
+    """Whether a `one` stands for a thing and is no number: the one opened most."""
+    before = r"\b(?:the|this|that|each|every|which|another|any|no)\s+$"
+    return found[0].lower() == "one" and bool(re.search(before, text[: found.start()], re.I))
 
 
 def _without(text: str, taken: list[re.Match[str]]) -> str:

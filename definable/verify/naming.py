@@ -79,7 +79,8 @@ def names(passage: Passage) -> Iterator[Name]:
         text = EMAIL.sub(lambda found: " " * len(found[0]), text)
         yield from (Name("handle", each[1], sentence) for each in _HANDLE.finditer(text))
         for found in _RUN.finditer(text):
-            yield Name("name", found[0].rstrip(".\u2019'"), sentence)
+            said = re.sub(r"['\u2019]s$", "", found[0].rstrip(".\u2019'"))
+            yield Name("name", said, sentence)
 
 
 def _marked(sentence: Sentence) -> Iterator[Name]:

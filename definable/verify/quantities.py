@@ -40,12 +40,14 @@ class Facts:
         """Whether the mention is what some fact says."""
         if context.in_window and mention.kind == "duration":
             return True
+        if context.listed > 1 and mention.value == context.listed and context.words & self.kinds:
+            return True
         if mention.weak:
             return self._not_otherwise(mention, context)
         if mention.worded and not context.names and not context.words & self.words:
             return True  # “two things”: nothing that the results could count
         fitting = [fact for fact in self.all if self.fits(fact, mention, context)]
-        if any(fact.op == context.op and fact.about for fact in fitting):
+        if context.op in ("max", "min") and any(f.op == context.op and f.about for f in fitting):
             fitting = [fact for fact in fitting if fact.op not in ("there", "count")]
         return any(near(mention, fact, context.bound) for fact in fitting)
 
@@ -80,6 +82,8 @@ class Facts:
             if mention.kind not in ("number", "scaled"):
                 return True
             return said <= fact.topic and (bool(said) or not _small(mention))
+        if said and said <= self.kinds and fact.op == "there":
+            return False  # “17 projects” is a count, and no number of a project
         known = said & self.words
         if fact.only and not fact.only & (said | context.clause if not self._states(said) else said):
             return False
@@ -96,6 +100,8 @@ class Facts:
     def _counted(self, context: Context) -> frozenset[str]:
         """Return the words of what is counted, with the verb of `3 runs of “A” failed`."""
         said = context.words
+        if said and not said & self.words and context.clause & self.statuses:
+            return context.clause & self.statuses  # “failed three mornings in a row”
         if said and said <= self.kinds and context.alone and not context.part_of:
             return said | (context.clause & self.statuses)
         return said

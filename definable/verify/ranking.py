@@ -12,7 +12,7 @@ from definable.verify.vocabulary import stems
 _BEST = re.compile(
     r"\b(?P<verb>\w+ed|ran|took|seen)\s+(?P<most>most often|most|least often|least|longest)\b"
     r"(?!\s+(?:recent|of))"
-    r"|(?<!at )\b(?P<degree>most|fewest|highest number of|lowest number of)\s+(?!recent|of\b)"
+    r"|\bthe\s+(?P<degree>most|fewest|highest number of|lowest number of)\s+(?!recent|of\b)"
     r"(?P<noun>\w+(?:\s+\w+)?)"
     r"|\b(?P<adjective>longest|slowest|shortest|fastest)(?:[\s-]+running)?\b",
     re.I,

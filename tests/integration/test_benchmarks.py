@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.drift import run as tried
 from benchmarks.drift import summed
+from benchmarks.grounding import measure as held
 from benchmarks.keys import storm
 from benchmarks.overhead import measure
 from benchmarks.quota import contest
@@ -84,3 +85,14 @@ def test_drift_is_noticed_healed_and_never_healed_wrongly(seed: int) -> None:
     assert additions.wrong == 0, problems
     assert whole.noticed == whole.tried, [each for each in problems if each.startswith("not noticed")]
     assert whole.healed >= 0.95 * whole.carrying, problems
+
+
+def test_what_is_planted_is_caught_and_what_is_true_is_not() -> None:
+    """On data of two seeds: no alarm on what the workflows hand in or on what is true."""
+    tallies, wrong = held(2)
+    assert sum(tally.alarms for tally in tallies.values()) == 0, wrong
+    assert len(tallies) == 22
+    false, caught = sum(t.false for t in tallies.values()), sum(t.caught for t in tallies.values())
+    assert false > 500
+    assert caught >= 0.99 * false, wrong
+    assert all(tally.caught >= 0.9 * tally.false for tally in tallies.values()), wrong
