@@ -260,7 +260,7 @@ class Reading:
         return before[:-1] if before.endswith(":") else ""
 
     def _bound(self, mention: Mention) -> str:
-        before = self.text[: mention.start]
+        before = self.text[max(mention.start - 30, 0) : mention.start]
         if self.text[mention.end : mention.end + 1] == "+":
             return ">="
         return next((name for name, pattern in _BOUNDS if pattern.search(before)), "")

@@ -67,6 +67,8 @@ _RUN = re.compile(
 )
 _HANDLE = re.compile(r"(?<![\w.+-])@([A-Za-z][\w.-]*\w)")
 _STARTS = re.compile(r"(?:^|[.!?…:;\n|•\u2013—(\[/>]|[\"“\u2018«])\s*$")
+_LONGEST = 12
+"""Words of a name at most."""
 _WHERE = re.compile(r"…|\.\.\.")
 
 
@@ -163,7 +165,9 @@ def _left(tokens: list[str], known: Vocabulary) -> list[str]:
     """Return the words that are left when what is known, word after word, and the calendar are taken out."""
     left: list[str] = []
     while tokens:
-        size = next((n for n in range(len(tokens), 1, -1) if known.stands(" ".join(tokens[:n]))), 0)
+        size = next(
+            (n for n in range(min(len(tokens), _LONGEST), 1, -1) if known.stands(" ".join(tokens[:n]))), 0
+        )
         single = _lower(tokens[0]) in _PLAIN or tokens[0].isdigit() or norm(tokens[0]) in known.names
         if not size and not single and not re.fullmatch(_LINKS, tokens[0]):
             left.append(tokens[0])

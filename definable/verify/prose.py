@@ -65,6 +65,12 @@ _INLINE = re.compile(
     r"|\*\*(?P<bold>(?=\S).+?)\*\*|(?<!\w)__(?P<strong>(?=\S).+?)__(?!\w)"
 )
 _MARKUP = re.compile(r"\[\^[^\]]*\]:?|(?<!\w)_+(?=\S)|(?<=\S)_+(?!\w)|\*+")
+_LONGEST = 3000
+"""Characters of a passage at most."""
+_QUOTED = 1000
+"""Characters of a quotation at most; what is not closed by then is none."""
+_WIDEST = 100
+"""Columns of a table that are read as one row."""
 _PAIRS = {"“": "”", "«": "»", "„": "“"}
 _END = re.compile(r"[.!?…]+[\"”\u2019)\]]*(?=\s|$)|\n")
 _ABBREVIATED = re.compile(r"(?:\b(?:e\.g|i\.e|vs|approx|ca|no|cf|etc|dr|mr|mrs|ms|incl)|\b[A-Z])\.$", re.I)
@@ -86,18 +92,29 @@ def _blocks(text: str) -> Iterator[Passage]:
     for line in [*text.splitlines(), ""]:
         row, opens = line.strip().startswith("|"), bool(_BULLET.match(line) or _HEADING.match(line))
         if held and (not line.strip() or row or opens or _RULE.match(line)):
-            yield _passage(" ".join(held), "prose")
+            yield from _passages(" ".join(held), "prose")
             held = []
         if row and not _RULE.match(line):
             cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
-            yield _row(cells, heads)
+            parts = range(0, len(cells), _WIDEST)
+            yield from (_row(cells[n : n + _WIDEST], heads[n : n + _WIDEST]) for n in parts)
             heads = heads or cells
             continue
         heads = heads if row else []
         if _HEADING.match(line):
-            yield _passage(_HEADING.sub("", line), "heading")
+            yield from _passages(_HEADING.sub("", line), "heading")
         elif line.strip() and not _RULE.match(line):
             held.append(re.sub(r"^\s*(?:>\s*)+", "", _BULLET.sub("", line) if opens else line).strip())
+
+
+def _passages(markdown: str, kind: Kind) -> Iterator[Passage]:
+    """Yield one passage; several of what is too long for anybody to read as one."""
+    while len(markdown) > _LONGEST:
+        at = markdown.rfind(" ", 1, _LONGEST)
+        at = at if at > 0 else _LONGEST
+        yield _passage(markdown[:at], kind)
+        markdown = markdown[at:]
+    yield _passage(markdown, kind)
 
 
 def _row(cells: list[str], heads: list[str]) -> Passage:
@@ -159,14 +176,14 @@ def _closed(text: str, at: int) -> int:
     """Return where the quotation that opens at `at` ends; 0 when none opens there."""
     if (close := _PAIRS.get(text[at])) is not None:
         depth = 0
-        for n in range(at, len(text)):
+        for n in range(at, min(len(text), at + _QUOTED)):
             depth += (text[n] == text[at]) - (text[n] == close)
             if not depth:
                 return n + 1
         return 0
     if text[at] in "\"'\u2018" and not (at and text[at - 1].isalnum()):
         close = "\u2019" if text[at] == "\u2018" else text[at]
-        for n in range(at + 2, len(text)):
+        for n in range(at + 2, min(len(text), at + _QUOTED)):
             after = text[n + 1 : n + 2]
             if text[n] == close and not after.isalnum() and not text[n - 1].isspace():
                 return n + 1

@@ -118,13 +118,13 @@ class Vocabulary:
 
     def is_misspelt(self, text: str) -> bool:
         """Whether a text is a known name of several words but for a letter or two."""
-        said = norm(text)
+        said = norm(text)[:200]
         close = get_close_matches(said, [n for n in self.names if " " in n], n=1, cutoff=0.88)
         return bool(close) and said != close[0]
 
     def nearest(self, text: str) -> str:
         """Return the known name that a text resembles most; empty when none does."""
-        said = norm(text)
+        said = norm(text)[:200]
         around = [n for n in self.names if f" {said} " in f" {n} " or (f" {n} " in f" {said} " and " " in n)]
         found = get_close_matches(said, self.names, n=1, cutoff=0.75) or sorted(around, key=len)
         return self.names[found[0]] if found else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from definable.spec.artifacts import Against, Change, Draft, Figure, Findings, Point, Where
 from definable.verify.grounding import ground
@@ -209,3 +211,17 @@ def test_an_explanation_may_name_what_the_code_names() -> None:
     assert ground(change, RESULTS, KNOWN) == []
     (reason,) = ground(change.model_copy(update={"explanation": "Reads `lead_time`."}), RESULTS, KNOWN)
     assert "names 'lead_time'" in reason
+
+
+@given(st.text(alphabet="“”\"'`*_[](){}#|.,:;!?-0123456789 %\nABabhrun", max_size=120))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    """Whatever a model hands in, there are reasons or none."""
+    assert isinstance(reasons(text), list)
+
+
+@pytest.mark.parametrize(
+    "piece", ["“", "**", "A A ", "1 of ", "[a](", "a-b.c ", "| 1 ", "(", "`x", "no no ", "“A” and "]
+)
+def test_a_long_text_is_read_in_time(piece: str) -> None:
+    """Six thousand characters of the worst kind take no longer than a test may."""
+    assert isinstance(reasons(piece * (6000 // len(piece))), list)
