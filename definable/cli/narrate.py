@@ -210,7 +210,12 @@ class Narrator:
         return [*self._about(event), Line(self._where(event), f"  {answer} by {decision['by']}{why}", tone)]
 
     def _waiting(self, event: Event) -> list[Line]:
-        return [Line("", f"waiting: {event.data.get('reason', '')}", "ask")]
+        data = event.data
+        if "until" not in data:
+            return [Line("", f"waiting: {data.get('reason', '')}", "ask")]
+        left = words.duration(float(data.get("seconds", 0.0)))
+        text = f"parked for {left}, until {words.clock(data['until'])}: {data.get('what', '')}"
+        return [Line("", text, "trouble")]
 
     def _awaited(self, event: Event) -> list[Line]:
         sources = event.data.get("sources") or {}

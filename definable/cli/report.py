@@ -70,6 +70,7 @@ class Report:
             "workflow": run.workflow,
             "status": run.status.value,
             "reason": run.reason or None,
+            "until": run.until,
             "inputs": run.inputs,
             "outputs": run.outputs,
             "receipts": [receipt.brief(data) for receipt in self.receipts],
@@ -117,7 +118,7 @@ class Report:
     def _ending(self) -> str:
         status = self.run.status.value
         if status == "waiting":
-            return f"waiting ({self.run.reason})" if self.run.reason else "waiting"
+            return words.standing(status, self.run.reason, self.run.until)
         return f"{status}: {words.because(self.run.error)}" if self.run.error else status
 
     def _next(self) -> list[str]:

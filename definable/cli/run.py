@@ -27,7 +27,11 @@ FILE = click.Path(path_type=Path)
 @click.option("--yes-to", multiple=True, metavar="GLOB", help="Approve these tools ahead; repeatable.")
 @click.option("--dry", is_flag=True, help="Show the calls that would be made, and make none.")
 @click.option("--offline", is_flag=True, help="Use the offline models even if keys are set.")
-@click.option("--no-wait", is_flag=True, help="End when no key is left, instead of waiting for one.")
+@click.option(
+    "--no-wait",
+    is_flag=True,
+    help="End where it waits for a key or a quota; `runs resume` goes on.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the run as one JSON object.")
 @click.option("--data", is_flag=True, help="Print the verified result of each call as well.")
 @click.pass_obj

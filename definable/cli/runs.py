@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from definable.store import RunRow, Store
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
-NO_WAIT = click.option("--no-wait", is_flag=True, help="End when no key is left, instead of waiting for one.")
+NO_WAIT = click.option(
+    "--no-wait",
+    is_flag=True,
+    help="End where it waits for a key or a quota; `runs resume` goes on.",
+)
 DATA = click.option("--data", is_flag=True, help="Print the verified result of each call as well.")
 STATUSES = ["queued", "running", "waiting", "done", "failed", "cancelled", "limited"]
 
@@ -33,6 +37,7 @@ def command() -> None:
 @click.pass_obj
 def list_(session: Session, status: str | None, limit: int, as_json: bool) -> None:
     """List runs, the newest first."""
+    from definable.cli.words import standing
     from definable.store import RunStatus
 
     screen = session.screen(as_json)
@@ -42,7 +47,7 @@ def list_(session: Session, status: str | None, limit: int, as_json: bool) -> No
         screen.data([row.model_dump(mode="json", exclude={"definition"}) for row in rows])
         return
     for row in rows:
-        state = f"{row.status.value} ({row.reason})" if row.reason else row.status.value
+        state = standing(row.status.value, row.reason, row.until)
         screen.result(
             f"{row.id}  {row.created_at[:16].replace('T', ' ')} UTC  {state:<18}  {row.workflow}".rstrip()
         )

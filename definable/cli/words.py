@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from typing import Any
 
 FAILURES = {
@@ -75,6 +76,22 @@ def lasts(seconds: float, *, soon: bool) -> str:
     left = f"{days} days" if days > 1 else duration(seconds)
     end = "has expired" if seconds <= 0 else f"expires in {left}"
     return f"{end}{': make a new one' if soon else ''}"
+
+
+def standing(status: str, reason: str, until: str | None) -> str:
+    """Return where a run stands: `waiting quota until 12:03:10`, in local time."""
+    if not reason:
+        return status
+    if until is None:
+        return f"{status} ({reason})"
+    return f"{status} {reason} until {clock(until)}"
+
+
+def clock(until: str, today: date | None = None) -> str:
+    """Return a time as a watch on the wall shows it, with the day when that is another."""
+    at = datetime.fromisoformat(until).astimezone()
+    day = "" if at.date() == (today or datetime.now(UTC).astimezone().date()) else f"{at:%Y-%m-%d} "
+    return f"{day}{at:%H:%M:%S}"
 
 
 def short(text: str, most: int = 60) -> str:

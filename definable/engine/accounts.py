@@ -13,11 +13,18 @@ from definable.store import Store
 from definable.toolkits.credentials import KeyRing
 
 
+def simulated(kit: Toolkit) -> Account:
+    """Return the account at the built-in simulator: one user's, though each start issues other tokens."""
+    owner = owner_of(kit.toolkit, "sandbox", "")
+    return Account(lambda: owner)
+
+
 def account(kit: Toolkit, base_url: str, ring: KeyRing, store: Store) -> Account:
     """Return the account of a toolkit's keys; only hashes of keys and ids are ever kept.
 
     The keys of one ring are taken to be one user's, so that moving on to the next brings no new quota. Who
     that is, is learned when the toolkit's `who` tool is asked about a key (`graph.keys`), once for each.
+    A token of a workspace has no user behind it: `who` names none, and the quota stays that token's.
     """
     mark = owner_of(kit.toolkit, base_url, hashlib.sha256(ring.name.encode()).hexdigest())
     known: dict[str, str] = {}

@@ -8,6 +8,7 @@ from typing import Any
 from definable.calls import ToolCall
 from definable.graph.context import Context
 from definable.limits import Spent, Usage
+from definable.quota.breaker import RetryBudget
 from definable.store import Event, Store
 
 SEGMENT = ("run.started", "run.resumed")
@@ -36,8 +37,27 @@ def _note(context: Context, event: Event) -> None:
         context.calls[call.id] = call
     elif event.type == "model.called":
         context.turns[data["key"]] = data
+    elif event.type == "call.parked":
+        context.delays[event.call or "", data["n"]] = data["until"]
+    elif event.type == "breaker.waits" and "n" in data:
+        context.held[event.call or "", data["n"]] = data["at"]
+    elif event.type == "quota.waits" and "n" in data:
+        context.waits[event.call or "", data["n"]] = (data["at"], data["bucket"])
     elif event.type in ("step.done", "step.skipped"):
         context.outputs[step] = data.get("output")
+    elif event.type == "exchange":
+        _retried(context, event.call or "", data)
+    elif event.type in ("run.limited", "run.failed"):
+        context.retries = RetryBudget(context.retries.size)  # whoever resumes it gives it all of them again
+
+
+def _retried(context: Context, call: str, exchange: dict[str, Any]) -> None:
+    """Count what an exchange took of the run's retries, and what it brought."""
+    if exchange["order"].get("retry"):
+        context.retries.spend()
+        context.paid_for.add((call, exchange["n"]))
+    if exchange["reply"].get("status") is not None:
+        context.retries.earn()
 
 
 def _took(event: Event) -> Spent | None:
@@ -52,17 +72,25 @@ def _took(event: Event) -> Spent | None:
 
 
 def seconds_at_work(events: list[Event]) -> float:
-    """Return the seconds of work on a run: each stretch from its first event to its last, or to a wait."""
-    total, began, last = 0.0, None, None
+    """Return the seconds of work on a run: each stretch from its first event to its last, or to a wait.
+
+    A wait of its own, for a quota, is work as well, up to when it was over.
+    """
+    total, own = 0.0, 0.0
+    began: datetime | None = None
+    last: datetime | None = None
+    waited: datetime | None = None
     for event in events:
         at = datetime.fromisoformat(event.at)
         if event.type in SEGMENT:
             total += (last - began).total_seconds() if began and last else 0.0
-            began = at
+            total += min(own, (at - waited).total_seconds()) if own and waited else 0.0
+            began, own = at, 0.0
         last = at
         if event.type == "run.waiting" and began:
             # What is logged from here on, such as an answer after hours, is no work.
             total, began = total + (last - began).total_seconds(), None
+            waited, own = at, float(event.data.get("seconds", 0.0))
     return total + ((last - began).total_seconds() if began and last else 0.0)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from definable.engine.history import spent
 from definable.engine.left import Left, left_behind, undoing
 from definable.engine.place import refuse_real, sandboxed
 from definable.engine.segment import Segment
-from definable.engine.waits import TICK, key_comes
+from definable.engine.waits import PARKED, TICK, key_comes, turn_comes
 from definable.errors import DefinableError, Fenced, LimitReached, RunCancelled, StoreError, UsageError
 from definable.graph.context import nobody, run_names
 from definable.graph.governor import Account, Governor
@@ -142,25 +142,43 @@ class Runner:
         scope = self._fitting(workflow, inputs)
         return rehearse(workflow, agents, self.workspace.tools(), scope)
 
-    async def go(self, run: str, watch: Watch = nobody, *, wait: bool = False) -> RunRow:
+    async def go(self, run: str, watch: Watch = nobody, *, wait: bool | None = None) -> RunRow:
         """Work on a run until it ends or waits; return where it stands then.
 
-        With `wait`, what can end by itself (a key may come) is waited out, and the run goes on. Nothing is
-        held meanwhile: another process may take the run over, and then this one lets it go.
+        With `wait`, what can end by itself (a key may come) is waited out, and the run goes on; by default
+        what is known to end, such as a wait for a quota. Nothing is held meanwhile: another process may take
+        the run over, and then this one lets it go.
         """
-        row = await self._stretch(run, watch)
-        while wait and row.status is RunStatus.WAITING and (over := self._waits.get(row.reason)):
-            if not await over(row, watch):
-                break
-            for ask in self.store.open_asks(row.id):
-                self._by_itself(ask)
-            row = await self._stretch(row.id, watch)
+        with self._place(self.store.run(run)) as environ:
+            row = await self._stretch(run, environ, watch)
+            while row.status is RunStatus.WAITING and (over := self._waits(wait).get(row.reason)):
+                if not await over(row, watch):
+                    break
+                for ask in self.store.open_asks(row.id):
+                    self._by_itself(ask, row)
+                row = await self._stretch(row.id, environ, watch)
         return await self._taken_over(row)
 
-    @property
-    def _waits(self) -> Mapping[str, Callable[[RunRow, Watch], Awaitable[bool]]]:
+    @contextmanager
+    def _place(self, row: RunRow) -> Iterator[Mapping[str, str]]:
+        """Yield the environment that leads to where the run's tools work; one simulator for all stretches."""
+        if not Options.model_validate(row.options).sandbox:
+            yield self.environ
+            return
+        with self.store.alone(row.id):
+            pass  # who works on it already has the simulator, and is named rather than that
+        with sandboxed(self.workspace.home, self.environ, self.options.faults) as environ:
+            yield environ
+
+    def _waits(self, wait: bool | None) -> Mapping[str, Callable[[RunRow, Watch], Awaitable[bool]]]:
         """Reason → what waits until it is over, and says False when it cannot end by itself."""
-        return {"auth": self._key_comes}
+        if wait is False:
+            return {}
+        known: dict[str, Callable[[RunRow, Watch], Awaitable[bool]]] = dict.fromkeys(PARKED, self._turn_comes)
+        return {**known, "auth": self._key_comes} if wait else known
+
+    async def _turn_comes(self, row: RunRow, watch: Watch) -> bool:
+        return await turn_comes(self.store, row, self.sleep, self.now)
 
     async def _key_comes(self, row: RunRow, watch: Watch) -> bool:
         asks = [ask.ask.tool for ask in self.store.open_asks(row.id) if ask.ask.reason == "auth"]
@@ -180,12 +198,12 @@ class Runner:
                 await self.sleep(TICK)
         return row
 
-    async def _stretch(self, run: str, watch: Watch) -> RunRow:
+    async def _stretch(self, run: str, environ: Mapping[str, str], watch: Watch) -> RunRow:
         row = self.store.run(run)
         with self.store.alone(row.id):
-            return await self._segment(row, watch)
+            return await self._segment(row, environ, watch)
 
-    async def resume(self, run: str, watch: Watch = nobody, *, wait: bool = False) -> RunRow:
+    async def resume(self, run: str, watch: Watch = nobody, *, wait: bool | None = None) -> RunRow:
         """Go on with a run that waits or was interrupted, as a person says. What was done is not done again.
 
         Keys that were refused are tried once more. `wait`: see `go`.
@@ -195,9 +213,9 @@ class Runner:
         if row.status.final:
             raise UsageError(f"run {row.id} is {row.status}; there is nothing to go on with")
         for ask in self.store.open_asks(row.id):
-            self._by_itself(ask)
+            self._by_itself(ask, row)
         open_asks = self.store.open_asks(row.id)
-        if open_asks and not self._answered(row):
+        if open_asks and row.reason not in PARKED and not self._answered(row):
             return row
         return await self.go(row.id, watch, wait=wait)
 
@@ -283,35 +301,30 @@ class Runner:
         """Return what a run has used: tokens, usd (None when unknown), calls, seconds."""
         return spent(self.store, run)
 
-    async def _segment(self, row: RunRow, watch: Watch) -> RunRow:
+    async def _segment(self, row: RunRow, environ: Mapping[str, str], watch: Watch) -> RunRow:
         options = Options.model_validate(row.options)
-        with ExitStack() as stack:
-            environ = dict(self.environ)
-            if options.sandbox:
-                environ = stack.enter_context(sandboxed(self.workspace.home, environ, self.options.faults))
-            offline, govern = self._offline(options), self.governor
-            store = self.store.begin(row.id)
-            segment = Segment(
-                self.workspace,
-                store,
-                environ,
-                offline,
-                watch,
-                self.sleep,
-                govern,
-                self.guard,
-                self.rings,
-            )
-            try:
-                return await segment.work(row, options.yes_to)
-            except RunCancelled:
-                return self.store.run(row.id)
-            except Fenced:
-                raise
-            except LimitReached as error:
-                return _ended(store, row, RunStatus.LIMITED, "run.limited", error, watch)
-            except DefinableError as error:
-                return _ended(store, row, RunStatus.FAILED, "run.failed", error, watch)
+        store = self.store.begin(row.id)
+        segment = Segment(
+            self.workspace,
+            store,
+            environ,
+            self._offline(options),
+            watch,
+            self.sleep,
+            self.governor,
+            self.guard,
+            self.rings,
+        )
+        try:
+            return await segment.work(row, options.yes_to)
+        except RunCancelled:
+            return self.store.run(row.id)
+        except LimitReached as error:
+            return _ended(store, row, RunStatus.LIMITED, "run.limited", error, watch)
+        except Fenced:
+            raise
+        except DefinableError as error:
+            return _ended(store, row, RunStatus.FAILED, "run.failed", error, watch)
 
     def governor(self, accounts: Mapping[str, Account]) -> Governor | None:
         """Return what keeps requests of these accounts within their quotas; None when it is switched off."""
@@ -321,9 +334,9 @@ class Runner:
     def _offline(self, options: Options) -> bool | None:
         return True if options.offline else self.settings.offline
 
-    def _by_itself(self, ask: AskRow) -> None:
+    def _by_itself(self, ask: AskRow, row: RunRow) -> None:
         """Answer what needs no person: a key may be there now, and no answer in time is a no."""
-        if ask.ask.reason == "auth":
+        if ask.ask.reason == "auth" and row.reason not in PARKED:
             again = Decision(approve=True, by="resume", arguments_hash=ask.ask.arguments_hash)
             self.store.answer(ask.id, again)
         elif ask.expires_at and datetime.fromisoformat(ask.expires_at) <= datetime.now(UTC):

@@ -11,7 +11,7 @@ from typing import Any
 
 from langgraph.types import Command
 
-from definable.engine.accounts import account
+from definable.engine.accounts import account, simulated
 from definable.engine.checkpoints import checkpoints
 from definable.engine.history import recall
 from definable.errors import DefinableError
@@ -20,6 +20,7 @@ from definable.graph.context import Context
 from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
 from definable.graph.lessons import Lessons
+from definable.graph.parking import Parked, RunParked
 from definable.models import Models
 from definable.models.failures import KEYS
 from definable.redaction import Redactor
@@ -91,6 +92,8 @@ class Segment:
         except asyncio.CancelledError:
             self.store.set_status(context.run.id, RunStatus.QUEUED, reason="interrupted")
             raise
+        except RunParked as wait:
+            return self._parked(context, wait.parked)
         return self._stand(context, await graph.aget_state(config))
 
     def _stand(self, context: Context, state: Any) -> RunRow:
@@ -111,6 +114,17 @@ class Segment:
         outputs = render(context.workflow.outputs, context.scope(), missing="drop")
         context.log("run.done", {"outputs": outputs})
         return store.set_status(run, RunStatus.DONE, outputs=outputs)
+
+    def _parked(self, context: Context, wait: Parked) -> RunRow:
+        """Say until when the run waits; the graph runs its last node again then."""
+        store, run = context.store, context.run.id
+        if store.run(run).status is RunStatus.CANCELLED:
+            return store.run(run)
+        until = datetime.fromtimestamp(wait.due, UTC).isoformat(timespec="milliseconds")
+        left = round(max(0.0, wait.due - context.now()), 3)
+        facts = {"reason": wait.reason, "until": until, "seconds": left, "what": wait.what}
+        context.log("run.waiting", facts)
+        return store.set_status(run, RunStatus.WAITING, reason=wait.reason, until=until)
 
     async def _input(self, graph: Any, config: Any, context: Context) -> Any:
         """What the graph is given: the empty state at first, the answers where it waits, else nothing."""
@@ -151,7 +165,8 @@ class Segment:
             rings = {name: self.rings.of(kit, places[name], self.environ) for name, kit in toolkits.items()}
             for name, kit in toolkits.items():
                 ring = rings[name]
-                accounts[name] = account(kit, places[name], ring, self.store)
+                sandbox = row.options.get("sandbox")
+                accounts[name] = simulated(kit) if sandbox else account(kit, places[name], ring, self.store)
                 doors[name] = Adapter(
                     kit, places[name], ring, Redactor([*ring.secrets(), *self._model_keys()])
                 )
@@ -172,9 +187,9 @@ class Segment:
                 clock=lambda: datetime.now(UTC),
                 watch=self.watch,
                 sleep=self.sleep,
-                now=self.guard.now,
                 governor=self.govern(accounts),
                 guard=self.guard,
+                now=self.guard.now,
                 places=places,
                 rings=rings,
                 yes_to=yes_to,

@@ -6,8 +6,10 @@ A run that waits holds nothing, so that another process may go on with it; whoev
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
+from definable.quota.admission import NAP
 from definable.store import Event, RunRow, Store
 from definable.toolkits.credentials import KeyRing
 
@@ -16,6 +18,9 @@ Sleep = Callable[[float], Awaitable[None]]
 
 FIRST_TRIAL, LONGEST_TRIAL = 60.0, 1800.0
 """Seconds after which a refused key that has not changed is tried once more: at first, and at most."""
+
+PARKED = ("quota", "retry")
+"""Reasons of waits whose end is known."""
 
 TICK = 1.0
 """Seconds between two looks at what a run waits for."""
@@ -34,6 +39,17 @@ async def until(store: Store, run: str, seq: int, sleep: Sleep, come: Callable[[
     while not await come():
         await sleep(TICK)
         if store.events(run, after=seq):
+            return False
+    return True
+
+
+async def turn_comes(store: Store, row: RunRow, sleep: Sleep, now: Callable[[], float]) -> bool:
+    """Wait until a parked run is due, or its turn comes before that. False when somebody else moved it."""
+    due = datetime.fromisoformat(row.until).timestamp() if row.until else now()
+    seq = max((event.seq for event in store.events(row.id)), default=0)
+    while (left := due - now()) > 0 and not store.ready(row.id, now()):
+        await sleep(min(left, NAP))
+        if store.events(row.id, after=seq):
             return False
     return True
 

@@ -16,7 +16,12 @@ def approval(context: Context) -> Callable[[State], dict[str, Any]]:
     """Return the node: stops the run until at least one question has an answer, and logs each answer once."""
 
     def wait(state: State) -> dict[str, Any]:
-        answers: dict[str, Any] = interrupt(state["asks"])
+        known = {ask["id"]: context.store.asked(ask["id"]).decision for ask in state["asks"]}
+        answers: dict[str, Any] = {
+            name: decision.model_dump(mode="json") for name, decision in known.items() if decision
+        }
+        # What was answered while the run waited for something else needs no interrupt.
+        answers = answers or interrupt(state["asks"])
         came = []
         for ask in state["asks"]:
             if ask["id"] not in answers:

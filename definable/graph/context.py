@@ -13,6 +13,7 @@ from definable.calls import Ask, Exchange, Margin, Outcome, Receipt, Send, ToolC
 from definable.graph.governor import Governor
 from definable.graph.guard import Guard
 from definable.graph.lessons import Lessons
+from definable.graph.parking import Parked
 from definable.limits import Budget, Spent, Usage
 from definable.models import Models
 from definable.quota.breaker import RetryBudget
@@ -80,6 +81,16 @@ class Context:
     second_chance: bool = False
     """The run had failed and was told to go on: what its model failed at is tried again from the start."""
     retries: RetryBudget = field(init=False)
+    paid_for: set[tuple[str, int]] = field(default_factory=set)
+    """The orders, by call and n, for which a retry was taken: a parked one is handed out again."""
+    parked: dict[str, Parked] = field(default_factory=dict)
+    """Call → until when it is parked. What another process parked is found out anew."""
+    waits: dict[tuple[str, int], tuple[float, str]] = field(default_factory=dict)
+    """Since when an order, by call and n, waits for its turn, and for which quota."""
+    held: dict[tuple[str, int], float] = field(default_factory=dict)
+    """Since when an order, by call and n, is held back by a breaker."""
+    delays: dict[tuple[str, int], float] = field(default_factory=dict)
+    """Until when an order, by call and n, is put off, as the log has it."""
     shown: int = 0
     outputs: dict[str, Any] = field(default_factory=dict)
     """Step id → what it brought, as the log has it; None for a step that was skipped."""
@@ -113,6 +124,10 @@ class Context:
         """Append an event to the run log and show it to whoever watches."""
         self.store.append(self.run.id, type, data, step=step, call=call)
         self.tell()
+
+    def is_parked(self, call: str) -> bool:
+        """Whether a call need not be tried yet."""
+        return call in self.parked and self.parked[call].due > self.now()
 
     def tell(self) -> None:
         """Show the watcher what the log has that it has not seen."""

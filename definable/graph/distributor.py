@@ -13,6 +13,7 @@ from definable.graph.alone import keep, take
 from definable.graph.context import Context, Door
 from definable.graph.governor import Governor
 from definable.graph.keys import look_after
+from definable.graph.parking import LONG_DELAY, PARK_AFTER, CallParked, Parked, Reason
 from definable.graph.state import Dispatch
 from definable.quota.admission import Wait
 from definable.spec.toolkit import Toolkit
@@ -34,17 +35,19 @@ def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, An
     async def perform(dispatch: Dispatch) -> dict[str, Any]:
         order = ORDER.validate_python(dispatch["order"])
         assert isinstance(order, Send)  # noqa: S101
-        if context.store.exchange(context.run.id, dispatch["call"], dispatch["n"]) is None:
-            step = context.calls[dispatch["call"]].step
-            _spend(context, order)
-            await _alone(context, dispatch["call"], order, order.delay)
-            await _wait(context, step, order)
-            outcome = await _guarded(context, dispatch, order)
+        call, n = dispatch["call"], dispatch["n"]
+        came: dict[str, Any] = {"from": "distributor", "call": call, "n": n}
+        if context.store.exchange(context.run.id, call, n) is None:
+            try:
+                outcome = await _in_time(context, dispatch, order)
+            except CallParked as wait:
+                context.parked[call] = wait.parked
+                return {"came": [{**came, "parked": wait.parked.due}]}
             if context.lessons:
                 outcome = outcome.model_copy(update={"known": context.lessons.refresh()})
-            context.record(Exchange(call=dispatch["call"], n=dispatch["n"], order=order, reply=outcome))
+            context.record(Exchange(call=call, n=n, order=order, reply=outcome))
             await _look_after_key(context, dispatch, order)
-        return {"came": [{"from": "distributor", "call": dispatch["call"], "n": dispatch["n"]}]}
+        return {"came": [came]}
 
     return perform
 
@@ -72,7 +75,7 @@ async def ask_whose(
     """
     who = toolkit.who or ""
     order = Send(tool=who, arguments={}, role="who", why="whose key it is and when it ends is not known")
-    claim = governor.claim(toolkit, toolkit.tools[who], run, call) if governor else None
+    claim = governor.claim(toolkit, toolkit.tools[who], run, call, -1) if governor else None
     if governor is None or claim is None:
         return await door.attempt(order)
 
@@ -89,10 +92,41 @@ async def ask_whose(
     return outcome
 
 
-async def _wait(context: Context, step: str, order: Send) -> None:
-    _check(context, step, order.delay, order.tool, order.why or "its time is over")
-    if order.delay:
-        await context.sleep(order.delay)
+async def _in_time(context: Context, dispatch: Dispatch, order: Send) -> Outcome:
+    """Perform the attempt when its time has come. CallParked, before anything is sent, when that is far."""
+    place = (dispatch["call"], dispatch["n"])
+    if place not in context.paid_for:
+        _spend(context, order)
+        context.paid_for.add(place)
+    await _alone(context, dispatch["call"], order, order.delay)
+    await _wait(context, place, order)
+    return await _guarded(context, dispatch, order)
+
+
+async def _wait(context: Context, place: tuple[str, int], order: Send) -> None:
+    """Wait as long as the order says; a long wait is noted, so that it ends at the same time elsewhere."""
+    step = context.calls[place[0]].step
+    due = context.delays.get(place)
+    left = order.delay if due is None else due - context.now()
+    _check(context, step, left, order.tool, order.why or "its time is over")
+    reason = _reason(context, place, order)
+    if left > (PARK_AFTER if reason == "quota" else LONG_DELAY):
+        if due is None:
+            due = context.delays[place] = context.now() + left
+            data = {"n": place[1], "until": due, "seconds": round(left, 3), "why": order.why}
+            context.log("call.parked", data, step=step, call=place[0])
+        raise CallParked(Parked(due, reason, order.why or order.tool))
+    if left > 0:
+        await context.sleep(left)
+
+
+def _reason(context: Context, place: tuple[str, int], order: Send) -> Reason:
+    """What an order is put off for: a quota when the answer before it was that there is no room."""
+    before = context.store.exchange(context.run.id, place[0], place[1] - 1)
+    if before is None or not isinstance(before.reply, Outcome):
+        return "retry"
+    refused = before.reply.status in (429, *context.catalog[order.tool][1].rejects)
+    return "quota" if refused else "retry"
 
 
 def _check(context: Context, step: str, delay: float, tool: str, why: str) -> None:
@@ -146,15 +180,23 @@ async def _guarded(context: Context, dispatch: Dispatch, order: Send) -> Outcome
     if guard is None:
         return await _governed(context, dispatch, order)
     gate = guard.gate(toolkit, tool, context.places[toolkit.toolkit])
-    began = guard.now()
+    began, place = guard.now(), (call.id, dispatch["n"])
     while (passed := guard.ask(gate)).seconds:
         _check(context, call.step, passed.seconds, order.tool, f"{gate.name} fail too often until then")
-        if guard.now() - began < WORTH_TELLING <= passed.seconds:
-            data = {"gate": gate.name, "seconds": round(passed.seconds, 3), "tool": order.tool}
-            context.log("breaker.waits", data, step=call.step, call=call.id)
+        if place not in context.held and passed.seconds >= WORTH_TELLING:
+            context.held[place] = guard.now()
+            data = {"n": place[1], "at": guard.now(), "gate": gate.name, "tool": order.tool}
+            seconds = round(passed.seconds, 3)
+            context.log("breaker.waits", {**data, "seconds": seconds}, step=call.step, call=call.id)
+        if passed.seconds > LONG_DELAY:
+            raise CallParked(Parked(guard.now() + passed.seconds, "retry", f"{gate.name} fail too often"))
         await context.sleep(passed.seconds)
-    held = guard.now() - began
-    outcome = await _governed(context, dispatch, order)
+    held = guard.now() - context.held.get(place, began)
+    try:
+        outcome = await _governed(context, dispatch, order)
+    except CallParked:
+        guard.back(gate, passed)
+        raise
     if opened := guard.came(gate, passed, tool, outcome):
         data = {"gate": gate.name, "seconds": round(opened.opens - guard.now(), 3), "trips": opened.trips}
         context.log("breaker.opened", data, step=call.step, call=call.id)
@@ -174,21 +216,27 @@ def _noted(context: Context, step: str, outcome: Outcome, held: float) -> Outcom
 async def _governed(context: Context, dispatch: Dispatch, order: Send) -> Outcome:
     """Perform the attempt once its quotas have room for it."""
     toolkit, tool = context.catalog[order.tool]
-    governor, call = context.governor, dispatch["call"]
-    claim = governor.claim(toolkit, tool, context.run.id, call) if governor else None
+    governor, call, n = context.governor, dispatch["call"], dispatch["n"]
+    claim = governor.claim(toolkit, tool, context.run.id, call, n) if governor else None
     if governor is None or claim is None:
         return await _attempt(context, dispatch, order)
     step = context.calls[call].step
 
     def before(wait: Wait, waited: float) -> None:
         _check(context, step, wait.expected, order.tool, f"its quota {wait.bucket!r} is used up until then")
-        if not waited and wait.expected >= WORTH_TELLING:
-            data = {"bucket": wait.bucket, "seconds": round(wait.expected, 3), "tool": order.tool}
-            context.log("quota.waits", data, step=step, call=call)
+        if (call, n) not in context.waits:
+            context.waits[call, n] = (governor.now(), wait.bucket)
+            if wait.expected >= WORTH_TELLING:
+                facts: dict[str, Any] = {"n": n, "at": governor.now(), "tool": order.tool}
+                facts |= {"bucket": wait.bucket, "seconds": round(wait.expected, 3)}
+                context.log("quota.waits", facts, step=step, call=call)
         if order.alone:
-            take(context, call, order, wait.seconds)
+            take(context, call, order, wait.expected)
 
-    seconds, bucket = await governor.admit(claim, before)
+    seconds, bucket = await governor.admit(claim, before, PARK_AFTER)
+    if (call, n) in context.waits:
+        since, first = context.waits[call, n]
+        seconds, bucket = governor.now() - since, bucket or first
     if seconds and bucket:
         context.log("quota.waited", {"bucket": bucket, "seconds": round(seconds, 3)}, step=step, call=call)
     outcome = await _attempt(context, dispatch, order)

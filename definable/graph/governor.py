@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from definable.calls import Outcome, Phase
+from definable.graph.parking import PLACE, CallParked, Parked
 from definable.quota.admission import Wait
 from definable.quota.claim import Claim, claim
 from definable.quota.hints import hints
@@ -38,8 +40,8 @@ class Governor:
     """Seconds of a clock that all processes share and that `sleep` moves."""
     share: float = 1.0
 
-    def claim(self, toolkit: Toolkit, tool: Tool, run: str, call: str) -> Claim | None:
-        """Return what an attempt claims; None when the toolkit knows no quota for it."""
+    def claim(self, toolkit: Toolkit, tool: Tool, run: str, call: str, n: int = 0) -> Claim | None:
+        """Return what the attempt for a call's n-th order claims; None when no quota is known for it."""
         return claim(
             toolkit,
             tool,
@@ -48,23 +50,32 @@ class Governor:
             ticket=secrets.token_hex(8),
             source=run,
             call=call,
+            place=f"{run}/{call}/{n}",
         )
 
-    async def admit(self, claim: Claim, before: Callable[[Wait, float], None]) -> tuple[float, str]:
+    async def admit(
+        self, claim: Claim, before: Callable[[Wait, float], None], patience: float = math.inf
+    ) -> tuple[float, str]:
         """Wait for the slots; return the seconds that took and the bucket waited for last.
 
         `before` is called ahead of each sleep, with the seconds waited so far; it may raise to give up.
+        Raises CallParked, and keeps the place in the queue, for more than `patience` seconds.
         """
         began, bucket = self.now(), ""
-        granted = False
+        leave = True
         try:
             while (wait := self.store.take(claim, self.now())) is not None:
-                bucket = wait.bucket
-                before(wait, self.now() - began)
+                now, bucket = self.now(), wait.bucket
+                before(wait, now - began)
+                if wait.expected > patience or now - began > patience:
+                    due = now + (wait.expected if wait.expected > patience else PLACE)
+                    self.store.keep(claim.queued_as, due)
+                    leave = False
+                    raise CallParked(Parked(due, "quota", bucket))
                 await self.sleep(wait.seconds)
-            granted = True
+            leave = False
         finally:
-            if not granted:
+            if leave:
                 self.store.withdraw(claim.queued_as)
         return self.now() - began, bucket
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from definable.calls import Outcome
 from definable.quota.breaker import Breaker, failed, loaded, operations, trips
@@ -65,6 +65,12 @@ class Guard:
         if not self.store.set_breaker(gate.name, text, after):
             return Pass(GLANCE)
         return Pass(trying=True)
+
+    def back(self, gate: Gate, passed: Pass) -> None:
+        """Take back that an attempt may try: it does not leave yet."""
+        if passed.trying:
+            text = self.store.breaker(gate.name)
+            self.store.set_breaker(gate.name, text, replace(loaded(text), trying=0.0).dumped())
 
     def came(self, gate: Gate, passed: Pass, tool: Tool, outcome: Outcome) -> Breaker | None:
         """Take in what came of an attempt; return the breaker when that opened it."""

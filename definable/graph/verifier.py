@@ -14,6 +14,7 @@ from definable.errors import DefinableError, ModelError, UsageError
 from definable.graph.context import Context
 from definable.graph.desk import Desk
 from definable.graph.judging import ended, judge, reviewed
+from definable.graph.parking import RunParked
 from definable.graph.proposals import allowed, declared, propose
 from definable.graph.state import State, fresh
 from definable.models import Turn
@@ -128,11 +129,15 @@ def _go_on(context: Context, desk: Desk, work: State) -> Next:
         else:
             asks.append((call_id, n, move))
     work["open"] = left
-    if branches := [_branch(*each) for each in _in_turn(context, desk, left, sends)]:
+    now = _in_turn(context, desk, left, sends)
+    if branches := [_branch(*each) for each in now if not context.is_parked(each[0])]:
         return _go(work, branches)
     if asks:
         work["asks"] = [context.ask(c, n, ask, context.step(work["step"])) for c, n, ask in asks]
+    if asks and (not now or any(context.store.asked(each["id"]).decision for each in work["asks"])):
         return _go(work, "approval")
+    if now:
+        raise RunParked(min((context.parked[call] for call, _, _ in now), key=lambda each: each.due))
     return _turn_over(context, desk, work)
 
 

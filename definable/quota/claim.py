@@ -56,8 +56,6 @@ class Claim:
     """Buckets of places that are held; all of a holder's are given back together."""
     place: str = ""
     """What it is known by in the queue, in this process and in the next one; its ticket when empty."""
-    patience: float = math.inf
-    """Seconds beyond which nobody stands and waits: the place is kept until its turn is due."""
 
     @property
     def queued_as(self) -> str:
@@ -79,7 +77,6 @@ def claim(
     source: str,
     call: str,
     place: str = "",
-    patience: float = math.inf,
 ) -> Claim | None:
     """Return what an attempt with `tool` claims of `share` (0 to 1) of each quota; None if none is known."""
     rates = (Bucket(name, _allowances(toolkit, name, share)) for name in tool.quota if name in toolkit.quotas)
@@ -98,7 +95,6 @@ def claim(
         holder=holder(source, call),
         holds=holds,
         place=place,
-        patience=patience,
     )
 
 

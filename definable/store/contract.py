@@ -203,13 +203,18 @@ class Quotas(Protocol):
         """Take a slot in each bucket and return None, or queue up and say when to ask again.
 
         The place in the queue is kept until it asks again or is withdrawn; who does not ask again in time
-        loses it. One that will probably wait longer than the claim's `patience` may ask again when it is
-        due, from another process. Places that `holder` has already are kept, and their leases begin anew
-        with whatever the holder sends.
+        loses it. Places that `holder` has already are kept, and their leases begin anew with whatever the
+        holder sends.
         """
 
     def withdraw(self, place: str) -> None:
         """Leave the queue; nothing happens when it is not in it."""
+
+    def keep(self, place: str, until: float) -> None:
+        """Keep a place in the queue until then: its holder goes, and comes back in any process."""
+
+    def ready(self, source: str, now: float) -> bool:
+        """Return whether one of a run's places could go now, though it may be kept for later."""
 
     def answered(self, claim: Claim, now: float, *, refused: bool = False) -> None:
         """Say that the attempt has its answer: its slots are free one window from `now`."""

@@ -45,8 +45,7 @@ class SqlQuotas:
             mine = _turn(db, claim, wanted, queue)
             room = Room(now, _newest(db, claim.owner), standings(db, claim.owner))
             if wait := admit(wanted, ahead_of(claim.queued_as, mine, queue), room):
-                parked = wait.expected > claim.patience
-                _enqueue(db, claim, wanted, mine, now + (wait.expected if parked else wait.seconds))
+                _enqueue(db, claim, wanted, mine, now + wait.seconds)
                 return wait
             if queue:
                 db.execute("DELETE FROM quota_queue WHERE ticket = ?", (claim.queued_as,))
@@ -58,6 +57,26 @@ class SqlQuotas:
         """Leave the queue."""
         with self._writing(durable=False) as db:
             db.execute("DELETE FROM quota_queue WHERE ticket = ?", (place,))
+
+    def keep(self, place: str, until: float) -> None:
+        """Keep a place in the queue for somebody who comes back."""
+        with self._writing(durable=False) as db:
+            db.execute("UPDATE quota_queue SET wakes = ? WHERE ticket = ?", (until, place))
+
+    def ready(self, source: str, now: float) -> bool:
+        """Return whether one of a run's places could go now."""
+        found = self._read("SELECT DISTINCT owner FROM quota_queue WHERE source = ?", source)
+        return any(self._may_go(row["owner"], source, now) for row in found)
+
+    def _may_go(self, owner: str, source: str, now: float) -> bool:
+        with self._writing(owner, durable=False) as db:
+            queue = _queue(db, owner, now)
+            newest, known = _newest(db, owner), standings(db, owner)
+            for each in queue:
+                before = ahead_of(each.ticket, each.turn, queue)
+                if each.source == source and not admit(each.buckets, before, Room(now, newest, known)):
+                    return True
+        return False
 
     def answered(self, claim: Claim, now: float, *, refused: bool = False) -> None:
         """Start the windows of an attempt's slots."""
@@ -132,6 +151,11 @@ class SqlQuotas:
                 (owner, mark, owner),
             )
             db.execute("UPDATE quota_queue SET owner = ? WHERE owner = ?", (owner, mark))
+
+
+def leave_queue(db: Database, source: str) -> None:
+    """Give up the places of a run that has ended, inside a transaction."""
+    db.execute("DELETE FROM quota_queue WHERE source = ?", (source,))
 
 
 def give_back(db: Database, holder: str) -> None:

@@ -18,7 +18,7 @@ from definable.store.contracts import SqlContracts
 from definable.store.database import Database, Row
 from definable.store.ledger import OUTCOMES, State, Verb
 from definable.store.place import Place
-from definable.store.quotas import SqlQuotas, give_back
+from definable.store.quotas import SqlQuotas, give_back, leave_queue
 from definable.store.records import (
     as_columns,
     columns,
@@ -134,6 +134,8 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
             row = row.model_copy(update=changes)
             names = ", ".join(f"{name} = :{name}" for name in changes)
             db.execute(f"UPDATE runs SET {names} WHERE id = :id", columns(row))  # noqa: S608 - our names
+            if status.ended:
+                leave_queue(db, row.id)
         return row
 
     @contextmanager

@@ -601,16 +601,28 @@ class StoreContract:
         assert store.take(second, 102.0) is None
 
     def test_a_place_in_the_queue_outlives_the_process_that_took_it(self, store: Store) -> None:
-        """Who waits longer than it has patience for is expected again when its turn is due, not before."""
+        """It is kept until it is due, and whoever comes then under its name goes first."""
         assert store.take(a_claim("a"), 100.0) is None
         store.answered(a_claim("a"), 100.0)
-        patient = replace(a_claim("b"), place="r1/s.1/0", patience=5.0)
-        wait = store.take(patient, 101.0)
+        parked = replace(a_claim("b"), place="r1/s.1/0")
+        wait = store.take(parked, 101.0)
         assert wait
-        assert wait.expected == pytest.approx(59.0, abs=0.1)
+        store.keep("r1/s.1/0", 101.0 + wait.expected)
         assert store.take(a_claim("c"), 158.0)
         assert store.take(a_claim("c"), 160.1)
-        assert store.take(replace(patient, ticket="b2"), 160.1) is None
+        assert not store.ready("r1", 159.0)
+        assert store.ready("r1", 160.1)
+        assert store.take(replace(parked, ticket="b2"), 160.1) is None
+
+    def test_a_run_that_has_ended_waits_for_nothing(self, store: Store) -> None:
+        """Nobody waits behind it."""
+        assert store.take(a_claim("a"), 100.0) is None
+        store.answered(a_claim("a"), 100.0)
+        assert store.take(a_claim("b"), 101.0)
+        store.keep("b", 5000.0)
+        assert store.ready("r1", 200.0)
+        store.set_status("r1", RunStatus.LIMITED)
+        assert not store.ready("r1", 200.0)
 
     def test_a_429_pauses_everybody_and_lowers_the_limit(self, store: Store) -> None:
         """What we had of the window when the server said no again is what there is for us."""

@@ -105,7 +105,7 @@ async def test_a_run_that_may_not_wait_so_long_ends_at_once(bed: Bed) -> None:
 
 
 def test_whose_quota_it_is_is_learned_in_passing(tmp_path: Path) -> None:
-    """Two keys are two owners until the tool that tells has answered for both; nothing of them is kept."""
+    """Two keys are two owners until the tool that tells has named one user; workspace tokens have none."""
     with open_store(tmp_path / "state.db") as store:
         rings = [KeyRing(toolkit().credentials, {"HEX_API_TOKEN": key}) for key in ("one", "two")]
         accounts = [account(toolkit(), "https://h/api", ring, store) for ring in rings]
@@ -113,6 +113,10 @@ def test_whose_quota_it_is_is_learned_in_passing(tmp_path: Path) -> None:
         me = Outcome(phase=Phase.COMMITTED, status=200, body={"id": "u-1"}, media="json")
         for each in accounts:
             each.met("HEX_LIST_PROJECTS", me)
+        assert accounts[0].name() != accounts[1].name()
+        no_user = Outcome(phase=Phase.COMMITTED, status=200, body={"org": {"id": "o-1"}}, media="json")
+        for each in accounts:
+            each.met("HEX_ME", no_user)
         assert accounts[0].name() != accounts[1].name()
         for each in accounts:
             each.met("HEX_ME", me)
