@@ -18,6 +18,9 @@ MOST_PAGES = 1000
 _MORE = frozenset({"hasmore", "more", "hasnext", "hasnextpage", "istruncated", "truncated"})
 """Names of flags that say that a list goes on, without casing and separators."""
 
+_ALL = frozenset({"total", "totalcount", "totalentries", "totalitems", "totalrecords", "totalresults"})
+"""Names of numbers that say how many entries there are on all pages."""
+
 
 class Unseen(Exception):
     """A look was refused, so that what was to be confirmed cannot be; `failure` is its class."""
@@ -84,6 +87,8 @@ def _pages(
             size, probed = len(found) - 1, True
         elif len(found) != size:
             items += _new(found, items, paging)
+            if not given and (told := _told(page.body, paging.next)) > len(items):
+                return _refused(f"the product says that there are {told} entries, and shows {len(items)}")
             return Delivered(Move.ACCEPT, page.verdict, _as_one(whole, paging, items))
         elif size < paging.largest:
             return _refused(f"{len(found)} entries and no {paging.next}, however many were asked for")
@@ -94,9 +99,21 @@ def _pages(
 
 def _more(body: Any, following: str) -> str:
     """Name what says, beside the way on to the next page or at the top, that there is one."""
+    said = _said(body, following)
+    return next((name for name, value in said if value is True and canonical(name) in _MORE), "")
+
+
+def _told(body: Any, following: str) -> int:
+    """How many entries a product says that there are, without a filter; 0 when it does not say."""
+    return max(
+        (v for name, v in _said(body, following) if type(v) is int and canonical(name) in _ALL), default=0
+    )
+
+
+def _said(body: Any, following: str) -> list[tuple[str, Any]]:
+    """Return what stands beside the way on to the next page, and at the top."""
     beside = lookup(body, following.rpartition(".")[0]) if "." in following else body
-    flags = [(str(k), v) for part in (beside, body) if isinstance(part, dict) for k, v in part.items()]
-    return next((name for name, value in flags if value is True and canonical(name) in _MORE), "")
+    return [(str(k), v) for part in (beside, body) if isinstance(part, dict) for k, v in part.items()]
 
 
 def _new(found: list[Any], items: list[Any], paging: Paging) -> list[Any]:

@@ -118,3 +118,23 @@ def test_a_part_is_never_taken_for_the_whole(answers: Callable[..., Json]) -> No
     """Where the way on is not found, there is no result, or a person is asked about the changed form."""
     end = read(answers)
     assert isinstance(end, Ask) or end.status == "failed"
+
+
+@pytest.mark.parametrize(("name", "short"), [("total", 2), ("totalCount", 1), ("total_items", 3)])
+def test_a_number_of_entries_that_is_not_reached_is_no_whole(name: str, short: int) -> None:
+    """The product says how many there are, and shows fewer, with no way on."""
+
+    def answers(asked: dict[str, Json]) -> Json:
+        return {"papers": copy.deepcopy(ALL[:-short]), "paging": {"next": None, name: len(ALL)}}
+
+    receipt = read(answers)
+    assert isinstance(receipt, Receipt)
+    assert receipt.status == "failed"
+    assert f"there are {len(ALL)} entries, and shows {len(ALL) - short}" in receipt.message
+
+
+def test_a_number_of_entries_that_is_reached_says_nothing() -> None:
+    """It is an addition like any other."""
+    receipt = read(lambda asked: {"papers": copy.deepcopy(ALL), "paging": {"next": None, "total": len(ALL)}})
+    assert isinstance(receipt, Receipt)
+    assert receipt.status == "verified"
