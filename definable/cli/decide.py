@@ -31,6 +31,10 @@ def prompt(screen: Screen, environ: Mapping[str, str], row: AskRow) -> Decision 
         screen.say(f"{row.call} {row.ask.tool}: {row.ask.question}")
         for key, value in row.ask.arguments.items():
             screen.say(f"  {key}: {words.compact(value, 400)}")
+        for line in row.ask.diff:
+            screen.say(f"  {words.short(line, 200)}")
+        if row.ask.yes:
+            screen.say(f"  yes: {row.ask.yes}; no: {row.ask.no}")
     answer = screen.ask("Approve? [y]es, [n]o, anything else leaves it for later:", default="later")
     if answer not in ("y", "yes", "n", "no"):
         return None

@@ -138,6 +138,7 @@ class Report:
             lines.append(f"    with {words.compact(row.ask.arguments, 400)}")
             seen = ((c.get("id"), words.compact(c.get("seen"), 200)) for c in row.ask.candidates)
             lines += [f"    candidate {name}: {what}" for name, what in seen]
+            lines += [f"    {words.short(line, 200)}" for line in row.ask.diff]
             lines += [f"    {command}" for command in answers(row)]
         settled = bool((run.error or {}).get("facts", {}).get("receipt"))  # going on would end the same
         if (
@@ -187,8 +188,9 @@ def answers(row: AskRow) -> list[str]:
     if row.ask.reason == "review":
         approve = f"definable runs approve {row.run} {row.call}"
         adopt = [f"{approve} --adopt {candidate.get('id')}" for candidate in row.ask.candidates]
-        again = f"{approve}    it did not happen: send it again"
-        return [*adopt, again, f"definable runs deny {row.run} {row.call}"]
+        deny = f"definable runs deny {row.run} {row.call}"
+        again = f"{approve}    {row.ask.yes or 'it did not happen: send it again'}"
+        return [*adopt, again, f"{deny}    {row.ask.no}" if row.ask.no else deny]
     return [f"definable runs {word} {row.run} {row.call}" for word in ("approve", "deny")]
 
 

@@ -314,6 +314,28 @@ def test_what_waits_comes_with_the_commands_that_answer() -> None:
     assert report.to_json()["waiting"][0]["answer_with"][0] == "definable runs approve r1 a.1 --adopt c-1"
 
 
+def test_what_differs_is_shown_with_what_each_answer_does() -> None:
+    """A drift that no rule heals: the difference line by line, and yes and no in words."""
+    ask = Ask(
+        reason="review",
+        question="another form than agreed",
+        tool="X_LIST",
+        arguments={},
+        arguments_hash="h",
+        diff=("wrong: values[0].title is missing", "new: values[*].heading"),
+        yes="read it again",
+        no="the read fails",
+    )
+    waiting = AskRow(id="q", run="r1", call="a.1", n=0, ask=ask, asked_at="")
+    report = Report(run(RunStatus.WAITING, reason="review"), [], {"usd": 0.0}, [waiting])
+    assert report.footer()[-4:] == [
+        "    wrong: values[0].title is missing",
+        "    new: values[*].heading",
+        "    definable runs approve r1 a.1    read it again",
+        "    definable runs deny r1 a.1    the read fails",
+    ]
+
+
 def test_the_json_of_a_run_has_what_programs_rely_on() -> None:
     """The object of `run --json` has its documented keys, and results only when asked for."""
     report = Report(
