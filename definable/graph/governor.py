@@ -91,6 +91,7 @@ class Governor:
         self.store.answered(claim, now, refused=refused)
         if refused:
             self.store.throttled(claim, now, retry_after(outcome.headers))
-        elif said := hints(outcome.headers, now):
-            self.store.hinted(claim, now, said)
+        else:
+            for hint in hints(outcome.headers, now):
+                self.store.hinted(claim, now, hint)
         self.accounts[toolkit].met(tool, outcome)

@@ -62,16 +62,41 @@ def strike(
     return Standing(max(standing.paused, until), now, strikes, tuple(ceilings))
 
 
-def hinted(bucket: Bucket, standing: Standing, hints: Hints, now: float) -> Standing:
-    """Return the standing after figures of the server's: they lower a limit or set a pause, never more."""
-    learned = standing
+def meant(hint: Hints, buckets: Sequence[Bucket], fullest: Bucket | None) -> tuple[Bucket, int] | None:
+    """Return the bucket and the number of its window that a server's figures are about; None for none.
+
+    Of several windows as long as the hint's, it is the one whose limit comes next above what it says. A hint
+    without a length is about the window with just this limit, or about the bucket that is nearest to its end.
+    """
+    windows = [
+        (allowance, bucket, index)
+        for bucket in buckets
+        for index, allowance in enumerate(bucket.allowances)
+        if allowance.seconds and hint.window in (None, allowance.seconds)
+    ]
+    if hint.window is None:
+        same = [each for each in windows if each[0].limit == hint.limit]
+        near = [each for each in windows if each[1] == fullest]
+        found = same[:1] if len(same) == 1 else near[:1]
+    else:
+        found = sorted((each for each in windows if each[0].limit >= (hint.limit or 0)), key=_limit)[:1]
+        found = found or sorted(windows, key=_limit)[-1:]
+    return (found[0][1], found[0][2]) if found else None
+
+
+def _limit(window: tuple[Allowance, Bucket, int]) -> int:
+    return window[0].limit
+
+
+def hinted(bucket: Bucket, index: int, standing: Standing, hint: Hints, now: float) -> Standing:
+    """Return the standing after figures about a window: they lower its limit or set a pause, never more."""
+    learned, allowance = standing, bucket.allowances[index]
     ceilings = _padded(standing, bucket)
-    for index, allowance in enumerate(bucket.allowances):
-        if hints.limit and hints.window == allowance.seconds and hints.limit < allowance.limit:
-            ceilings[index] = hints.limit
-            learned = replace(learned, struck=now, ceilings=tuple(ceilings))
-    if hints.remaining == 0 and hints.reset is not None and bucket.longest:
-        until = now + min(hints.reset, bucket.longest)
+    if hint.limit and hint.window and hint.limit < ceiling(allowance, standing, index, now):
+        ceilings[index] = hint.limit
+        learned = replace(learned, struck=now, ceilings=tuple(ceilings))
+    if hint.remaining == 0 and hint.reset is not None:
+        until = now + min(hint.reset, allowance.seconds)
         learned = replace(learned, paused=max(learned.paused, until))
     return learned
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from definable.quota.admission import (
     GRACE,
@@ -21,7 +21,7 @@ from definable.quota.admission import (
 )
 from definable.quota.claim import HOLD, Bucket, Claim, dumped, loaded
 from definable.quota.hints import Hints
-from definable.quota.learning import Standing, hinted, strike
+from definable.quota.learning import Standing, hinted, meant, strike
 from definable.store.database import Database, Row
 
 FAR = 3600.0
@@ -107,13 +107,15 @@ class SqlQuotas:
     def hinted(self, claim: Claim, now: float, hints: Hints) -> None:
         """Learn from a server's own figures."""
         with self._writing(claim.owner, durable=False) as db:
-            known, fullest = standings(db, claim.owner), _fullest(db, claim, now)
-            for bucket in claim.buckets:
-                before = known.get(bucket.name, Standing())
-                here = fullest is not None and bucket == fullest[0]
-                after = hinted(bucket, before, hints if here else replace(hints, reset=None), now)
-                if after != before:
-                    _learn(db, claim.owner, bucket, after)
+            fullest = _fullest(db, claim, now)
+            about = meant(hints, claim.buckets, fullest[0] if fullest else None)
+            if about is None:
+                return
+            bucket, index = about
+            before = standings(db, claim.owner).get(bucket.name, Standing())
+            after = hinted(bucket, index, before, hints, now)
+            if after != before:
+                _learn(db, claim.owner, bucket, after)
 
     def breaker(self, name: str) -> str:
         """Return the state of an open breaker."""

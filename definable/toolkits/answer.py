@@ -14,8 +14,16 @@ from definable.redaction import MARK
 from definable.spec.lookup import Json
 from definable.spec.toolkit import Tool
 
-HEADERS = ("date", "retry-after", "x-trace-id", "www-authenticate", "content-type", "location")
-HEADER_STARTS = ("ratelimit", "x-ratelimit-")
+HEADERS = (
+    "date",
+    "retry-after",
+    "retry-after-ms",
+    "x-trace-id",
+    "www-authenticate",
+    "content-type",
+    "location",
+)
+HEADER_STARTS = ("ratelimit", "x-ratelimit-", "x-rate-limit-")
 LONGEST_TEXT = 2000
 """Characters kept of a body that is not JSON: enough to recognise an error page."""
 

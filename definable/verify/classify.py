@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from definable.calls import Failure, Outcome, Phase, Verdict
+from definable.quota.hints import moment
 from definable.spec.paths import MISSING, lookup
 from definable.spec.toolkit import Tool, Toolkit
 
@@ -136,22 +136,22 @@ def _joined(part: Any) -> str:
 def retry_after(headers: dict[str, str]) -> float | None:
     """Return the seconds that `Retry-After` asks for (RFC 9110 10.2.3), at most 15 minutes, or None.
 
-    A date is taken against the response's own `Date`, so that a wrong clock on either side does no harm.
+    `retry-after-ms`, which some products send, is more exact and comes first. A date is taken against the
+    response's own `Date`, so that a wrong clock on either side does no harm.
     """
     text = headers.get("retry-after", "").strip()
-    if not text:
-        return None
+    exact, plain = _seconds(headers.get("retry-after-ms", "")), _seconds(text)
+    if exact is not None:
+        return min(exact / 1000, LONGEST_WAIT)
+    if plain is not None:
+        return min(plain, LONGEST_WAIT)
+    at, now = moment(text), moment(headers.get("date", ""))
+    return None if at is None or now is None else min(max(0.0, at - now), LONGEST_WAIT)
+
+
+def _seconds(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        value = _until(text, headers.get("date", ""))
-    if not math.isfinite(value) or value < 0:
         return None
-    return min(value, LONGEST_WAIT)
-
-
-def _until(text: str, now: str) -> float:
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - parsedate_to_datetime(now)).total_seconds())
-    except (ValueError, TypeError):
-        return math.nan
+    return value if math.isfinite(value) and value >= 0 else None

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from definable.quota.admission import GRACE, Room, Waiter, admit, ahead_of, in_order, slack, turn
 from definable.quota.claim import Allowance, Bucket, claim, dumped, loaded, owner_of
 from definable.quota.hints import Hints, hints
-from definable.quota.learning import CALM, Standing, ceiling, hinted, strike
+from definable.quota.learning import CALM, Standing, ceiling, hinted, meant, strike
+from definable.verify.classify import retry_after
 from tests.hexkit import tool, toolkit
 
 MINUTE = Allowance(3, 60.0)
@@ -167,29 +168,121 @@ def test_a_pause_holds_everybody_back() -> None:
     assert wait.seconds == 2.0
 
 
+HINTS: list[tuple[dict[str, str], list[Hints]]] = [
+    ({}, []),
+    ({"ratelimit-policy": '"p";q=20;w=60', "ratelimit": '"p";r=0;t=37'}, [Hints(20, 60.0, 0, 37.0)]),
+    (
+        {"ratelimit-policy": '"a,b";q=20;w=60, "day";q=900;w=86400', "ratelimit": '"day";r=7;t=5, "a,b";r=3'},
+        [Hints(20, 60.0, 3, None), Hints(900, 86400.0, 7, 5.0)],
+    ),
+    (
+        {"ratelimit-policy": "default;q=100;w=10", "ratelimit": "default;r=50;t=30"},
+        [Hints(100, 10.0, 50, 30.0)],
+    ),
+    (
+        {"ratelimit-policy": "10;w=1", "ratelimit": "limit=10, remaining=4, reset=1"},
+        [Hints(10, 1.0, 4, 1.0)],
+    ),
+    ({"ratelimit": "limit=10, remaining=0, reset=1"}, [Hints(10, None, 0, 1.0)]),
+    (
+        {"ratelimit-limit": "30, 30;w=60", "ratelimit-remaining": "4", "ratelimit-reset": "9"},
+        [Hints(30, None, 4, 9.0)],
+    ),
+    ({"ratelimit-limit": "30;w=60", "ratelimit-remaining": "4"}, [Hints(30, 60.0, 4, None)]),
+    (
+        {
+            "x-ratelimit-limit-minute": "30",
+            "x-ratelimit-remaining-hour": "7",
+            "x-ratelimit-limit-hour": "900",
+        },
+        [Hints(30, 60.0, None, None), Hints(900, 3600.0, 7, None)],
+    ),
+    (
+        {"x-ratelimit-limit-requests": "60", "x-ratelimit-reset-requests": "1m2.5s"},
+        [Hints(60, None, None, 62.5)],
+    ),
+    ({"x-ratelimit-limit-tokens": "150000"}, []),
+    ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "2000000030"}, [Hints(None, None, 0, 30.0)]),
+    ({"x-rate-limit-remaining": "0", "x-rate-limit-reset": "2000000030000"}, [Hints(None, None, 0, 30.0)]),
+    (
+        {"x-ratelimit-reset": "Mon, 23 Nov 2026 10:00:07 GMT", "date": "Mon, 23 Nov 2026 10:00:00 GMT"},
+        [Hints(None, None, None, 7.0)],
+    ),
+    ({"x-ratelimit-remaining": "soon", "x-ratelimit-reset": "1e12"}, [Hints(None, None, None, 900.0)]),
+    ({"ratelimit": "=;;=", "ratelimit-policy": '";q=-1;w=nan', "x-ratelimit-limit": "-3"}, []),
+]
+
+
+@pytest.mark.parametrize(("headers", "said"), HINTS)
+def test_hints_are_read_in_all_spellings_and_capped(headers: dict[str, str], said: list[Hints]) -> None:
+    """Structured fields, old and new, the three headers, times and lengths; garbage is nothing."""
+    assert list(hints(headers, 2_000_000_000.0)) == said
+
+
+NAMES = ("ratelimit", "ratelimit-policy", "ratelimit-reset", "x-ratelimit-limit", "x-ratelimit-reset-minute")
+TEXTS = st.one_of(st.text(max_size=40), st.from_regex(r'[a-z"0-9;=,.:\-+ e]{0,40}', fullmatch=True))
+
+
+@given(st.dictionaries(st.sampled_from([*NAMES, "date", "retry-after", "retry-after-ms"]), TEXTS))
+def test_no_header_can_do_harm(headers: dict[str, str]) -> None:
+    """Whatever stands there, what is believed is finite, not negative and 15 minutes at most."""
+    for hint in hints(headers, 2_000_000_000.0):
+        assert hint.reset is None or 0 <= hint.reset <= 900
+        assert hint.limit is None or hint.limit >= 1
+        assert hint.remaining is None or hint.remaining >= 0
+        assert hint.window is None or hint.window > 0
+        if about := meant(hint, [BUCKET, OTHER], BUCKET):
+            learned = hinted(*about, Standing(), hint, 10.0)
+            assert learned.paused <= 70.0
+            assert 1 <= ceiling(about[0].allowances[about[1]], learned, about[1], 10.0) <= 3
+    assert (wait := retry_after(headers)) is None or 0 <= wait <= 900
+
+
 @pytest.mark.parametrize(
-    ("headers", "said"),
+    ("text", "seconds"),
     [
-        ({}, None),
-        ({"ratelimit-policy": '"p";q=20;w=60', "ratelimit": '"p";r=0;t=37'}, Hints(20, 60.0, 0, 37.0)),
-        (
-            {"ratelimit-limit": "30", "ratelimit-remaining": "4", "ratelimit-reset": "9"},
-            Hints(30, None, 4, 9),
-        ),
-        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "2000000030"}, Hints(None, None, 0, 30.0)),
-        ({"x-ratelimit-remaining": "soon", "x-ratelimit-reset": "1e12"}, Hints(None, None, None, 900.0)),
+        ("120", 120.0),
+        (" 1.5 ", 1.5),
+        ("0", 0.0),
+        ("Mon, 23 Nov 2026 10:00:07 GMT", 7.0),
+        ("Monday, 23-Nov-26 10:00:07 GMT", 7.0),
+        ("Mon Nov 23 10:00:07 2026", 7.0),
+        ("Mon, 23 Nov 2026 09:59:00 GMT", 0.0),
+        ("99999999999", 900.0),
+        *((text, None) for text in ("", "-1", "nan", "inf", "soon", "Mon, 99 Nov 2026 10:00:07 GMT")),
     ],
 )
-def test_hints_are_read_in_all_spellings_and_capped(headers: dict[str, str], said: Hints | None) -> None:
-    """Structured fields, the three headers, and seconds or a time; garbage is nothing."""
-    assert hints(headers, 2_000_000_000.0) == said
+def test_retry_after_in_all_its_forms(text: str, seconds: float | None) -> None:
+    """Seconds, a date in the three forms of RFC 9110 against the response's own; anything else is nothing."""
+    assert retry_after({"retry-after": text, "date": "Mon, 23 Nov 2026 10:00:00 GMT"}) == seconds
+
+
+def test_a_date_without_a_date_to_hold_it_against_is_nothing() -> None:
+    """The clock here may be wrong; milliseconds come first where they are given."""
+    assert retry_after({"retry-after": "Mon, 23 Nov 2026 10:00:07 GMT"}) is None
+    assert retry_after({"retry-after": "3", "retry-after-ms": "2500"}) == 2.5
+
+
+def test_a_hint_is_held_against_the_window_it_is_about() -> None:
+    """By its length, and of several by the limit that comes next; without one, by the limit itself."""
+    user, group = (
+        Bucket("user", (Allowance(60, 60.0),)),
+        Bucket("group", (Allowance(30, 60.0), Allowance(900, 3600.0))),
+    )
+    assert meant(Hints(60, 60.0), [user, group], group) == (user, 0)
+    assert meant(Hints(30, 60.0), [user, group], user) == (group, 0)
+    assert meant(Hints(12, 60.0), [user, group], user) == (group, 0)
+    assert meant(Hints(900, 3600.0), [user, group], user) == (group, 1)
+    assert meant(Hints(5, 10.0), [user, group], user) is None
+    assert meant(Hints(900), [user, group], user) == (group, 1)
+    assert meant(Hints(remaining=0, reset=3.0), [user, group], user) == (user, 0)
 
 
 def test_hints_lower_and_never_raise() -> None:
     """A window that is known becomes smaller; an empty one is waited out, no longer than it is."""
-    assert hinted(BUCKET, Standing(), Hints(2, 60.0), 10.0).ceilings == (2,)
-    assert hinted(BUCKET, Standing(), Hints(99, 60.0, 5, 3.0), 10.0) == Standing()
-    assert hinted(BUCKET, Standing(), Hints(remaining=0, reset=800.0), 10.0).paused == 70.0
+    assert hinted(BUCKET, 0, Standing(), Hints(2, 60.0), 10.0).ceilings == (2,)
+    assert hinted(BUCKET, 0, Standing(), Hints(99, 60.0, 5, 3.0), 10.0) == Standing()
+    assert hinted(BUCKET, 0, Standing(), Hints(remaining=0, reset=800.0), 10.0).paused == 70.0
 
 
 def test_a_claim_comes_from_the_toolkit() -> None:
