@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import drift, grounding, keys, overhead, quota, records, validation
+from benchmarks import chaos, drift, grounding, keys, overhead, quota, records, validation
 
-for benchmark in (overhead, records, validation, drift, quota, keys, grounding):
+for benchmark in (overhead, records, validation, drift, quota, keys, grounding, chaos):
     benchmark.main()
     print()

@@ -37,7 +37,8 @@ class Trial:
 
     cell: str
     seed: int
-    recoverable: bool
+    ends: tuple[Ending, ...]
+    """How it may end when it cannot be recovered; empty when it can."""
     judgement: Judgement
     endings: tuple[Ending, ...]
     words: str
@@ -50,11 +51,23 @@ class Trial:
     timeline: tuple[str, ...] = ()
 
     @property
+    def recoverable(self) -> bool:
+        """Whether what was asked for can be done all the same."""
+        return not self.ends
+
+    @property
+    def told(self) -> bool:
+        """Whether it ended with the truth, in a way that it may end."""
+        return self.judgement.honest and set(self.endings) <= {*self.ends, Ending.DONE}
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """What is wrong with it; nothing, if it ended as it should."""
         found = list(self.judgement.problems)
         if self.recoverable and not self.judgement.recovered and not found:
             found.append(f"could have been recovered, and ended {', '.join(self.endings)}: {self.words}")
+        elif not self.recoverable and not self.told and not found:
+            found.append(f"should have ended otherwise than {', '.join(self.endings)}: {self.words}")
         return tuple(found)
 
 
@@ -114,7 +127,7 @@ class Bench:
         return Trial(
             cell=cell.name,
             seed=seed,
-            recoverable=cell.recoverable,
+            ends=cell.ends,
             judgement=found,
             endings=tuple(dict.fromkeys(c.ending for c in claims)),
             words="; ".join(dict.fromkeys(c.words for c in claims if c.words))[:400],
@@ -137,9 +150,7 @@ class Bench:
         key = " ".join(job.targets for job in jobs)
         intents: list[Intent] = []
         if not cell.workflow:
-            with self.theatre.stage((), 1, False, seed) as stage:
-                oracle = Oracle(stage.start, stage.time.now(), stage.world.token)
-            intents = oracle.intents(jobs)
+            intents = Oracle(self.theatre.copy()).intents(jobs)
         if key not in self._ideals or cell.workflow:
             trouble = Trouble(exclusive=True)
             with self.theatre.stage((), trouble.keys, False, seed) as stage:
@@ -219,10 +230,12 @@ class Figures:
     false_successes: int = 0
     duplicates: int = 0
     lost: int = 0
+    misreported: int = 0
+    """Done, and said to have failed."""
     wasted_calls: int = 0
     requests: int = 0
     not_recoverable: int = 0
-    honest: int = 0
+    told: int = 0
     """Of the runs that cannot be recovered, those that end with the truth."""
     seconds: float = 0.0
     ideal: float = 0.0
@@ -235,8 +248,8 @@ class Figures:
     @property
     def holds(self) -> bool:
         """Whether all that can be recovered was, nothing was done twice or lost, and nobody lied."""
-        wrong = self.false_successes + self.duplicates + self.lost
-        return self.recovered == self.recoverable and self.honest == self.not_recoverable and not wrong
+        wrong = self.false_successes + self.duplicates + self.lost + self.misreported
+        return self.recovered == self.recoverable and self.told == self.not_recoverable and not wrong
 
     def add(self, trial: Trial) -> None:
         """Count one trial."""
@@ -245,10 +258,11 @@ class Figures:
         self.recoverable += trial.recoverable
         self.recovered += trial.recoverable and found.recovered
         self.not_recoverable += not trial.recoverable
-        self.honest += not trial.recoverable and found.honest
+        self.told += not trial.recoverable and trial.told
         self.false_successes += found.false_successes
         self.duplicates += found.duplicates
         self.lost += found.lost
+        self.misreported += found.misreported
         self.wasted_calls += trial.wasted
         self.requests += trial.requests
         if found.recovered:

@@ -46,6 +46,8 @@ class Trouble:
     """Nobody listens until the client has waited so many times."""
     kill: bool = False
     """The process is killed once the first fault has struck, and the work is resumed."""
+    warm: bool = False
+    """The same was done once before anything went wrong."""
     quotas: bool = False
     """The sandbox keeps to Hex's quotas."""
     timeout: float | None = None

@@ -20,14 +20,9 @@ class Job:
 
     @property
     def targets(self) -> str:
-        """What it is done to, without the texts that are written: jobs alike in this cost the same."""
-        return f"{self.tool} {json.dumps(_without_texts(self.arguments), sort_keys=True)}"
-
-
-def _without_texts(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_texts(v) for k, v in value.items() if k not in ("source", "label", "name")}
-    return [_without_texts(v) for v in value] if isinstance(value, list) else value
+        """What it is done to, without what is written: jobs alike in this cost the same."""
+        ids = {name: value for name, value in self.arguments.items() if name.endswith("Id")}
+        return f"{self.tool} {json.dumps(ids, sort_keys=True)}"
 
 
 class Draw:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from definable.chaos.cells import (
     FOREVER,
     Cell,
@@ -157,6 +159,7 @@ DRIFTED = [
         "create update",
         changed("drift_rename", from_="id", to=choice("uuid", "key")),
     ),
+    *rows("renamed, seen before", Phase.DRIFTED, "read list", lambda s: _new_name(s)),
     *rows("field added", Phase.DRIFTED, "read list create", changed("drift_add", path="extra")),
     *rows("other success code", Phase.DRIFTED, "create delete share", changed("drift_status")),
     *rows("body vanished", Phase.DRIFTED, "create update share", changed("drift_body")),
@@ -167,15 +170,15 @@ DRIFTED = [
         changed("drift_paging", to=choice("nextCursor", "links.next", "pagination.next")),
     ),
     *rows("id gone", Phase.DRIFTED, "create", changed("drift_remove", path="id")),
-    *rows("entries gone", Phase.DRIFTED, "list", lambda s: _no_entries(s, "drift_remove"), TOLD),
-    *rows("entries null", Phase.DRIFTED, "list", lambda s: _no_entries(s, "drift_null"), TOLD),
+    *rows("entries gone", Phase.DRIFTED, "list", lambda s: _no_entries(s, "drift_remove"), PERSON),
+    *rows("entries null", Phase.DRIFTED, "list", lambda s: _no_entries(s, "drift_null"), PERSON),
     *rows("unknown status", Phase.DRIFTED, "run", lambda s: _odd_status(s)),
     *rows("errors in another form", Phase.DRIFTED, "create read", lambda s: _odd_errors(s)),
 ]
 
 ASKED = [
-    *rows("field demanded", Phase.ASKED, "create", lambda s: _demanded(s), TOLD),
-    *rows("field renamed", Phase.ASKED, "cell", lambda s: _renamed(s)),
+    *rows("field demanded", Phase.ASKED, "create", lambda s: _demanded(s), PERSON),
+    *rows("field renamed", Phase.ASKED, "cell create update", lambda s: _renamed(s)),
 ]
 
 CHECKED = [
@@ -207,6 +210,26 @@ def _no_entries(s: Struck, fault: str) -> Trouble:
     return Trouble((s.fault(fault, times=FOREVER, path=s.tool.paging.items if s.tool.paging else "values"),))
 
 
+def _new_name(s: Struck) -> Trouble:
+    """Rename what a healthy answer of the same kind has shown before."""
+    old, new = s.dice.choice(FIELDS[s.job.tool])
+    return Trouble((s.fault("drift_rename", times=FOREVER, from_=old, to=new),), warm=True)
+
+
+FIELDS = {
+    "HEX_GET_CELL": (("id", "cellId"), ("cellType", "type"), ("label", "title")),
+    "HEX_GET_PROJECT": (("id", "projectId"), ("title", "name"), ("type", "kind")),
+    "HEX_GET_GROUP": (("id", "groupId"), ("name", "title")),
+    "HEX_GET_COLLECTION": (("id", "collectionId"), ("name", "title")),
+    "HEX_GET_RUN_STATUS": (("runId", "id"), ("status", "state")),
+    "HEX_LIST_USERS": (("values", "users"), ("values[*].id", "userId"), ("values[*].email", "mail")),
+    "HEX_LIST_PROJECTS": (("values", "items"), ("values[*].title", "name")),
+    "HEX_LIST_CELLS": (("values", "cells"), ("values[*].id", "cellId")),
+    "HEX_GET_PROJECT_RUNS": (("runs", "values"), ("runs[*].runId", "id")),
+}
+"""Tool → fields of its answer, and what they are called from now on."""
+
+
 def _odd_status(s: Struck) -> Trouble:
     word = s.dice.choice(["QUEUED", "PREPARING", "FINALISING"])
     return Trouble((s.fault("drift_enum", "HEX_GET_RUN_STATUS", path="status", to=word),))
@@ -223,14 +246,21 @@ def _demanded(s: Struck) -> Trouble:
 
 
 def _renamed(s: Struck) -> Trouble:
-    names = s.dice.choice([("label", "title"), ("cellType", "type"), ("contents", "content")])
-    return Trouble(
-        (
-            s.fault(
-                "request_rename", times=FOREVER, from_=names[0], to=names[1], status=s.dice.choice([400, 422])
-            ),
-        )
-    )
+    """Let the server want another name for a field, and say so."""
+    old = s.dice.choice(sorted(s.job.arguments.keys() & RENAMES.keys()))
+    given: dict[str, Any] = {"from_": old, "to": RENAMES[old], "status": s.dice.choice([400, 422])}
+    return Trouble((s.fault("request_rename", times=FOREVER, **given),))
+
+
+RENAMES = {
+    "label": "title",
+    "cellType": "type",
+    "contents": "content",
+    "name": "title",
+    "description": "summary",
+    "status": "state",
+}
+"""Field of a request → what the server calls it from now on."""
 
 
 def _throttled(s: Struck) -> Trouble:

@@ -6,7 +6,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from definable.engine.runner import Options, Runner
 from definable.errors import DefinableError
 from definable.settings import Settings
 from definable.spec.toolkit import Toolkit
-from definable.store import RunRow, RunStatus
+from definable.store import Event, RunRow, RunStatus
 from definable.workspace import Workspace
 from definable.workspace.contents import Found
 from definable.workspace.find import builtin
@@ -76,6 +76,9 @@ class Definable:
                 environ["HEX_BASE_URL"] = stack.enter_context(refusing(stage, trouble.closed))
             if trouble.kill:
                 await _killed(stage, environ, jobs[0])
+            if trouble.warm:
+                with stage.quiet():
+                    await self.work(stage, jobs, Trouble())
             stage.time.lanes = len(jobs)
             async with _runner(stage, environ, trouble.timeout) as runner:
                 found = (self._one(runner, stage, environ, job, trouble) for job in jobs)
@@ -144,7 +147,7 @@ async def _ended(
 def _claim(runner: Runner, row: RunRow) -> Claim:
     receipts = runner.store.receipts(row.id)
     last = receipts[-1] if receipts else None
-    told = tuple(line for each in receipts for line in _lines(each))
+    told = tuple(_lines(runner.store.events(row.id), receipts))
     words = str((row.error or {}).get("message", "")) or (last.message if last else "") or row.reason or ""
     if row.status is RunStatus.DONE:
         return Claim(Ending.DONE, last.result if last else None, words, told)
@@ -159,13 +162,18 @@ def _claim(runner: Runner, row: RunRow) -> Claim:
     return Claim(Ending.NOTHING, words=f"the run is {row.status}", timeline=told)
 
 
-def _lines(receipt: Receipt) -> list[str]:
-    lines = [
-        f"{a.role:<6} {a.tool:<40} {a.status or '-':>4}  {a.verdict.failure} {a.verdict.message}".rstrip()
-        for a in receipt.trail
-    ]
-    heals = ", ".join(f"{h.failure}: {h.rule}" for h in receipt.heals)
-    return [*lines, f"{receipt.status} {receipt.tool}: {receipt.message} [{heals}]"]
+def _lines(events: Iterable[Event], receipts: Iterable[Receipt]) -> Iterator[str]:
+    for event in events:
+        data = event.data
+        if event.type == "verdict":
+            found = data.get("verdict") or {"failure": "answered"}
+            what = f"{found['failure']}: {found.get('message', '')}"
+            yield f"{what} → {data['move']} {data['next']}"
+        elif event.type.startswith(("quota.", "run.waiting", "run.resumed")):
+            yield f"{event.type} {data}"
+    for each in receipts:
+        heals = ", ".join(f"{heal.failure}: {heal.rule}" for heal in each.heals)
+        yield f"{each.status} {each.tool}: {each.message} [{heals}]"
 
 
 async def _killed(stage: Stage, environ: Mapping[str, str], job: Job) -> None:
@@ -181,6 +189,8 @@ async def _killed(stage: Stage, environ: Mapping[str, str], job: Job) -> None:
             os.kill(process.pid, signal.SIGKILL)
     finally:
         process.join()
+    if process.exitcode != -signal.SIGKILL:
+        raise DefinableError(f"the process that was to be killed ended by itself: exit {process.exitcode}")
 
 
 @cache

@@ -94,6 +94,18 @@ class Stage:
     start: dict[str, Any]
     """The world's state before the trial."""
 
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Let what happens inside meet no fault, take no time and be counted nowhere."""
+        planned, began = self.faults.entries, self.world.clock.snapshot()
+        self.faults.entries = []
+        try:
+            yield
+        finally:
+            self.faults.entries = planned
+            self.world.asked.clear()
+            self.world.clock.restore(began)
+
     def later_key(self) -> dict[str, str]:
         """Return a new key by its variable, as a person would set it."""
         return {"HEX_API_TOKEN": self.world.issue_token()}
@@ -107,6 +119,7 @@ class Theatre:
         self.world = Recorder(clock=Clock(now=NOON, speed=0), quotas=False)
         self.world.asked = []
         self.faults = Faults()
+        self._other = World(clock=Clock(now=NOON, speed=0), quotas=False)
         self._stack = ExitStack()
         self.served: Served = self._stack.enter_context(serve(self.world, self.faults))
         self._start = json.dumps(self.world.state)
@@ -119,6 +132,12 @@ class Theatre:
     def close(self) -> None:
         """Stop serving."""
         self._stack.close()
+
+    def copy(self) -> World:
+        """Return a world that is as every trial finds it, and that nobody serves; one at a time."""
+        self._other.state = json.loads(self._start)
+        self._other.clock.restore(self._clock)
+        return self._other
 
     @contextmanager
     def stage(self, faults: Sequence[dict[str, Any]], keys: int, quotas: bool, seed: int) -> Iterator[Stage]:

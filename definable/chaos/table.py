@@ -58,7 +58,7 @@ def row(found: Figures) -> tuple[str, ...]:
         str(found.cells),
         f"{found.runs:,}",
         _of(found.recovered, found.recoverable),
-        _of(found.honest, found.not_recoverable),
+        _of(found.told, found.not_recoverable),
         str(found.false_successes),
         str(found.duplicates),
         str(found.lost),

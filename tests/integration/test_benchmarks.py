@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.chaos import SYSTEMS, compare, compared
 from benchmarks.drift import run as tried
 from benchmarks.drift import summed
 from benchmarks.grounding import measure as held
@@ -96,3 +97,14 @@ def test_what_is_planted_is_caught_and_what_is_true_is_not() -> None:
     assert false > 500
     assert caught >= 0.99 * false, wrong
     assert all(tally.caught >= 0.9 * tally.false for tally in tallies.values()), wrong
+
+
+def test_the_others_do_what_they_are_known_for() -> None:
+    """Each recovers what is made for it, and does twice what it cannot see; Definable does neither wrong."""
+    names = {"429 seconds/run", "reset before/read", "answer lost/create", "false success/create"}
+    found = compare(2, 1, [cell for cell in compared() if cell.name in names])
+    assert list(found) == [kind.name for kind in SYSTEMS]
+    ours, sdk, tenacity, langgraph = found.values()
+    assert ours.holds
+    assert (sdk.recovered, tenacity.recovered, langgraph.recovered) == (4, 4, 2)
+    assert all(each.duplicates == 2 and each.false_successes == 2 for each in (sdk, tenacity, langgraph))

@@ -17,10 +17,6 @@ from definable.chaos.ours import Definable
 from definable.chaos.stage import Stage
 from definable.chaos.truth import Oracle
 from definable.cli import main
-from definable.sandbox.gateway import Gateway
-
-OPEN = {"cursor moved/list", "field renamed/cell"}
-"""Cells that are not healed yet."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +26,7 @@ def bench() -> Iterator[Bench]:
         yield bench
 
 
-@pytest.mark.parametrize("cell", [c for c in CELLS if c.name not in OPEN], ids=lambda cell: str(cell.name))
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: str(cell.name))
 def test_a_cell_ends_as_it_should(bench: Bench, cell: Cell) -> None:
     """What can be recovered is, what cannot ends with the truth; nothing twice, lost, or claimed falsely."""
     trial = bench.trial(cell, 1)
@@ -66,8 +62,7 @@ class Broken:
 
     async def work(self, stage: Stage, jobs: Sequence[Job], trouble: Trouble) -> list[Claim]:
         """Do the jobs: well without faults, else in the broken way."""
-        oracle = Oracle(stage.start, stage.time.now(), stage.world.token)
-        oracle.world, oracle.gateway = stage.world, Gateway(stage.world)
+        oracle = Oracle(stage.world)
         if not trouble.faults:
             return [self.well(oracle, job) for job in jobs]
         return [self.badly(oracle, job) for job in jobs]
@@ -170,6 +165,38 @@ def test_the_judge_compares_contents(cell: str, tool: str) -> None:
     with Bench(Garbles()) as bench:
         seed = next(n for n in range(1, 50) if tool in bench.jobs(select(cell)[0], n)[0].tool)
         assert bench.trial(select(cell)[0], seed).judgement.false_successes == 1
+
+
+class Denies(Broken):
+    """Does it, and says that it failed."""
+
+    def badly(self, oracle: Oracle, job: Job) -> Claim:
+        """Do a job and deny it."""
+        self.well(oracle, job)
+        return Claim(Ending.FAILED, words="timed out")
+
+
+def test_a_write_that_is_denied_is_counted() -> None:
+    """Who is told that it failed does it again: what was done must not be said to have failed."""
+    trial = tried(Denies(), "429 seconds/create")
+    assert trial.judgement.misreported == 1
+    assert not figures([trial]).holds
+
+
+def test_an_end_that_is_not_the_right_one_is_a_problem() -> None:
+    """Where only a person can know, a failure is not the truth."""
+    trial = tried(Shrugging(), "answer lost, token shared/run")
+    assert trial.judgement.honest
+    assert not trial.told
+    assert "should have ended otherwise than failed" in trial.problems[0]
+
+
+class Shrugging(Broken):
+    """Gives up with a word."""
+
+    def badly(self, oracle: Oracle, job: Job) -> Claim:
+        """Fail."""
+        return Claim(Ending.FAILED, words="no answer")
 
 
 def test_a_cell_that_cannot_be_recovered_must_not_be_claimed() -> None:
