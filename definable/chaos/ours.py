@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,8 @@ async def _ended(
             for asked in runner.store.open_asks(row.id):
                 runner.answer(row.id, asked.call, Decision(approve=True, by="chaos"))
         else:
-            await stage.time.sleep(60.0)
+            due = datetime.fromisoformat(row.until).timestamp() if row.until else stage.time.now() + 60.0
+            await stage.time.sleep(max(0.0, due - stage.time.now()))
         row = await runner.resume(row.id)
     return row
 
