@@ -93,11 +93,12 @@ def _database(session: Session) -> Iterator[Finding]:
 
     try:
         with open_runs(session) as store:
+            where = store.place
             waiting = [row for row in store.runs(1000) if row.status == "waiting"]
     except DefinableError as error:
-        yield Finding("database", error.message, False)
+        yield Finding("database", f"{error.message}: {error.hint}", False)
         return
-    yield Finding("database", f"{session.workspace.home}: {len(waiting)} waiting")
+    yield Finding("database", f"{where}: {len(waiting)} waiting")
 
 
 def _models(session: Session) -> Finding:

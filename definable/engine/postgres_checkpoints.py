@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from psycopg import Connection
 
 from definable.engine.checkpoints import InLoop
 from definable.store import Server
-from definable.store.postgres import connect
+from definable.store.postgres import connect, locking
 from definable.store.postgres_errors import explained
-from definable.store.postgres_schema import KEY, Connection
+from definable.store.postgres_schema import KEY
 
 LOCK = KEY + 1
 """The lock of whoever makes the checkpointer's tables."""
@@ -21,6 +25,35 @@ LOCK = KEY + 1
 
 class PostgresCheckpoints(InLoop, PostgresSaver):
     """The checkpointer in a database."""
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Keep a checkpoint."""
+        with self._fenced(config):
+            return super().put(config, checkpoint, metadata, new_versions)
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Keep what one node wrote."""
+        with self._fenced(config):
+            super().put_writes(config, writes, task_id, task_path)
+
+    @contextmanager
+    def _fenced(self, config: RunnableConfig) -> Iterator[None]:
+        """One transaction with the run locked, so that nobody takes it over then."""
+        db = self.conn
+        assert isinstance(db, Connection)  # noqa: S101 - not a pool: see on_server
+        with db.transaction():
+            for lock in locking(config["configurable"]["thread_id"]):
+                db.execute(lock)
+            self.check()
+            yield
 
 
 @contextmanager
@@ -33,7 +66,7 @@ def on_server(server: Server, serde: JsonPlusSerializer) -> Iterator[PostgresChe
         yield saver
 
 
-def _set_up(saver: PostgresCheckpoints, db: Connection) -> None:
+def _set_up(saver: PostgresCheckpoints, db: Connection[Any]) -> None:
     # It makes indexes CONCURRENTLY, which waits for all who wait for a lock: so nobody may wait for this one.
     while not _one(db, f"SELECT pg_try_advisory_lock({LOCK})"):
         time.sleep(0.02)
@@ -43,6 +76,6 @@ def _set_up(saver: PostgresCheckpoints, db: Connection) -> None:
         _one(db, f"SELECT pg_advisory_unlock({LOCK})")
 
 
-def _one(db: Connection, query: str) -> bool:
+def _one(db: Connection[Any], query: str) -> bool:
     row = db.execute(query.encode()).fetchone()
     return bool(row and next(iter(row.values())))

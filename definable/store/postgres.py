@@ -198,10 +198,15 @@ def _key(*name: str) -> int:
     return int.from_bytes(digest, signed=True)
 
 
+def locking(*names: str) -> list[bytes]:
+    """Return what locks these names until the end of a transaction."""
+    # In one order for everybody: two transactions never wait for each other.
+    keys = sorted({_key("decides", name) for name in names})
+    return [f"SELECT pg_advisory_xact_lock({key})".encode() for key in keys]
+
+
 def _beginning(locks: tuple[str, ...], durable: bool) -> bytes:
-    # In one go, and the locks in one order for everybody: two transactions never wait for each other.
     begin = ["BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"]
     if not durable:
         begin.append("SET LOCAL synchronous_commit = off")
-    keys = sorted({_key("decides", name) for name in locks})
-    return "; ".join([*begin, *(f"SELECT pg_advisory_xact_lock({key})" for key in keys)]).encode()
+    return b"; ".join(["; ".join(begin).encode(), *locking(*locks)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from definable.toolkits.credentials import KeyRing
 from definable.workspace import find
 from tests.hexkit import toolkit
 from tests.integration.conftest import Hex
+from tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.anyio
 CALLS = 40
@@ -34,15 +36,16 @@ def reads(count: int, **limits: Any) -> Workflow:
 class Bed:
     """A sandbox that throttles, in which time passes only by waiting; and what happened there."""
 
-    def __init__(self, served: Any, home: Path) -> None:
+    def __init__(self, served: Any, home: Path, database: str | None = None) -> None:
         """Keep the parts."""
+        self.database = database
         environ = {"HEX_BASE_URL": served.base_url, "HEX_API_TOKEN": served.token}
         self.hex, self.home, self.events = Hex(served, None, environ), home, list[Event]()  # type: ignore[arg-type]
 
     async def run(self, workflow: Workflow, share: float = 1.0) -> RunStatus:
         """Run a workflow to its end."""
         space = find(Path(__file__).parent, {"DEFINABLE_HOME": str(self.home)})
-        settings = Settings(quota_share=share)
+        settings = Settings(quota_share=share, database=self.database)
         given = self.hex.environ, Options(offline=True), self.hex.sleep, self.hex.now
         async with Runner.open(space, settings, *given) as runner:
             return (await runner.go(await runner.start(workflow, {}), self.events.append)).status
@@ -85,6 +88,16 @@ async def test_a_second_run_finds_the_first_ones_slots_taken(bed: Bed) -> None:
     assert await bed.run(reads(20)) == "done"
     assert bed.statuses() == {200: 40}
     assert [e.type for e in bed.events].count("quota.waits") == 1
+
+
+async def test_two_machines_share_one_quota(postgres: PostgresServer, tmp_path: Path) -> None:
+    """Two homes that work at the same time, with one database between them, meet no 429."""
+    url = postgres.database()
+    with serve(World(clock=Clock(speed=0))) as served:
+        beds = [Bed(served, tmp_path / home, url) for home in ("a", "b")]
+        assert await asyncio.gather(*(bed.run(reads(25)) for bed in beds)) == ["done", "done"]
+        assert [bed.statuses() for bed in beds] == [{200: 25}, {200: 25}]
+        assert [e.type for bed in beds for e in bed.events].count("quota.waits") > 0
 
 
 async def test_a_share_leaves_the_rest_to_others(bed: Bed) -> None:

@@ -44,7 +44,7 @@ from tests.integration.store_contract import a_run
 from tests.postgres import place_of
 store = open_store(place_of(sys.argv[1]))
 with store.alone("r1"), store._writing("r1", "e1"):
-    store._log("r1", "half", {}, None, None)
+    store._log("r1", "half", "{}", None, None)
     print("in the middle", flush=True)
     time.sleep(60)
 """
