@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
@@ -26,6 +28,9 @@ from definable.errors import UsageError
 from definable.sandbox.faults import Fault
 from definable.sandbox.kinds import Stage as Strikes
 from definable.spec.toolkit import Tool
+
+CHUNK = 10
+"""Trials that a process is handed at a time."""
 
 LIMIT, WINDOW = 30, 60.0
 """Hex's quota for what the cells with many calls use: requests in so many seconds."""
@@ -294,22 +299,35 @@ def run(
                     yield bench.trial(cell, seed)
         return
     parts = [(cell.name, seed) for seed in seeds for cell in cells]
-    size = max(1, min(25, len(parts) // (workers * 4)))
+    size = max(1, min(CHUNK, len(parts) // (workers * 4)))
     chunks = [parts[at : at + size] for at in range(0, len(parts), size)]
-    spawned = get_context("spawn")
-    with ProcessPoolExecutor(workers, spawned, initializer=_open, initargs=(system,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_open, initargs=(system,)) as pool:
         try:
-            for done in as_completed([pool.submit(_some, chunk) for chunk in chunks]):
+            with _deaf():
+                futures = [pool.submit(_some, chunk) for chunk in chunks]
+            for done in as_completed(futures):
                 yield from done.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let processes that are started inside not hear ctrl-C: it is their parent's to answer."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 _bench: list[Bench] = []
 
 
 def _open(system: Callable[[], System]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the parent's to answer
     _bench.append(Bench(system()))
 
 

@@ -63,8 +63,8 @@ def command(
         for each in cells:
             screen.result(f"{each.name:<44} {each.phase.value}")
         return 0
-    if report and not report.absolute().parent.is_dir():
-        raise UsageError(f"there is no folder for the report {str(report)!r}", hint="make it first")
+    if report:
+        _writable(report)
     chosen = [seed] if seed else list(range(1, (seeds or 3) + 1))
     for name in [name for name in os.environ if name.startswith(TRACED)]:
         del os.environ[name]
@@ -72,12 +72,24 @@ def command(
     return _shown(screen, trials, cells, chosen, report, verbose)
 
 
+def _writable(report: Path) -> None:
+    """Say now what would otherwise be said after all the work."""
+    try:
+        report.open("a").close()
+    except OSError as error:
+        raise UsageError(f"the report {str(report)!r} cannot be written: {error.strerror}") from error
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def _trials(screen: Screen, cells: Sequence[Cell], seeds: Sequence[int], workers: int) -> list[Trial]:
     from definable.chaos.bench import run
     from definable.chaos.table import repeat
 
     total, began, told = len(cells) * len(seeds), time.monotonic(), 0
-    screen.say(f"{len(cells)} cells x {len(seeds)} seed{'s' if len(seeds) > 1 else ''}: {total:,} runs")
+    screen.say(f"{_many(len(cells), 'cell')}, {_many(len(seeds), 'seed')}: {_many(total, 'run')}")
     trials = []
     for trial in run(cells, seeds, min(workers, total)):
         trials.append(trial)
@@ -119,6 +131,6 @@ def _shown(
     screen.result(
         "the claim holds: all that can be recovered was; nothing was done twice, lost, or claimed falsely"
         if total.holds
-        else f"the claim does not hold: {len(found['problems'])} runs ended otherwise than they should"
+        else f"the claim does not hold: {_many(len(found['problems']), 'run')} did not end as it should"
     )
     return 0 if total.holds else 1

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -250,10 +255,35 @@ def test_one_case_is_repeated_with_its_timeline(capsys: pytest.CaptureFixture[st
     [
         (["--cell", "nothing/like"], "no cell of the chaos bench matches 'nothing/like'"),
         (["--seeds", "2", "--seed", "1"], "--seeds and --seed exclude each other"),
-        (["--report", "/no/such/folder/x.json"], "there is no folder for the report"),
+        (["--report", "/no/such/folder/x.json"], "cannot be written: No such file or directory"),
     ],
 )
 def test_wrong_use_is_told(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Before anything is run."""
     assert main(["chaos", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_it_quietly(tmp_path: Path) -> None:
+    """Ctrl-C reaches all processes of a terminal at once: one word, exit code 130, and none is left."""
+    command = [
+        sys.executable,
+        "-m",
+        "definable",
+        "chaos",
+        "--seeds",
+        "50",
+        "--cell",
+        "429*",
+        "--workers",
+        "2",
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stderr is not None
+        assert "seeds:" in process.stderr.readline()
+        time.sleep(1.0)
+        os.killpg(process.pid, signal.SIGINT)
+        told = process.stderr.read()
+    assert process.returncode == 130
+    assert told.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in told
