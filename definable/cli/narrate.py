@@ -182,6 +182,8 @@ class Narrator:
     def _rejected(self, event: Event) -> list[Line]:
         where, reasons = event.step or "", event.data.get("reasons") or []
         said = "the Verifier sends it back: not all of it can be traced to a receipt"
+        if event.data.get("last"):
+            said = "not all of it can be traced to a receipt, and it has gone back as often as it may"
         head = Line(where, said, "trouble")
         return [head, *(Line(where, f"  - {words.short(str(r), 200)}", "trouble") for r in reasons)]
 

@@ -29,8 +29,10 @@ def judge(context: Context, work: State, step: Step, key: str, artifact: dict[st
         context.finish(step, artifact)
         work["open"] = []
         return None
-    context.log("artifact.rejected", {"reasons": reasons, "revision": work["revision"]}, step=step.id)
-    if work["revision"] >= step.revisions:
+    last = work["revision"] >= step.revisions
+    told = {"reasons": reasons, "revision": work["revision"], "last": last}
+    context.log("artifact.rejected", told, step=step.id)
+    if last:
         work["asks"] = [_asked(context, work, step, artifact, reasons)]
         work["review"] = key
         return "approval"

@@ -172,7 +172,7 @@ def _by_number(base: Fact, there: Sequence[Thing], kind: str, where: str) -> Ite
                 columns.setdefault(path, []).append((float(value), thing))
     for path, pairs in columns.items():
         values = [value for value, _ in pairs]
-        if len(values) < 2:
+        if len(there) < 2:
             continue
         sample = next(iter(numbers(path, values[0], pairs[0][1], base.about, base.topic)))
         factor = dict(_units(path, pairs[0][1]))
@@ -221,10 +221,8 @@ def _units(path: tuple[str, ...], thing: Thing) -> list[tuple[Unit, float]]:
     name = words(path[-1]) if path else ()
     # `lastRunTimeMs` is in ms: the last word that says anything wins.
     factors: tuple[float, ...] = next((_LENGTHS[word] for word in reversed(name) if word in _LENGTHS), ())
-    value = next((v for p, v in leaves(thing.fields) if p == path), None)
-    if len(factors) > 1 and thing.lasted and isinstance(value, int | float):
-        near = [f for f in factors if abs(value * f - thing.lasted) <= 0.05 * thing.lasted + 1]
-        factors = tuple(near) or factors
+    if len(factors) > 1 and path in thing.scale:
+        factors = (thing.scale[path],)
     return found + [("s", factor) for factor in dict.fromkeys(factors)]
 
 

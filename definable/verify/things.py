@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,8 @@ class Thing:
     call: str
     parents: tuple[str, ...]
     about: frozenset[str] = frozenset()
+    scale: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+    """Path of a number → its factor to seconds, where the beginning and end of such things show it."""
     there: bool = True
     """False for the one that stands for an empty list: nothing of this kind was found."""
 
@@ -55,7 +57,20 @@ def things(results: Mapping[str, Json]) -> list[Thing]:
     """Return the things in all results, each with the names of what it belongs to."""
     found = [each for call, entry in results.items() if isinstance(entry, dict) for each in _in(call, entry)]
     by_id = {each.id: each for each in found if each.id and each.name}
-    return [_owned(each, by_id) for each in found]
+    scales = {kind: _scale([t for t in found if t.kind == kind]) for kind in {t.kind for t in found}}
+    return [replace(_owned(each, by_id), scale=scales[each.kind]) for each in found]
+
+
+def _scale(found: list[Thing]) -> dict[tuple[str, ...], float]:
+    """Return which numbers are the length of these things, in ms or s: as long as from beginning to end."""
+    seen: dict[tuple[str, ...], set[float]] = {}
+    for thing in found:
+        lasted = thing.lasted
+        for path, value in leaves(thing.fields) if lasted else ():
+            if isinstance(value, int | float) and lasted:
+                near = {f for f in (0.001, 1.0) if abs(value * f - lasted) <= 0.05 * lasted + 1}
+                seen[path] = seen.get(path, near) & near
+    return {path: factors.pop() for path, factors in seen.items() if len(factors) == 1}
 
 
 def _owned(thing: Thing, by_id: Mapping[str, Thing]) -> Thing:

@@ -80,6 +80,10 @@ def reasons(text: str) -> list[str]:
         "Both “Churn Model” and “Finance” are listed, two of the projects. Two things matter.",
         "On Monday, Acme ran it. What next? Check Churn Model first. I'd wait. (We know.)",
         "# What Nobody Looked At\n\n**Next Steps:** none.",
+        "Two other projects, “Churn Model” and “Finance”, matter. “Churn Model” failed three days in a row.",
+        "Churn Model had the most failures with 3. Most things ran. It failed on 4, 5 and 6 October.",
+        "### Churn Model\n\n- 4 runs, 3 of them failed (75 %)\n- Priya Raman's project",
+        "The one opened most is “Sales by Region”. There are 3 projects and no one is to blame.",
         "“Sales …” is a part, and the status is `ERRORED`.",
     ],
 )  # fmt: skip
