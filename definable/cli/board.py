@@ -108,6 +108,8 @@ class Board:
         elif event.type == "breaker.waits":
             state.doing = "waiting until its host is well again"
             state.until = now + float(event.data["seconds"])
+        elif event.type == "place.waits":
+            state.doing, state.until = f"waiting for run {event.data['run']}, which writes there", None
         elif event.type == "quota.waited":
             state.doing, state.until = "sending", None
         elif event.type == "exchange":

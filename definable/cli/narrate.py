@@ -45,6 +45,7 @@ class Narrator:
             "exchange": self._exchange,
             "quota.waits": self._quota,
             "breaker.waits": self._breaker,
+            "place.waits": self._place,
             "breaker.opened": self._breaker,
             "verdict": self._verdict,
             "receipt": self._receipt,
@@ -130,6 +131,10 @@ class Narrator:
         text = (
             f"  waits about {words.duration(data['seconds'])} for its turn: quota {data['bucket']} is used up"
         )
+        return [*self._about(event), Line(self._where(event), text)]
+
+    def _place(self, event: Event) -> list[Line]:
+        text = f"  waits until run {event.data['run']} knows what it wrote in the same place"
         return [*self._about(event), Line(self._where(event), text)]
 
     def _breaker(self, event: Event) -> list[Line]:

@@ -279,6 +279,12 @@ def test_a_wait_for_quota_is_one_line_beforehand() -> None:
     assert Narrator()(event("quota.waited", {"bucket": "hex-api", "seconds": 59.9})) == []
 
 
+def test_a_wait_for_another_run_names_it() -> None:
+    """Who waits because another run writes in the same place can look at that run."""
+    lines = Narrator()(event("place.waits", {"run": "r2", "tool": "HEX_CREATE_CELL"}, call="research.1"))
+    assert lines[-1].text == "  waits until run r2 knows what it wrote in the same place"
+
+
 def test_events_of_a_later_version_are_passed_over() -> None:
     """An event that this version does not know is no line and no error."""
     assert Narrator()(event("quota.granted", {})) == []

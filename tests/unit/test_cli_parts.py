@@ -181,6 +181,14 @@ def test_the_board_counts_down_while_a_call_waits_for_quota() -> None:
     assert board.lines(30)[1][0] == "    X_GET: sending"
 
 
+def test_the_board_says_which_run_a_call_waits_for() -> None:
+    """Two runs that write in the same place take turns."""
+    board = Board.of([("research", "researcher")])
+    board.apply(proposed(), 0)
+    board.apply(event("place.waits", {"run": "r2"}, "research", next(iter(board.calls))), 0)
+    assert board.lines(1)[1][0] == "    X_GET: waiting for run r2, which writes there"
+
+
 def test_the_board_follows_a_call_from_proposal_to_receipt() -> None:
     """The live view says which step runs, what a call does and how long it waits; then it forgets it."""
     board = Board.of([("research", "researcher"), ("deliver", "X_CREATE")])
