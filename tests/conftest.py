@@ -21,7 +21,14 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
+def postgres_server() -> Iterator[PostgresServer]:
     """Run a PostgreSQL server for all tests that ask for it."""
     with PostgresServer() as server:
         yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
+    """Return that server; the databases of one test are another's later."""
+    yield postgres_server
+    postgres_server.reclaim()

@@ -91,7 +91,7 @@ def test_a_server_that_restarts_ends_the_process_and_not_the_run(
     """The error says where and what to do; the run goes on from there, with nothing lost or doubled."""
     slow = {"tool": "HEX_GET_PROJECT_RUNS", "fault": "slow", "times": 50, "with": {"seconds": 0.1}}
     late = {"tool": "HEX_CREATE_CELL", "fault": "slow", "with": {"seconds": 2}}
-    with PostgresServer(fsync=True) as server, sandbox(slow, late) as served:
+    with PostgresServer() as server, sandbox(slow, late) as served:
         environ = {**where(served), "DEFINABLE_DATABASE": server.database()}
         process = started(environ, weekly(served), machines[0])
         if at == "reads":

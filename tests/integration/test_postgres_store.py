@@ -205,7 +205,7 @@ def test_text_that_the_server_cannot_hold_is_replaced(postgres: PostgresServer) 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "crashed"])
 def test_a_server_that_comes_back_is_found_again(how: signal.Signals) -> None:
     """Between runs nobody notices. Within one, every method says so until the run is let go."""
-    with PostgresServer(fsync=True) as server, open_store(place_of(server.database())) as store:
+    with PostgresServer() as server, open_store(place_of(server.database())) as store:
         store.create_run(a_run())
         server.restart(how)
         assert store.run("r1").id == "r1"
