@@ -15,6 +15,9 @@ from definable.verify.mentions import NUMERAL, UNITS, Mention
 from definable.verify.prose import Sentence
 from definable.verify.vocabulary import stem, stems
 
+_NEAR = 120
+"""Characters before and after a number in which it is said what is counted."""
+
 Bound = Mapping[str, str]
 """Known names of things that have numbers, normalised → as they are written."""
 
@@ -243,6 +246,7 @@ class Reading:
 
     def _counted(self, mention: Mention, start: int, end: int) -> tuple[frozenset[str], bool]:
         """Return the stems of what is counted, and whether it is a total: the 10 of `3 of 10 runs`."""
+        start, end = max(start, mention.start - _NEAR), min(end, mention.end + _NEAR)
         before, after = self.text[start : mention.start], self.text[mention.end : end]
         total = bool(re.search(r"\b(?:of|out of)\s+(?:the\s+|its\s+|all\s+)?(?:last\s+)?$", before, re.I))
         named = [s for s, _, _ in self.spots if s >= mention.end]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
 
-from definable.verify.mentions import Mention, mentions, segments
+from definable.verify.mentions import Mention, read, segments
 from definable.verify.names import words
 from definable.verify.shape import Json
 
@@ -46,6 +45,12 @@ class Evidence:
             self.texts | other.texts,
         )
 
+    def take(self, other: Evidence) -> Evidence:
+        """Take in what another says."""
+        for name in ("numbers", "lengths", "dates", "times", "ids", "texts"):
+            getattr(self, name).update(getattr(other, name))
+        return self
+
     def add(self, value: Json, key: str = "") -> Evidence:
         """Take in a JSON value; `key` is the name it stands under, which tells lengths of time apart."""
         if isinstance(value, dict):
@@ -73,7 +78,7 @@ class Evidence:
         if not any(map(str.isdigit, text)):
             return
         self.texts.add(text)
-        for each in _said(text):
+        for each in read(text):
             if each.worded:
                 continue
             if each.kind == "date":
@@ -117,11 +122,6 @@ class Evidence:
 
     def _says_id(self, text: str) -> bool:
         return text.lower().strip("._-") in self.ids
-
-
-@lru_cache(maxsize=8192)
-def _said(text: str) -> tuple[Mention, ...]:
-    return tuple(mentions(text))
 
 
 def _parts(text: str) -> set[str]:

@@ -13,10 +13,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from statistics import fmean, median
 from typing import Literal
 
-from definable.verify.mentions import mentions
+from definable.verify.mentions import read
 from definable.verify.names import singular, words
 from definable.verify.shape import Json
 from definable.verify.things import Thing, leaves
@@ -68,19 +69,30 @@ class Fact:
     """The days up to the run's date that it is limited to; ALL for all days, 0 where days say nothing."""
 
 
-def facts(found: Sequence[Thing], windows: Iterable[int], today: str) -> list[Fact]:
-    """Return the facts of things. `today` is the run's date; `windows` are days that may be asked about."""
-    out = [fact for thing in found for fact in stated(thing)]
+Made = dict[tuple[object, ...], list[Fact]]
+"""What was computed already, by the things it was computed from."""
+
+
+def facts(found: Sequence[Thing], windows: Iterable[int], today: str, made: Made) -> list[Fact]:
+    """Return what things come to. `today` is the run's date; `windows` are days that may be asked about."""
+    out: list[Fact] = []
     for kind in dict.fromkeys(thing.kind for thing in found):
         group = [thing for thing in found if thing.kind == kind]
         owners = {name for thing in group for name in thing.about if name != norm(thing.name)}
         scopes = [(frozenset[str](), group)]
         scopes += [(frozenset({n}), [t for t in group if n in t.about]) for n in sorted(owners)]
         for about, members in scopes:
-            for days in (0, *windows):
-                for since in _since(days, today):
-                    inside = [t for t in members if not days or t.date >= since]
-                    out += derived(kind, inside, about, days, members)
+            key = (kind, about, *map(id, members))
+            if key not in made:
+                made[key] = [
+                    fact
+                    for days in (0, *windows)
+                    for since in _since(days, today)
+                    for fact in derived(
+                        kind, [t for t in members if not days or t.date >= since], about, days, members
+                    )
+                ]
+            out += made[key]
     return list(dict.fromkeys(out))
 
 
@@ -108,13 +120,15 @@ def derived(
     events = any(thing.date and not thing.name for thing in whole)
     base = replace(base, window=days or (ALL if events else 0))
     yield base
-    names = {k for t in whole for k, v in t.fields.items() if isinstance(v, str) and _is_enum(k, v, whole)}
+    strings = {(k, v) for t in whole for k, v in t.fields.items() if isinstance(v, str)}
+    names = {name for name, value in strings if _is_enum(name, value)}
     for name in sorted(names):
         yield from _by_value(base, name, there, whole, kind, f"{when} in {calls}")
     yield from _by_number(base, there, kind, f"{when} in {calls}")
 
 
-def _is_enum(name: str, value: str, whole: Sequence[Thing]) -> bool:
+@lru_cache(maxsize=4096)
+def _is_enum(name: str, value: str) -> bool:
     return bool(re.fullmatch(r"[A-Z][A-Z_]+", value)) or singular(words(name)[-1]) in ("status", "state")
 
 
@@ -229,7 +243,7 @@ def _units(path: tuple[str, ...], thing: Thing) -> list[tuple[Unit, float]]:
 def texts(text: str, about: frozenset[str], topic: frozenset[str], where: str) -> Iterator[Fact]:
     """Yield the numbers that stand in a text."""
     said = topic | stems(text)
-    for each in (each for each in mentions(text) if not each.weak):
+    for each in (each for each in read(text) if not each.weak):
         says = f"“{each.text}” in {where}"
         if each.kind in ("number", "scaled"):
             yield Fact(each.value * each.unit, says, said, about, "text")

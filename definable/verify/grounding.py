@@ -205,7 +205,7 @@ class _Check:
         held = Evidence().add(change.source)
         known.always |= held
         known.whole |= held
-        known.words.add(change.source)
+        known.words = known.words.copy().add(change.source)
         return known
 
 

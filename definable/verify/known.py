@@ -11,7 +11,7 @@ from definable.spec.artifacts import Figure
 from definable.spec.lookup import parse
 from definable.verify.clauses import Reading, window
 from definable.verify.evidence import Evidence
-from definable.verify.facts import Fact, facts, given, numbers, texts
+from definable.verify.facts import Fact, Made, facts, given, numbers, stated, texts
 from definable.verify.mentions import mentions
 from definable.verify.prose import Passage, Sentence, passages, sentences
 from definable.verify.quantities import Facts
@@ -46,7 +46,6 @@ class Basis:
         self, results: Results, constants: Json, sources: Sequence[Json], words: Iterable[str], text: str
     ) -> None:
         """Read everything once. `text` is what will be checked, whose time windows are counted."""
-        self.words = list(words)
         self.results, self.constants, self.sources = results, constants, sources
         self.things = things(results)
         self.names = {norm(t.name): t.name for t in self.things if t.name}
@@ -54,37 +53,48 @@ class Basis:
         self.windows = sorted({*_days(constants), *(window(line) for line in re.split(r"[.\n]", text))} - {0})
         self.today = _today(constants)
         self.given = list(given(constants))
+        self.words = self._vocabulary(words)
+        self.stated = [list(stated(thing)) for thing in self.things]
+        self.bound = self._bound()
+        self.hosts = self._hosts()
         self.handed = [fact for source in sources for fact in self._of_source(source)]
         self._made: dict[frozenset[str], list[Fact]] = {}
+        self._derived: Made = {}
+        self._said = {call: Evidence().add(result_of(entry)) for call, entry in results.items()}
+        self._own = [Evidence().add(dict(thing.fields)) for thing in self.things]
 
     def known(self, cited: Iterable[str] | None = None, declared: Iterable[Fact] = ()) -> Known:
         """Return what is known from the cited results, or from all; `declared` are figures that hold."""
         calls = frozenset(self.results if cited is None else cited)
-        out = Known(bound=self.bound(), hosts=self.hosts())
+        out = Known(self.words, bound=self.bound, hosts=self.hosts)
         out.facts = Facts.of([*self.given, *self.handed, *declared, *self._facts(calls)])
         out.always.add(self.constants)
         out.always.ids.update(call.lower() for call in self.results)
-        out.words.add(self.constants).add(self.words)
-        for entry in self.results.values():  # a name is known from any result, a number from those cited
-            out.words.add(result_of(entry)).add(str(entry.get("tool", "")) if isinstance(entry, dict) else "")
-        out.whole |= out.always
+        out.whole.take(out.always)
         for call in calls:
-            out.whole.add(result_of(self.results[call]))
-        for thing in self.things:
+            out.whole.take(self._said[call])
+        for thing, own in zip(self.things, self._own, strict=True):
             out.of_id.setdefault(thing.id, thing)
             for name in thing.about if thing.call in calls else ():
-                out.own.setdefault(name, Evidence()).add(dict(thing.fields))
+                out.own.setdefault(name, Evidence()).take(own)
         for source in self.sources:
             self._take(out, source)
         return out
 
-    def bound(self) -> dict[str, str]:
+    def _vocabulary(self, words: Iterable[str]) -> Vocabulary:
+        """Return the words of all results: a name is known from any of them, a number from those cited."""
+        out = Vocabulary().add(self.constants).add(list(words)).add(list(self.sources))
+        for entry in self.results.values():
+            out.add(result_of(entry)).add(str(entry.get("tool", "")) if isinstance(entry, dict) else "")
+        return out
+
+    def _bound(self) -> dict[str, str]:
         """Return the names of things that have numbers or days, which bind the numbers near them."""
         owners = {name for thing in self.things for name in thing.about}
         telling = {n for t in self.things if _tells(t) for n in t.about}
         return {name: self.names[name] for name in owners & telling if name in self.names}
 
-    def hosts(self) -> frozenset[str]:
+    def _hosts(self) -> frozenset[str]:
         """Return the hosts of the addresses that results and the run itself hold."""
         held = [self.constants, *(result_of(entry) for entry in self.results.values())]
         found = (re.findall(r"https?://([^/\s\"')>]+)", text) for value in held for text in strings(value))
@@ -121,8 +131,10 @@ class Basis:
 
     def _facts(self, calls: frozenset[str]) -> list[Fact]:
         if calls not in self._made:
-            held = [thing for thing in self.things if thing.call in calls]
-            self._made[calls] = facts(held, self.windows, self.today)
+            told = [(t, own) for t, own in zip(self.things, self.stated, strict=True) if t.call in calls]
+            held = [thing for thing, _ in told]
+            made = [fact for _, own in told for fact in own]
+            self._made[calls] = [*made, *facts(held, self.windows, self.today, self._derived)]
             for call in calls:  # numbers that stand beside the things of a result
                 result = result_of(self.results[call])
                 rest = (
@@ -151,7 +163,6 @@ class Basis:
 
     def _take(self, out: Known, source: Json) -> None:
         """Take in the words, dates and ids of an artifact that was grounded before."""
-        out.words.add(source)
         for reading in self._readings(source):
             held = Evidence().add(reading.text)
             out.whole |= held
@@ -164,14 +175,13 @@ class Basis:
                 out.always.ids.add(receipt.lower())
 
     def _readings(self, source: Json) -> Iterator[Reading]:
-        bound = self.bound()
         if not isinstance(source, dict):
             return
         points = source.get("points", ())
         said = [p.get("text", "") for p in points] or [v for k, v in source.items() if k in _POINTS]
         for text in [*said, source.get("title", "")]:
             for passage in passages(text if isinstance(text, str) else ""):
-                yield from readings(passage, bound, frozenset())
+                yield from readings(passage, self.bound, frozenset())
 
 
 def readings(passage: Passage, bound: Mapping[str, str], head: frozenset[str]) -> Iterator[Reading]:

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from calendar import month_abbr
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import unquote
 
@@ -141,6 +142,12 @@ _READERS: tuple[tuple[Kind, re.Pattern[str], _Reader], ...] = (
     ("id", re.compile(r"(?=[\w.\-]*[^\W\d_])(?=[\w.\-]*\d)\w+(?:[.\-]\w+)*"), _nothing),
     ("number", re.compile(rf"(?P<num>{_NUM})"), _number),
 )  # fmt: skip
+
+
+@lru_cache(maxsize=8192)
+def read(text: str) -> tuple[Mention, ...]:
+    """Return what a text of a result mentions; each is read for many sentences."""
+    return tuple(mentions(text))
 
 
 def mentions(text: str) -> list[Mention]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from definable.verify.clauses import Context
 from definable.verify.facts import BAD, GOOD, Fact
@@ -24,7 +24,6 @@ class Facts:
     words: frozenset[str] = frozenset()
     statuses: frozenset[str] = frozenset()
     kinds: frozenset[str] = frozenset()
-    _found: dict[tuple[object, ...], str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, facts: Iterable[Fact]) -> Facts:

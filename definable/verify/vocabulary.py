@@ -31,6 +31,7 @@ _SAME = {
 """Stems that say the same of what runs and is looked at."""
 
 
+@lru_cache(maxsize=8192)
 def norm(text: str) -> str:
     """Return the words of a text in one form: no case, no punctuation, one space between them."""
     return " ".join(_TOKEN.findall(unicodedata.normalize("NFKC", text).casefold().replace("_", " ")))
@@ -51,6 +52,7 @@ def stem(word: str) -> str:
     return _SAME.get(text, text)
 
 
+@lru_cache(maxsize=8192)
 def stems(text: str) -> frozenset[str]:
     """Return the stems of the words of a text, or of the words in a name: `lastSevenDays`."""
     return frozenset(stem(each) for part in _TOKEN.findall(text) for each in (words(part) or (part,)))
@@ -66,6 +68,10 @@ class Vocabulary:
     marks: set[str] = field(default_factory=set)
     """E-mail addresses, and signs of currencies."""
     _blob: str = ""
+
+    def copy(self) -> Vocabulary:
+        """Return one that can be added to by itself."""
+        return Vocabulary(set(self.texts), dict(self.names), set(self.words), set(self.marks))
 
     def add(self, value: Json, key: str = "") -> Vocabulary:
         """Take in a JSON value that stands under the name `key`."""
