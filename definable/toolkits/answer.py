@@ -30,11 +30,18 @@ LONGEST_TEXT = 2000
 LONGEST_HEADER = 1000
 
 
+GAVE_UP = frozenset({408, 499})
+"""A 4xx by which something on the way says that it waited no longer; what was behind it may have done it."""
+
+
 def phase_of(tool: Tool, status: int) -> Phase:
-    """Return how far an attempt got: 2xx committed, 3xx and 4xx rejected, 5xx unknown unless promised."""
+    """Return how far an attempt got: 2xx committed, 3xx and 4xx rejected, 5xx unknown unless promised.
+
+    A timeout that is told as a 4xx is as unknown as a 504.
+    """
     if 200 <= status < 300:
         return Phase.COMMITTED
-    if status in tool.rejects or 300 <= status < 500:
+    if status in tool.rejects or (300 <= status < 500 and status not in GAVE_UP):
         return Phase.REJECTED
     return Phase.UNKNOWN
 

@@ -41,7 +41,7 @@ def classify(toolkit: Toolkit, tool: Tool, outcome: Outcome, host: str = "") -> 
     words = _words(toolkit, tool, outcome)
     if status in tool.rejects:
         failure = Failure.CAPACITY
-    elif status >= 500:
+    elif status >= 500 or outcome.phase is Phase.UNKNOWN:
         failure = Failure.UPSTREAM_5XX
     else:
         failure = BY_STATUS.get(status, Failure.INVALID_INPUT)

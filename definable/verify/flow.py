@@ -287,7 +287,7 @@ def _confirm(case: Case, before: Scope, result: Any) -> Flow[Receipt | Absent]:
         if how != "new":
             case.notes = [*(n for n in case.notes if n != words), words]
             return Absent()
-        where = yield from recover(case, before, words)
+        where = yield from recover(case, before, words, result)
         if isinstance(where, Absent):
             return where
         if where.result != result:

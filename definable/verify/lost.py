@@ -25,15 +25,18 @@ class Absent:
     """The effect is proven not to have happened (or a second one does no harm): it may be sent again."""
 
 
-def recover(case: Case, before: Scope, why: str) -> Flow[Found | Absent]:
-    """Return whether the effect is there, by the tool's recipe; asks a person when nobody can tell."""
+def recover(case: Case, before: Scope, why: str, made: Any = None) -> Flow[Found | Absent]:
+    """Return whether the effect is there, by the tool's recipe; asks a person when nobody can tell.
+
+    `made` is the result that an answer told, if there was one: what is there under its id was made.
+    """
     lost = case.tool.lost or Lost(how="ask")
     if not case.starts(before):
         return Absent()
     case.alone = True
     try:
         if lost.how == "new":
-            return (yield from _look_for_new(case, lost, before, why))
+            return (yield from _look_for_new(case, lost, before, why, made))
         if lost.how == "state":
             return (yield from _look_at_state(case, lost, before, why))
     except (Unseen, Ambiguous) as blind:
@@ -45,10 +48,10 @@ def recover(case: Case, before: Scope, why: str) -> Flow[Found | Absent]:
     return (yield from _ask(case, f"{why}; nobody can look whether it happened", []))
 
 
-def _look_for_new(case: Case, lost: Lost, before: Scope, why: str) -> Flow[Found | Absent]:
+def _look_for_new(case: Case, lost: Lost, before: Scope, why: str, made: Any) -> Flow[Found | Absent]:
     blind = ""
     for delay in _twice(case.tool.settle):
-        fresh, blind = yield from _look(case, lost, before, delay)
+        fresh, blind = yield from _look(case, lost, before, delay, made)
         if len(fresh) > 1:
             return (yield from _ask(case, f"{why}; {len(fresh)} that match are new", fresh))
         if fresh and case.shared:
@@ -81,7 +84,9 @@ def new_ones(case: Case, lost: Lost, before: Scope, delay: float) -> Flow[list[A
     return (yield from _look(case, lost, before, delay))[0]
 
 
-def _look(case: Case, lost: Lost, before: Scope, delay: float) -> Flow[tuple[list[Any], str]]:
+def _look(
+    case: Case, lost: Lost, before: Scope, delay: float, made: Any = None
+) -> Flow[tuple[list[Any], str]]:
     """Return the new entries that match; and why finding none would prove nothing, if it would not."""
     name = lost.look or ""
     seen = yield from see(
@@ -91,6 +96,9 @@ def _look(case: Case, lost: Lost, before: Scope, delay: float) -> Flow[tuple[lis
     now = lookup(seen, lost.in_ or "") or []
     matches = matching(now, lost.where, seen) or []
     fresh = [item for item in matches if lookup(item, lost.id or "id") not in was]
+    own = lookup(made, lost.id or "id")
+    if own is not MISSING and own not in was and any(lookup(item, lost.id or "id") == own for item in now):
+        return fresh, f"{own} is, as the answer said: it was made, and is there in another form"
     return fresh, _blind(lost, was, now, seen)
 
 

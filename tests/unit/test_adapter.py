@@ -70,6 +70,7 @@ async def test_the_request_is_exactly_what_the_tool_says() -> None:
         (204, START, Phase.COMMITTED),
         (302, START, Phase.REJECTED),
         (404, START, Phase.REJECTED),
+        (408, START, Phase.UNKNOWN),
         (429, START, Phase.REJECTED),
         (500, START, Phase.UNKNOWN),
         (503, START, Phase.REJECTED),
@@ -77,7 +78,7 @@ async def test_the_request_is_exactly_what_the_tool_says() -> None:
     ],
 )
 async def test_the_status_says_how_far_it_got(status: int, send: Send, phase: Phase) -> None:
-    """A 5xx tells nothing, unless the tool promises that nothing was done."""
+    """A 5xx or a timeout tells nothing, unless the tool promises that nothing was done."""
     assert (await _answered(status, send)).phase is phase
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from definable.calls import Ask, Decision, Outcome, Receipt, Send
+from definable.calls import Ask, Decision, Outcome, Phase, Receipt, Send
 from definable.errors import ReplayError
 from definable.verify.case import Catalog
 from definable.verify.flow import advance, replay
@@ -161,6 +161,36 @@ def test_a_200_that_did_nothing_is_found_out_and_sent_again() -> None:
     assert (receipt.status, receipt.attempts) == ("verified", 2)
     assert rules(receipt) == [("false_success", "resent")]
     assert acme.effects == ["ACME_CREATE"]
+
+
+def test_a_timeout_that_is_told_as_a_refusal_is_looked_into() -> None:
+    """A 408 from on the way says nothing of what was behind it: writes are found, reads repeated."""
+
+    late = answer(408, {}).model_copy(update={"phase": Phase.UNKNOWN})
+
+    def served(acme: Acme, send: Send) -> Outcome:
+        acme.serve(send)
+        return late
+
+    acme = Acme(ACME_CREATE=[served], ACME_LIST=[late])
+    receipt, _ = run(call("ACME_CREATE", title="a", text="b"), acme)
+    assert (receipt.status, receipt.attempts) == ("verified", 1)
+    assert rules(receipt)[-1] == ("upstream_5xx", "adopted")
+    assert acme.effects == ["ACME_CREATE"]
+
+
+def test_what_was_made_in_another_form_is_not_made_again() -> None:
+    """The note of the answer's id is new and there, with another text: a person decides, nothing is sent."""
+
+    def loud(acme: Acme, send: Send) -> Outcome:
+        return answer(201, acme.add(send.arguments["title"], send.arguments["text"].upper()))
+
+    acme = Acme(ACME_CREATE=[loud])
+    receipt, history = run(call("ACME_CREATE", title="a", text="b"), acme, NO)
+    (asked,) = [e.order for e in history if e.order.kind == "ask"]
+    assert "wanted 'b', found 'B'" in asked.question
+    assert "it was made, and is there in another form" in asked.question
+    assert (receipt.status, receipt.attempts) == ("needs_review", 1)
 
 
 def test_a_server_that_always_lies_is_never_believed() -> None:
