@@ -67,8 +67,11 @@ TABLE: tuple[Row, ...] = (
     Row(Failure.FALSE_SUCCESS, None, None, Move.FAIL, "the server did not do all that it accepted"),
 )
 
-TRIES = 5
-"""Attempts for transient failures (`retry`). Waits for quota and keys are not counted."""
+TRIES = 8
+"""Attempts for transient failures (`retry`). Waits for quota and keys are not counted.
+
+Five open the breaker; those after it come 15, 30 and 60 s later, so that an outage of a minute or so passes.
+"""
 
 REREADS = 2
 """How often an answer that cannot be read is asked for again (`reread`)."""
