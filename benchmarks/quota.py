@@ -67,9 +67,9 @@ Client = Callable[[Server, int, random.Random], Awaitable[bool]]
 """(server, worker, chance) → whether the call was done in the end."""
 
 
-async def race(server: Server, shares: list[int], client: Client, foreign: float = 0.0) -> Race:
+async def race(server: Server, shares: list[int], client: Client, foreign: Stranger | None = None) -> Race:
     """Let workers make their calls at the same time, each with a few under way."""
-    found = Race(server, [[] for _ in shares], began=now())
+    found = Race(server, [[] for _ in shares])
 
     async def lane(worker: int, left: list[int], chance: random.Random) -> None:
         while left:
@@ -79,12 +79,10 @@ async def race(server: Server, shares: list[int], client: Client, foreign: float
             else:
                 found.lost += 1
 
-    async def stranger() -> None:
-        while True:
-            await asyncio.sleep(foreign)
-            found.foreign.append(server.uncounted(now()))
-
-    other = asyncio.create_task(stranger()) if foreign else None
+    other = asyncio.create_task(_stranger(server, foreign, found)) if foreign else None
+    await asyncio.sleep(foreign.ahead if foreign else 0.0)
+    found.began = now()
+    found.foreign.clear()
     async with asyncio.TaskGroup() as group:
         for worker, calls in enumerate(shares):
             left = list(range(calls))
@@ -95,13 +93,31 @@ async def race(server: Server, shares: list[int], client: Client, foreign: float
     return found
 
 
+@dataclass(frozen=True)
+class Stranger:
+    """Somebody else with the same token, who does not try again: a request each `every` seconds."""
+
+    every: float
+    ahead: float = 0.0
+    """Seconds for which it has been at work before we begin."""
+    even: bool = True
+    """Whether the requests come evenly, or at random with that mean."""
+
+
+async def _stranger(server: Server, who: Stranger, found: Race) -> None:
+    chance = random.Random(7)
+    while True:
+        await asyncio.sleep(who.every if who.even else chance.expovariate(1 / who.every))
+        found.foreign.append(server.uncounted(now()))
+
+
 def sdk(retries: int | None) -> Client:
     """As the OpenAI SDK retries: `Retry-After`, else 0.5 s doubled up to 8 s, less up to a quarter."""
 
     async def call(server: Server, worker: int, chance: random.Random) -> bool:
         n = 0
         while True:
-            status, after = await server.ask()
+            status, after, _ = await server.ask()
             if status == 200:
                 return True
             if n == retries:
@@ -133,8 +149,11 @@ def governed(folder: Path, workers: int, window: float, limit: int = 20) -> tupl
         while True:
             claim = Claim("o", f"{worker}-{next(count)}", run, buckets)
             await governors[worker].admit(claim, lambda wait, waited: None)
-            status, after = await server.ask()
+            status, after, remaining = await server.ask()
             headers = {} if after is None else {"retry-after": f"{after:g}"}
+            if remaining is not None:
+                headers["ratelimit-policy"] = f'"all";q={server.limit};w={server.window:g}'
+                headers["ratelimit"] = f'"all";r={remaining}'
             phase = Phase.COMMITTED if status == 200 else Phase.REJECTED
             outcome = Outcome(phase=phase, status=status, headers=headers)
             governors[worker].learn("t", "T", claim, outcome)
@@ -148,7 +167,7 @@ def governed(folder: Path, workers: int, window: float, limit: int = 20) -> tupl
     return call, close
 
 
-def contest(name: str, server: Server, shares: list[int], foreign: float = 0.0) -> Race:
+def contest(name: str, server: Server, shares: list[int], foreign: Stranger | None = None) -> Race:
     """Return how one kind of client does at one server."""
     fresh = replace(server)
     if not name.startswith("governor"):
@@ -172,10 +191,10 @@ def row(name: str, kind: Kind, workers: int, window: float, header: bool) -> lis
     return [*about, *figures]
 
 
-def foreign(name: str) -> list[str]:
+def foreign(name: str, server: Server, who: Stranger, calls: int = 400) -> list[str]:
     """Return what becomes of a quota when a stranger uses a quarter of it."""
-    found = contest(name, Server("sliding"), [200, 200], foreign=12.0)
-    ideal = (400 - 1) // 15 * 60.0
+    found = contest(name, server, [calls // 2, calls // 2], who)
+    ideal = (calls - 1) // 15 * 60.0
     took = max(map(max, found.done)) - found.began
     kept = sum(found.foreign) / len(found.foreign)
     return [f"{ideal / took:.0%}", f"{found.refused:.1%}", f"{kept:.0%}"]
@@ -200,12 +219,33 @@ def main() -> None:
         for header in (True, False)
     ]
     show("The same without a governor", COLUMNS, rows)
-    load = [[name, *foreign(name)] for name in ("governor", "governor, 3/4", "sdk", "tenacity")]
-    show(
-        "A stranger sends 5 a minute with the same token, 400 calls",
-        ["client", "rest of the quota used", "429s", "stranger's requests that came through"],
-        load,
-    )
+    load = [
+        [
+            name,
+            kind,
+            "yes" if tells else "no",
+            *foreign(name, Server(kind, tells=tells), Stranger(12.0, 61.0)),
+        ]
+        for name in ("governor", "sdk", "tenacity")
+        for kind in KINDS
+        for tells in (False, True)
+        if name == "governor" or not (tells or kind == "rejects count")
+    ]
+    columns = [
+        "client",
+        "server",
+        "RateLimit",
+        "rest of the quota used",
+        "429s",
+        "stranger's that came through",
+    ]
+    show("A stranger sends 5 a minute with the same token and was there first, 400 calls", columns, load)
+    later = [
+        [name, kind, "no", *foreign(name, Server(kind), Stranger(12.0))]
+        for name in ("governor", "governor, 3/4")
+        for kind in KINDS
+    ]
+    show("The same, when the stranger comes while we use all", columns, later)
     even = contest("governor", Server("fixed"), [100, 100])
     uneven = contest("governor", Server("fixed"), [180, 20])
     rows = [["100 and 100", f"{even.ratio:.3f}"], ["180 and 20", f"{uneven.ratio:.3f}"]]

@@ -10,7 +10,7 @@ import selectors
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 T = TypeVar("T")
 Kind = Literal["fixed", "token", "sliding", "rejects count"]
@@ -55,6 +55,14 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+class Answer(NamedTuple):
+    """The status, what `Retry-After` says, and what `RateLimit` says remains."""
+
+    status: int
+    after: float | None
+    left: int | None = None
+
+
 @dataclass
 class Server:
     """Lets `limit` requests through in `window` seconds, counted when they arrive, halfway of `latency`."""
@@ -65,6 +73,8 @@ class Server:
     latency: float = 0.3
     header: bool = True
     """Whether a 429 says `Retry-After`, in whole seconds."""
+    tells: bool = False
+    """Whether each answer says `RateLimit`: what remained when it was counted."""
     seen: deque[float] = field(default_factory=deque)
     tokens: float | None = None
     at: float = 0.0
@@ -72,17 +82,20 @@ class Server:
     refused: int = 0
     jitter: random.Random = field(default_factory=lambda: random.Random(1))
 
-    async def ask(self) -> tuple[int, float | None]:
-        """Return the status and what `Retry-After` says."""
+    async def ask(self) -> Answer:
+        """Return what a request is answered."""
         way = self.latency * (0.5 + self.jitter.random()) / 2
         await asyncio.sleep(way)
-        wait = self._count(now())
+        wait, left = self._count(now()), self._left() if self.tells else None
         self.requests += 1
         self.refused += wait is not None
         await asyncio.sleep(way)
         if wait is None:
-            return 200, None
-        return 429, float(max(1, math.ceil(wait))) if self.header else None
+            return Answer(200, None, left)
+        return Answer(429, float(max(1, math.ceil(wait))) if self.header else None, left)
+
+    def _left(self) -> int:
+        return int(self.tokens or 0) if self.kind == "token" else max(0, self.limit - len(self.seen))
 
     def uncounted(self, now: float) -> bool:
         """Take a request of somebody else's; return whether it came through."""

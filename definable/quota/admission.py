@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from definable.quota.claim import Allowance, Bucket
-from definable.quota.learning import Standing, ceiling
+from definable.quota.learning import Standing, ceiling, paced
 
 NAP = 5.0
 """Seconds that a waiting request sleeps at most: somebody before it may have given up."""
@@ -105,6 +105,9 @@ class Room:
             for index, allowance in enumerate(bucket.allowances):
                 limit = ceiling(allowance, standing, index, self.now)
                 opening = max(opening, self._opens(bucket.name, limit, allowance, ahead[bucket.name]))
+                if limit < allowance.limit:
+                    part = paced(allowance, limit)
+                    opening = max(opening, self._opens(bucket.name, part.limit, part, ahead[bucket.name]))
             if opening > at:
                 at, which = opening, bucket.name
         return at, which

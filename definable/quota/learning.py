@@ -1,4 +1,10 @@
-"""What a 429 and a server's own figures teach: a pause for everybody, and a lower limit for a while."""
+"""What a 429 and a server's own figures teach: a pause for everybody, and a lower limit for a while.
+
+Who else uses a quota, nobody says; but a refusal below our own count does, and so does a `remaining` that is
+less than we left. Then others keep what they had and a little more, what is left to us goes out in quarters
+instead of all at once, so that what they do is noticed, and the limit is tried upwards slowly, and more
+slowly each time that this was wrong.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +22,12 @@ LONGEST_PAUSE = 900.0
 CALM = 2
 """Windows without a 429 after which a learned limit begins to return to the configured one."""
 
+LONGEST_CALM = 16
+"""Windows that this takes at most, doubled each time that the return met with a 429."""
+
+PARTS = 4
+"""In how many parts of a window what is shared with others goes out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -25,6 +37,8 @@ class Standing:
     struck: float = 0.0
     strikes: int = 0
     ceilings: tuple[int, ...] = ()
+    tries: int = 0
+    """How often the limit was tried upwards and met with a 429."""
 
 
 def ceiling(allowance: Allowance, standing: Standing | None, index: int, now: float) -> int:
@@ -32,9 +46,18 @@ def ceiling(allowance: Allowance, standing: Standing | None, index: int, now: fl
     learned = standing.ceilings[index] if standing and index < len(standing.ceilings) else 0
     if not learned or standing is None or not allowance.seconds:
         return allowance.limit
-    calm = int((now - standing.struck) / allowance.seconds) - CALM + 1
-    step = max(1, allowance.limit // 10)
-    return max(1, min(allowance.limit, learned + step * max(0, calm)))
+    quiet = int((now - standing.struck) / allowance.seconds) - _calm(standing) + 1
+    return max(1, min(allowance.limit, learned + step(allowance) * max(0, quiet)))
+
+
+def step(allowance: Allowance) -> int:
+    """Return by how much a limit returns per quiet window, and the room that is left to others."""
+    return max(1, allowance.limit // 20)
+
+
+def paced(allowance: Allowance, limit: int) -> Allowance:
+    """Return what may go out in a part of a window of which others use something, `limit` in all of it."""
+    return Allowance(-(-limit // PARTS), allowance.seconds / PARTS)
 
 
 def strike(
@@ -42,24 +65,34 @@ def strike(
 ) -> Standing:
     """Return the standing after a 429 that came though `used` (per window, accepted) was within the limits.
 
-    One refusal after a calm time only pauses, and so do those that were on their way when it came: they say
-    nothing of the limit. After another one, the fullest window is taken to be smaller than thought, or used
-    by others too. Its limit becomes what we had of it, at least half of what it was and a quarter of what is
-    configured: a server that says no at random must not stop a run. `asked`: seconds from `Retry-After`.
+    The fullest window is smaller than thought, or used by others too: its limit becomes what we had of it,
+    less a little room, at once when that was half of it, else at the second refusal in a row after a pause,
+    and never less than half of what it was and a quarter of what is configured: a server that says no at
+    random must not stop a run. `asked`: seconds from `Retry-After`.
     """
-    if now < standing.paused:
-        strikes = standing.strikes
-    else:
+    fresh = now >= standing.paused
+    strikes = standing.strikes
+    if fresh:
         strikes = 1 if now - standing.struck > CALM * bucket.longest else standing.strikes + 1
     pause = min(FIRST_PAUSE * 2.0 ** min(strikes - 1, 20), max(bucket.longest, FIRST_PAUSE))
-    until = now + min(asked if asked is not None else pause, LONGEST_PAUSE)
+    until = max(standing.paused, now + min(asked if asked is not None else pause, LONGEST_PAUSE))
+    struck = replace(standing, paused=until, struck=now, strikes=strikes)
+    if not bucket.longest:
+        return struck
     limits = [ceiling(each, standing, index, now) for index, each in enumerate(bucket.allowances)]
+    worst = _worst(bucket, used, limits, asked)
+    limit, allowance = limits[worst], bucket.allowances[worst]
+    if fresh:
+        learned = standing.ceilings[worst] if worst < len(standing.ceilings) else 0
+        rising = bool(learned) and learned < limit < allowance.limit
+        tries = standing.tries + 1 if rising else standing.tries if limit < allowance.limit else 0
+        struck = replace(struck, tries=tries)
     ceilings = _padded(standing, bucket)
-    if bucket.longest and strikes > 1 and now >= standing.paused:
-        worst = max(range(len(limits)), key=lambda index: used[index] / limits[index])
-        least = max(1, bucket.allowances[worst].limit // 4)
-        ceilings[worst] = max(least, min(limits[worst], max(used[worst], limits[worst] // 2)))
-    return Standing(max(standing.paused, until), now, strikes, tuple(ceilings))
+    ceilings[worst] = limit if limit < allowance.limit else 0
+    if (fresh and strikes > 1) or used[worst] * 2 >= allowance.limit:
+        least = max(1, allowance.limit // 4, limit // 2)
+        ceilings[worst] = min(limit, max(least, used[worst] - step(allowance)))
+    return replace(struck, ceilings=tuple(ceilings))
 
 
 def meant(hint: Hints, buckets: Sequence[Bucket], fullest: Bucket | None) -> tuple[Bucket, int] | None:
@@ -88,17 +121,43 @@ def _limit(window: tuple[Allowance, Bucket, int]) -> int:
     return window[0].limit
 
 
-def hinted(bucket: Bucket, index: int, standing: Standing, hint: Hints, now: float) -> Standing:
-    """Return the standing after figures about a window: they lower its limit or set a pause, never more."""
+def hinted(
+    bucket: Bucket, index: int, standing: Standing, hint: Hints, now: float, sent: int | None = None
+) -> Standing:
+    """Return the standing after figures about a window: they lower its limit or set a pause, never more.
+
+    `sent` is all that we had sent in that window, answered or not: what the server counted beyond it, in a
+    window that is surely this one, others sent.
+    """
     learned, allowance = standing, bucket.allowances[index]
-    ceilings = _padded(standing, bucket)
-    if hint.limit and hint.window and hint.limit < ceiling(allowance, standing, index, now):
-        ceilings[index] = hint.limit
+    limit = ceiling(allowance, standing, index, now)
+    room = hint.limit if hint.limit and hint.window and hint.limit < limit else 0
+    if (
+        sent is not None
+        and hint.remaining is not None
+        and hint.limit == allowance.limit > hint.remaining + sent
+    ):
+        left = max(hint.remaining + sent - step(allowance), allowance.limit // 4, 1)
+        room = left if left <= limit else 0
+    if room:
+        ceilings = _padded(standing, bucket)
+        ceilings[index] = room
         learned = replace(learned, struck=now, ceilings=tuple(ceilings))
     if hint.remaining == 0 and hint.reset is not None:
         until = now + min(hint.reset, allowance.seconds)
         learned = replace(learned, paused=max(learned.paused, until))
     return learned
+
+
+def _worst(bucket: Bucket, used: Sequence[int], limits: Sequence[int], asked: float | None) -> int:
+    """The window that was fullest, among those long enough for the wait that was asked for."""
+    windows = range(len(limits))
+    long = [index for index in windows if bucket.allowances[index].seconds >= (asked or 0.0) - 1]
+    return max(long or windows, key=lambda index: used[index] / limits[index])
+
+
+def _calm(standing: Standing) -> int:
+    return min(CALM << min(standing.tries, 10), LONGEST_CALM)
 
 
 def _padded(standing: Standing, bucket: Bucket) -> list[int]:

@@ -113,7 +113,8 @@ class SqlQuotas:
                 return
             bucket, index = about
             before = standings(db, claim.owner).get(bucket.name, Standing())
-            after = hinted(bucket, index, before, hints, now)
+            sent = _sent(db, claim, bucket.name, now - bucket.allowances[index].seconds)
+            after = hinted(bucket, index, before, hints, now, sent)
             if after != before:
                 _learn(db, claim.owner, bucket, after)
 
@@ -285,5 +286,14 @@ def _used(db: Database, claim: Claim, bucket: str, since: float) -> int:
         "SELECT count(*) AS n FROM quota_slots "
         "WHERE owner = ? AND bucket = ? AND answered > ? AND refused = 0 AND ticket != ?",
         (claim.owner, bucket, since, claim.ticket),
+    )
+    return int(found.fetchone()["n"])
+
+
+def _sent(db: Database, claim: Claim, bucket: str, since: float) -> int:
+    """How many left in a window, answered or not, accepted or not."""
+    found = db.execute(
+        "SELECT count(*) AS n FROM quota_slots WHERE owner = ? AND bucket = ? AND answered > ?",
+        (claim.owner, bucket, since),
     )
     return int(found.fetchone()["n"])

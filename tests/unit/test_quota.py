@@ -125,14 +125,12 @@ def test_who_does_not_wake_is_gone() -> None:
 
 
 def test_a_strike_pauses_and_lowers_and_the_limit_comes_back() -> None:
-    """One no pauses; at the next we had two of three: two are ours, until calm windows have passed."""
-    first = strike(BUCKET, Standing(), [2], 990.0, 7.0)
-    assert (first.paused, ceiling(MINUTE, first, 0, 990.0)) == (997.0, 3)
-    learned = strike(BUCKET, first, [2], 1000.0, 7.0)
-    assert (learned.paused, learned.ceilings) == (1007.0, (2,))
-    assert ceiling(MINUTE, learned, 0, 1000.0) == 2
-    assert ceiling(MINUTE, learned, 0, 1000.0 + 60 * CALM - 1) == 2
-    assert ceiling(MINUTE, learned, 0, 1000.0 + 60 * CALM) == 3
+    """We had two of three, so others use it too: one is ours at once, until calm windows have passed."""
+    learned = strike(BUCKET, Standing(), [2], 1000.0, 7.0)
+    assert (learned.paused, learned.ceilings) == (1007.0, (1,))
+    assert ceiling(MINUTE, learned, 0, 1000.0) == 1
+    assert ceiling(MINUTE, learned, 0, 1000.0 + 60 * CALM - 1) == 1
+    assert ceiling(MINUTE, learned, 0, 1000.0 + 60 * CALM) == 2
     assert ceiling(MINUTE, learned, 0, 1e6) == 3
 
 
@@ -283,6 +281,41 @@ def test_hints_lower_and_never_raise() -> None:
     assert hinted(BUCKET, 0, Standing(), Hints(2, 60.0), 10.0).ceilings == (2,)
     assert hinted(BUCKET, 0, Standing(), Hints(99, 60.0, 5, 3.0), 10.0) == Standing()
     assert hinted(BUCKET, 0, Standing(), Hints(remaining=0, reset=800.0), 10.0).paused == 70.0
+
+
+WIDE = Bucket("wide", (Allowance(20, 60.0),))
+
+
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 5))
+def test_what_remains_is_left_to_others_only_when_they_took_some(left: int, sent: int, way: int) -> None:
+    """Alone, with some on their way, nothing is learned; else a little less than what they leave is ours."""
+    taken = 20 - left
+    after = hinted(WIDE, 0, Standing(), Hints(20, 60.0, left), 10.0, sent + way)
+    others = taken - sent - way
+    assert ceiling(WIDE.allowances[0], after, 0, 10.0) == (20 if others <= 0 else max(5, 19 - others))
+
+
+def test_what_others_use_too_goes_out_in_parts() -> None:
+    """Four of fourteen in a quarter of a minute, and all twenty at once when nothing was learned."""
+    taken = [0.0] * 4
+    known = {"wide": Standing(ceilings=(14,))}
+    there = Room(1.0, lambda bucket, n: taken[n - 1] if n <= len(taken) else None, known)
+    wait = admit((WIDE,), [], there)
+    assert wait
+    assert wait.expected == pytest.approx(14.0, abs=0.01)
+    assert admit((WIDE,), [], Room(1.0, there.newest)) is None
+
+
+def test_each_probe_that_fails_makes_the_next_one_later() -> None:
+    """The limit that was tried upwards in vain is tried again after twice as many quiet windows."""
+    first = strike(WIDE, Standing(), [15], 1000.0, 1.0)
+    assert (first.ceilings, first.tries) == ((14,), 0)
+    tried = 1000.0 + 60 * CALM
+    assert ceiling(WIDE.allowances[0], first, 0, tried) == 15
+    again = strike(WIDE, first, [15], tried, 1.0)
+    assert (again.ceilings, again.tries) == ((14,), 1)
+    assert ceiling(WIDE.allowances[0], again, 0, tried + 60 * CALM) == 14
+    assert ceiling(WIDE.allowances[0], again, 0, tried + 120 * CALM) == 15
 
 
 def test_a_claim_comes_from_the_toolkit() -> None:
