@@ -182,6 +182,8 @@ class Outcome(Fact):
     """When the attempt ended, RFC 3339 in UTC."""
     known: int = 0
     """The last row of the record of contracts that was known then: a replay judges by no more than that."""
+    reworded: tuple[Rewording, ...] = ()
+    """How it left, when that was in the server's own words: as ordered, or by what the record knew."""
     waited: float = 0.0
     """Seconds that it was held back before it was sent."""
     held_by: str = ""
@@ -245,6 +247,8 @@ class Heal(Fact):
     """What proves the repair."""
     change: Change | None = None
     """The repair as data, where it can be used again without looking for it."""
+    rewording: Rewording | None = None
+    """The same of a request that was put into the server's own words."""
 
 
 class Lesson(Fact):

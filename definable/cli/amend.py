@@ -23,7 +23,7 @@ def amend(document: Document, heals: Iterable[Heal], texts: Mapping[str, str]) -
     by_hand: list[str] = []
     for heal in heals:
         if not _renamed(document, heal, lines):
-            where = f"tools.{heal.tool}.response"
+            where = f"tools.{heal.tool}.{'arguments' if heal.rewording else 'response'}"
             by_hand.append(f"{where}: {heal.drift.replace('_', ' ')}, {heal.detail} ({heal.evidence})")
         elif notes := _recipes(document, heal):
             by_hand += notes

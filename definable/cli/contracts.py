@@ -1,4 +1,4 @@
-"""`definable contracts`: what changed in responses, how it was repaired, and what proves the repair."""
+"""`definable contracts`: what products changed, how it was repaired, and what proves the repair."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class Learned:
         }
 
 
-@click.group("contracts", cls=Group, short_help="What changed in responses, and how it was repaired.")
+@click.group("contracts", cls=Group, short_help="What products changed, and how it was repaired.")
 def command() -> None:
-    """Show what products changed in their responses and how that was repaired; accept or reject a repair.
+    """Show what products changed in responses and requests and how that was repaired; accept or reject it.
 
     A repair that proved itself is used again for 30 days; one that is accepted, until it is rejected. A
-    rejected one is never used: a response that needs it fails.
+    rejected one is never used: a response or a request that needs it waits for a person.
     """
 
 
@@ -76,7 +76,7 @@ def list_(session: Session, tool: str | None, as_json: bool) -> None:
         until = f", until {each.expires[:10]}" if each.expires else ""
         screen.result(f"    seen {each.seen}x since {each.since[:10]}{until}: {each.heal.evidence}")
     if not rows:
-        screen.say("no response has differed from its contract so far")
+        screen.say("nothing has differed from its contract so far")
 
 
 @command.command("diff")
@@ -97,6 +97,9 @@ def diff(session: Session, id: str, as_json: bool) -> None:
 
         screen.result(f"- {show((*change.place, *change.target)) or 'the body'}")
         screen.result(f"+ {show((*change.place, *change.source)) or 'the body'}")
+    if (reworded := each.heal.rewording) is not None:
+        screen.result(f"- {reworded.path}{f': {reworded.of}' if reworded.of else ''}")
+        screen.result(f"+ {reworded.to}")
     screen.result(f"came: {each.heal.diff or each.heal.detail}")
     screen.result(f"proof: {each.heal.evidence}")
     screen.result(f"seen {each.seen}x, first {each.since}, last {each.last}; {each.status}")
@@ -116,7 +119,7 @@ def accept(session: Session, id: str, as_json: bool) -> None:
 @JSON
 @click.pass_obj
 def reject(session: Session, id: str, as_json: bool) -> None:
-    """Never repair this again: a response that needs it fails, with the difference."""
+    """Never repair this again: what needs it waits for a person, with the difference."""
     _say(session, id, "rejected", as_json)
 
 

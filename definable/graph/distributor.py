@@ -262,8 +262,14 @@ async def _attempt(context: Context, dispatch: Dispatch, order: Send) -> Outcome
             at=context.clock().isoformat(),
         )
     toolkit, _ = context.catalog[order.tool]
+    order = context.lessons.worded(order) if context.lessons else order
     outcome = await context.doors[toolkit.toolkit].attempt(order, _leaving(context, dispatch["call"], order))
-    return outcome.model_copy(update={"shared": True}) if shared else outcome
+    facts: dict[str, Any] = {"reworded": order.changes} if order.changes else {}
+    return (
+        outcome.model_copy(update={**facts, "shared": True} if shared else facts)
+        if facts or shared
+        else outcome
+    )
 
 
 def _last_attempt(context: Context, order: Send) -> int:
@@ -278,11 +284,13 @@ def _leaving(context: Context, call: str, order: Send) -> Callable[[], object]:
     if (effect := order.effect) is None:
         return store.check
 
-    sending = as_sent(context.catalog[order.tool][1], order.arguments, order.changes)
+    ours = order.arguments
+    sending = as_sent(context.catalog[order.tool][1], ours, order.changes)
 
     def into_the_ledger() -> None:
         with store.together(run, effect, durable=True):
-            store.intend(effect, run, call, order.tool, sending, attempt=order.attempt)
+            for each in [ours, sending] if order.changes else [ours]:
+                store.intend(effect, run, call, order.tool, each, attempt=order.attempt)
             store.sent(effect, order.attempt)
 
     return into_the_ledger

@@ -60,22 +60,48 @@ class Lessons:
             self.store.thin(*name, AMONG, before=stamp(now - SKEW), resumed=stamp(now - LASTS))
 
     def settled(self, receipt: Receipt) -> None:
-        """Keep the repairs behind a result that was verified."""
+        """Keep the repairs behind a verified result; those of a request that did something else go."""
         if receipt.status != "verified":
+            if receipt.failure in (Failure.FALSE_SUCCESS, Failure.UNKNOWN_OUTCOME):
+                self._withdraw(receipt)
             return
         moment = self._moment()
         lessons = []
         for heal in receipt.heals:
             ends = heal.drift == "paging_moved" and heal.change is None
-            if heal.failure is not Failure.DRIFT or not heal.drift or heal.rule == "patch" or ends:
+            reworded = heal.failure is Failure.REQUEST_DRIFT and heal.rewording is not None
+            if not (reworded or heal.failure is Failure.DRIFT) or not heal.drift:
+                continue
+            if heal.rule == "patch" or ends:
                 continue
             name = patch_id(heal.tool, heal.drift, heal.detail)
-            if self.record.proven(name, moment):
+            # A request is put as it was proven last, so that each proof counts, however soon it comes again.
+            if not reworded and self.record.proven(name, moment):
                 continue
             toolkit = self.catalog[heal.tool][0].toolkit
             data = {"id": name, "heal": heal.model_dump(mode="json", by_alias=True), "call": receipt.call}
             lessons.append(Lesson(at=moment, toolkit=toolkit, tool=heal.tool, kind="patch", data=data))
         self._learn(lessons)
+
+    def _withdraw(self, receipt: Receipt) -> None:
+        """Take back how a request was put, when what it did turned out not to be what was asked."""
+        moment, toolkit = self._moment(), self.catalog[receipt.tool][0].toolkit
+        lessons = []
+        for heal in receipt.heals:
+            if heal.rewording is None or heal.rule != "patch" or heal.tool != receipt.tool:
+                continue
+            name = patch_id(heal.tool, heal.drift, heal.detail)
+            said = {"id": name, "by": f"what {receipt.call} did"}
+            lessons.append(Lesson(at=moment, toolkit=toolkit, tool=heal.tool, kind="rejected", data=said))
+        self._learn(lessons)
+
+    def worded(self, order: Send) -> Send:
+        """Return an order in the words in which its server is known to want it; one with words keeps them."""
+        if order.changes:
+            return order
+        toolkit = self.catalog[order.tool][0].toolkit
+        changes = self.record.rewordings(toolkit, order.tool, self._moment())
+        return order.model_copy(update={"changes": changes}) if changes else order
 
     def _learn(self, lessons: list[Lesson]) -> None:
         if lessons:

@@ -39,18 +39,21 @@ class Answer:
 
 
 class Refusal(Exception):
-    """The request is refused with `status`; `issues` name single fields."""
+    """The request is refused with `status`; `issues` name single fields. `body` stands for the envelope."""
 
-    def __init__(self, status: int, message: str, issues: tuple[str, ...] = ()) -> None:
+    def __init__(self, status: int, message: str, issues: tuple[str, ...] = (), *, body: Json = None) -> None:
         """Keep what the envelope needs."""
         super().__init__(message)
         self.status = status
         self.message = message
         self.issues = issues
+        self.body = body
 
 
 def refuse(refusal: Refusal, envelope: Envelope, trace: str) -> Answer:
     """Return the refusal in the operation's envelope. Only the older one carries the trace id in its body."""
+    if refusal.body is not None:
+        return Answer(refusal.status, refusal.body)
     if envelope is Envelope.OLDER:
         body: dict[str, Json] = {"reason": refusal.message, "traceId": trace}
         if refusal.issues:

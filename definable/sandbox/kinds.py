@@ -142,21 +142,41 @@ class Errors(FileModel):
     form: Literal["nested", "list", "text"] = Field("nested", description="nested, list or text")
 
 
-class RequestRename(FileModel):
+class Wish(FileModel):
+    """A server that wants something else of a request, and says so."""
+
+    status: Literal[400, 422] = Field(400, description="status of the refusal")
+    words: Literal["issues", "sentences", "text", "keys", "loc", "fields"] = Field(
+        "issues", description="how it says so: issues, sentences, text, keys, loc or fields"
+    )
+
+
+class RequestRename(Wish):
     """`request_rename`."""
 
     from_: Where = Field(
         alias="from", description="field that the server no longer takes, a path in body or query"
     )
     to: Where = Field(description="field that it wants instead")
-    status: Literal[400, 422] = Field(400, description="status of the refusal")
 
 
-class RequestRequired(FileModel):
+class RequestRequired(Wish):
     """`request_required`."""
 
     field: Where = Field(description="field that the server now demands, a path in body or query")
-    status: Literal[400, 422] = Field(400, description="status of the refusal")
+
+
+class RequestRetype(Wish):
+    """`request_retype`."""
+
+    field: Where = Field(description="field whose type is another, a path in the body")
+    to: Literal["string", "array"] = Field("array", description="string or array")
+
+
+class RequestWord(Wish):
+    """`request_word`."""
+
+    field: Where = Field(description="field whose words are in lower case now, a path in body or query")
 
 
 class Huge(FileModel):
@@ -215,6 +235,13 @@ FAULTS: dict[str, Kind] = {
     ),
     "request_required": Kind(
         "the server demands a field, and refuses requests without it, naming it", Q, RequestRequired
+    ),
+    "request_case": Kind(
+        "the server wants the names at the top of a request in snake_case, and refuses others", Q, Wish
+    ),
+    "request_retype": Kind("the server wants a field in another type, and says which", Q, RequestRetype),
+    "request_word": Kind(
+        "the server wants a word of an enumeration in lower case, and lists what it takes", Q, RequestWord
     ),
     "drift_rename": Kind("a field has a new name", R, Rename),
     "drift_move": Kind("a field stands elsewhere", R, Rename),

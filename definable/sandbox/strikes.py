@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from typing import Any
 
-from definable.sandbox import drift, kinds
+from definable.sandbox import drift, kinds, wishes
 from definable.sandbox.answers import Answer, Json, Refusal
 from definable.sandbox.auth import unauthorized
 from definable.sandbox.clock import http_date
@@ -28,23 +28,8 @@ def adapt(ctx: Context, faults: Iterable[Fault]) -> Refusal | None:
     """Let the server want other fields: return the refusal, or None with the request in the old words."""
     for fault in faults:
         due = fault.due()
-        if not fault.open():
-            continue
-        params = fault.params
-        wanted = (
-            params.to if isinstance(params, kinds.RequestRename) else fault.given(kinds.RequestRequired).field
-        )
-        old = params.from_ if isinstance(params, kinds.RequestRename) else None
-        if old is None or not _has(ctx, old):
-            if _has(ctx, wanted):
-                if old is not None:
-                    _rename(ctx, wanted, old)
-                continue
-            if old is not None:
-                continue
-        if due:
-            fault.hits += 1
-            return _unwanted(old, wanted, params.status)  # type: ignore[attr-defined]
+        if fault.open() and (refusal := wishes.adapt(ctx, fault, due)) is not None:
+            return refusal
     return None
 
 
@@ -192,11 +177,6 @@ def _with(delivery: Delivery, body: bytes) -> Delivery:
     return dataclasses.replace(delivery, status=status, headers=headers, body=body)
 
 
-def _unwanted(old: str | None, wanted: str, status: int) -> Refusal:
-    issues = (f"{wanted}: Required",) if old is None else (f"{old}: Unrecognized key", f"{wanted}: Required")
-    return Refusal(status, "Invalid request body", issues)
-
-
 def _json(ctx: Context) -> Json:
     try:
         return json.loads(ctx.body)
@@ -210,14 +190,3 @@ def _at(body: Json, path: list[str]) -> bool:
             return False
         body = body[name]
     return True
-
-
-def _has(ctx: Context, path: str) -> bool:
-    return path in ctx.query or _at(_json(ctx), drift.segments(path))
-
-
-def _rename(ctx: Context, source: str, target: str) -> None:
-    if source in ctx.query:
-        ctx.query = {(target if name == source else name): value for name, value in ctx.query.items()}
-    else:
-        ctx.body = json.dumps(drift.move(_json(ctx), source, target)).encode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 from definable.verify.names import words
 from definable.verify.shape import Json
@@ -49,62 +50,94 @@ def clauses(body: Json, ours: Collection[str] = ()) -> list[Clause]:
 
     `ours` are the names that were sent: a common word is a name when it is one of these.
     """
-    return [told(clause, ours) for raw in _walk(body, None) for clause in apart(raw, ours)]
+    return [told(clause, ours) for raw in _Body(ours).walk(body, None) for clause in apart(raw, ours)]
 
 
-def _walk(body: Json, at: Parts | None, about: str = "") -> Iterator[Said]:
-    if isinstance(body, str):
-        if body.lstrip()[:1] in ("{", "["):
-            try:
-                yield from _walk(json.loads(body), at, about)
+@dataclass(frozen=True, slots=True)
+class _Body:
+    ours: Collection[str]
+
+    def walk(self, body: Json, at: Parts | None, about: str = "") -> Iterator[Said]:
+        """Yield what is said in any part of a body; `at` and `about` are what stands above it."""
+        if isinstance(body, str):
+            if body.lstrip()[:1] in ("{", "["):
+                try:
+                    yield from self.walk(json.loads(body), at, about)
+                    return
+                except ValueError:
+                    pass
+            yield Said(f"{about} {body[:LONGEST]}".strip(), at)
+        elif isinstance(body, list):
+            if _is_names(body) and about:
+                yield Said(about, at, tuple(parts(each) for each in body))
                 return
-            except ValueError:
-                pass
-        yield Said(f"{about} {body[:LONGEST]}".strip(), at)
-    elif isinstance(body, list):
-        if _is_names(body) and about:
-            yield Said(about, at, tuple(parts(each) for each in body))
-            return
-        for each in body:
-            yield from _walk(each, at, about)
-    elif isinstance(body, dict):
-        yield from _object(body, at)
+            for each in body:
+                yield from self.walk(each, at, about)
+        elif isinstance(body, dict):
+            yield from self._map(body) if self._is_map(body) else self._object(body, at)
 
+    def _is_map(self, body: dict[str, Json]) -> bool:
+        """Whether each key is a field and each value a list of what is wrong with it."""
+        return bool(body) and all(
+            _is_texts(value) and (key in self.ours or not (_letters(key) in _WRAPPERS or _says(key)))
+            for key, value in body.items()
+        )
 
-def _object(body: dict[str, Json], at: Parts | None) -> Iterator[Said]:
-    facts: dict[str, Json] = {}
-    inner: dict[str, Json] = {}
-    for key, value in body.items():
-        simple = isinstance(value, str | int | float | bool) or value is None
-        (facts if simple or (_is_place(value) and _letters(key) in _PLACES) else inner)[key] = value
-    place = _place(facts, inner)
-    here = place if place is not None else at
-    said = list(_facts(facts))
-    names: list[Parts] = []
-    offers: list[Parts] = []
-    if place is not None or any(_letters(key) in _CODES for key in facts):
-        listed = [
-            k for k, v in inner.items() if _is_names(v) or (isinstance(v, dict) and _letters(k) in _EXTRAS)
-        ]
-        for key in listed:
-            (offers if _letters(key) in _CHOICES else names).extend(_names(inner.pop(key)))
-    if names:
-        yield Said(_all(said), None, tuple((*(here or ()), *name) for name in names), tuple(offers))
-    elif here is not None and (said or offers):
-        yield Said(_all(said), here, (), tuple(offers))
-    else:
-        for each in said:
-            yield from _walk(each, here)
-    for key, value in inner.items():
-        if _letters(key) in _ECHOES:
-            continue
+    def _map(self, body: dict[str, Json]) -> Iterator[Said]:
+        for key, value in body.items():
+            yield from (Said(text[:LONGEST], parts(key)) for text in value)
+
+    def _object(self, body: dict[str, Json], at: Parts | None) -> Iterator[Said]:
+        facts: dict[str, Json] = {}
+        inner: dict[str, Json] = {}
+        for key, value in body.items():
+            simple = isinstance(value, str | int | float | bool) or value is None
+            (facts if simple or (_is_place(value) and _letters(key) in _PLACES) else inner)[key] = value
+        place = _place(facts, inner)
+        here = place if place is not None else at
+        names, offers = _listed(inner) if place is not None or _has_code(facts) else ([], [])
+        said = list(_facts(facts))
+        if names:
+            yield Said(_all(said), None, tuple((*(here or ()), *name) for name in names), tuple(offers))
+        elif here is not None and (said or offers):
+            yield Said(_all(said), here, (), tuple(offers))
+        else:
+            for each in said:
+                yield from self.walk(each, here)
+        for key, value in inner.items():
+            if _letters(key) not in _ECHOES:
+                yield from self._inner(key, value, here)
+
+    def _inner(self, key: str, value: Json, here: Parts | None) -> Iterator[Said]:
         wrapper = _letters(key) in _WRAPPERS or not re.fullmatch(NAME, key)
         if wrapper or (isinstance(value, list) and any(isinstance(each, dict) for each in value)):
-            yield from _walk(value, here)
-        elif speaks(" ".join(words(key))):
-            yield from _walk(value, here, " ".join(words(key)))
+            yield from self.walk(value, here)
+        elif _says(key):
+            yield from self.walk(value, here, " ".join(words(key)))
         else:
-            yield from _walk(value, parts(key))
+            yield from self.walk(value, parts(key))
+
+
+def _listed(inner: dict[str, Json]) -> tuple[list[Parts], list[Parts]]:
+    """Take out of `inner` the names that stand beside a complaint: those it is about, and what is allowed."""
+    names: list[Parts] = []
+    offers: list[Parts] = []
+    for key, value in list(inner.items()):
+        if _is_names(value) or (isinstance(value, dict) and _letters(key) in _EXTRAS):
+            (offers if _letters(key) in _CHOICES else names).extend(_names(inner.pop(key)))
+    return names, offers
+
+
+def _has_code(facts: dict[str, Json]) -> bool:
+    return any(_letters(key) in _CODES for key in facts)
+
+
+def _says(key: str) -> bool:
+    return speaks(" ".join(words(key)))
+
+
+def _is_texts(value: Json) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, str) for each in value)
 
 
 def _all(said: list[str]) -> str:

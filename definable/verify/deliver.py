@@ -15,8 +15,9 @@ from definable.verify.contracts import Contract
 from definable.verify.judge import Judge
 from definable.verify.plan import REREADS, TRANSIENT, TRIES, Move, backoff, plan
 from definable.verify.readback import unmet
+from definable.verify.record import patch_id
 from definable.verify.repair import Repair
-from definable.verify.request import Adapted, Proof, Unadaptable, understand
+from definable.verify.request import Adapted, Proof, Unadaptable, known_before, understand
 
 ADAPTATIONS = 5
 """In how many forms a request is sent, at most, after the server has refused it."""
@@ -46,6 +47,12 @@ class _Way:
     retries: int = 0
     waits: int = 0
     heals: list[Heal] = field(default_factory=list)
+
+    def left(self, outcome: Outcome) -> None:
+        """Take in how it left: the record may have known how the server wants it."""
+        if not self.changes and outcome.reworded:
+            self.heals += known_before(self.slug, outcome.reworded)
+        self.changes = outcome.reworded or self.changes
 
     def again(self, verdict: Verdict, n: int) -> float:
         """Note that it is sent again after a failure, for the n-th time (from 0); return after how long."""
@@ -78,7 +85,8 @@ def deliver(
         outcome = yield from _attempt(case, order)
         if outcome.cause == "others":
             return Delivered(Move.WAIT, classify(*case.catalog[slug], outcome))
-        verdict, body = examine(case, order, outcome)
+        way.left(outcome)
+        verdict, body = examine(case, order.model_copy(update={"changes": way.changes}), outcome)
         move = plan(verdict, case.catalog[slug][1].effect)
         case.saw(order, outcome, verdict)
         delay, fresh, retry, why = 0.0, False, False, verdict.message
@@ -102,7 +110,7 @@ def deliver(
             if not (yield from _odd(way, verdict)):
                 return Delivered(Move.FAIL, verdict)
         elif move is Move.ADAPT:
-            if not (yield from _adapt(way, verdict, body)):
+            if not (yield from _adapt(way, verdict, body, outcome)):
                 return Delivered(Move.FAIL, verdict)
         else:
             case.heals += way.heals if move is Move.ACCEPT else []
@@ -125,23 +133,27 @@ def _odd(way: _Way, verdict: Verdict) -> Flow[bool]:
     )
 
 
-def _adapt(way: _Way, verdict: Verdict, reading: Adapted | Unadaptable) -> Flow[bool]:
+def _adapt(way: _Way, verdict: Verdict, reading: Adapted | Unadaptable, outcome: Outcome) -> Flow[bool]:
     """Put a refused request into the server's own words. False: it fails as it is.
 
     A 4xx did nothing, so nothing is there twice. A write is changed only where both sides were named, or
-    nothing but casing and type, and where what was written can be read back; anything less a person decides.
+    nothing but casing and type, and where what was written can be read back; anything less a person decides,
+    and what a person has rejected.
     """
-    tool = way.case.catalog[way.slug][1]
+    kit, tool = way.case.catalog[way.slug]
     way.refused.add(digest(as_sent(tool, way.arguments, way.changes)))
     changes = (*way.changes, *(reading.changes if isinstance(reading, Adapted) else ()))
     tried = digest(as_sent(tool, way.arguments, changes)) in way.refused or len(way.refused) > ADAPTATIONS
     if isinstance(reading, Adapted) and not tried:
+        heals = reading.heals(way.slug, verdict.message)
+        rejected = way.case.catalog.record.rejected(kit.toolkit, outcome.known)
         seen = not tool.effect.writes or (
             reading.proof is not Proof.LIKELY and tool.evidence is Evidence.STATE
         )
+        seen = seen and not any(patch_id(way.slug, h.drift, h.detail) in rejected for h in heals)
         if seen or (yield from _review(way, *_asked(way, verdict), yes="send it like that", no="it fails")):
             way.changes = changes
-            way.heals += [heal for heal in reading.heals if heal not in way.heals]
+            way.heals += [heal for heal in heals if heal not in way.heals]
             return True
         return False
     return (
@@ -254,7 +266,7 @@ def _understood(
 ) -> tuple[Verdict, Adapted | Unadaptable | None]:
     query, body = placed(tool, order.arguments, order.changes)
     contract = Contract.of_arguments(toolkit, tool)
-    reading = understand(contract, {**query, **body}, frozenset(query), outcome.body)
+    reading = understand(contract, {**query, **body}, frozenset(query), outcome.body, order.arguments)
     if reading is None:
         return verdict, None
     return verdict.model_copy(update={"failure": Failure.REQUEST_DRIFT, "diff": reading.diff}), reading

@@ -23,6 +23,9 @@ CLASSES = {
     "body_vanished": "no body, or no JSON, where one was promised",
     "paging_moved": "the way to the next page has another name or place",
     "error_envelope_changed": "an error body has another form",
+    "argument_renamed": "an argument is wanted under another name, or in another place",
+    "argument_retyped": "an argument is wanted in another JSON type",
+    "argument_word_changed": "a word of an argument's enumeration is written in another way",
 }
 """Class → what it means."""
 
@@ -36,6 +39,10 @@ OF_RULES = {
     "success_code": "success_code_changed",
 }
 """Rule of `repair.py` → the class that it heals, where the rule alone says it."""
+
+
+OF_REWORDINGS = {"rename": "argument_renamed", "coerce": "argument_retyped", "word": "argument_word_changed"}
+"""How a request was reworded → the class that it heals."""
 
 
 def drift_of(change: Change, reads: Collection[tuple[str, ...]] = ()) -> str:

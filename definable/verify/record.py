@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from definable.calls import Heal, Lesson, digest
+from definable.calls import Heal, Lesson, Rewording, digest
 from definable.spec.paths import show
 from definable.spec.toolkit import Tool, Toolkit
 from definable.verify.contracts import Contract
@@ -168,6 +168,7 @@ class Record:
         self.lessons: list[Lesson] = []
         self._known: dict[tuple[int, str, int], list[tuple[Toolkit, str, str, Known | None]]] = {}
         self._samples: dict[tuple[str, str], list[Lesson]] = {}
+        self._reworded: dict[tuple[str, str], list[Lesson]] = {}
         self.add(lessons)
 
     @property
@@ -182,6 +183,8 @@ class Record:
                 self.lessons.append(each)
                 if each.kind == "sample":
                     self._samples.setdefault((each.toolkit, each.tool), []).append(each)
+                elif each.kind == "patch" and each.data["heal"].get("rewording"):
+                    self._reworded.setdefault((each.toolkit, each.tool), []).append(each)
 
     def at(self, toolkit: Toolkit, slug: str, known: int, moment: str) -> Known | None:
         """Return what was known of a tool at row `known` and at `moment`; None when that was nothing."""
@@ -220,6 +223,21 @@ class Record:
         mine = latest(self._samples.get((toolkit, slug), []), data["arguments"])
         same = [each.at for each in mine if each.data["body"] == data["body"]]
         return not same or _after(same[-1], SAMPLE_EVERY) <= moment
+
+    def rewordings(self, toolkit: str, slug: str, moment: str) -> tuple[Rewording, ...]:
+        """Return how requests of a tool are put at a moment, in the order in which that was last proven."""
+        if not (rows := self._reworded.get((toolkit, slug))):
+            return ()
+        said = verdicts(each for each in self.lessons if each.toolkit == toolkit)
+        last = {each.data["id"]: each for each in sorted(rows, key=lambda each: each.seq)}
+        live = [r for r in last.values() if said.get(r.data["id"]) != "rejected" and _end(r, said) > moment]
+        heals = [Heal.model_validate(each.data["heal"]) for each in sorted(live, key=lambda each: each.seq)]
+        return tuple(heal.rewording for heal in heals if heal.rewording)
+
+    def rejected(self, toolkit: str, known: int) -> frozenset[str]:
+        """Return the repairs of a toolkit that a person had rejected at row `known`."""
+        rows = [each for each in self.lessons if each.seq <= known and each.toolkit == toolkit]
+        return frozenset(name for name, verdict in verdicts(rows).items() if verdict == "rejected")
 
     def proven(self, patch: str, moment: str) -> bool:
         """Whether a patch was proven within the hour, so that it need not be noted again."""
@@ -270,12 +288,13 @@ def _contract(toolkit: Toolkit, tool: Tool | None) -> Contract | None:
 
 
 def patches(rows: Iterable[Lesson]) -> list[Patch]:
-    """Return the patches among `rows`, each once and as it was last proven, without the rejected ones."""
+    """Return the repairs of responses in `rows`, once and as last proven, without the rejected ones."""
     rows = list(rows)
     said, found = verdicts(rows), dict[str, Patch]()
     for each in rows:
         name = each.data.get("id", "")
-        if each.kind == "patch" and said.get(name) != "rejected":
+        of_response = each.kind == "patch" and not each.data["heal"].get("rewording")
+        if of_response and said.get(name) != "rejected":
             since = found[name].since if name in found else each.at
             heal = Heal.model_validate(each.data["heal"])
             found[name] = Patch(name, each.tool, heal, since, said.get(name) == "accepted")

@@ -24,6 +24,7 @@ from definable.spec.paths import MISSING, follow
 from definable.verify.changes import applied, cast
 from definable.verify.complaints import clauses
 from definable.verify.contracts import Contract, shown
+from definable.verify.drift import OF_REWORDINGS
 from definable.verify.names import alike, canonical, same
 from definable.verify.shape import Json, Schema, kind
 from definable.verify.wording import Clause, Parts, Says, word_set
@@ -46,6 +47,14 @@ class Proof(IntEnum):
     """The same in another casing or type."""
 
 
+PROVES = {
+    Proof.LIKELY: "the server named what it wants, and one argument could be it; it took it",
+    Proof.NAMED: "the server named both sides, and took it",
+    Proof.LOSSLESS: "nothing is lost by it, and the server took it",
+}
+"""What proves a change, for people."""
+
+
 @dataclass(frozen=True, slots=True)
 class Adapted:
     """The request in the server's words. `changes` come after those with which it was sent."""
@@ -54,11 +63,19 @@ class Adapted:
     proof: Proof
     diff: tuple[str, ...]
 
-    @property
-    def heals(self) -> list[Heal]:
-        """What a receipt says of it, once the server has taken it."""
+    def heals(self, slug: str, said: str) -> list[Heal]:
+        """Return what a receipt says of it, once the server has taken it; `said` is how it was refused."""
         return [
-            Heal(failure=Failure.REQUEST_DRIFT, rule=rule_of(each), detail=told(each))
+            Heal(
+                failure=Failure.REQUEST_DRIFT,
+                rule=rule_of(each),
+                detail=told(each),
+                drift=OF_REWORDINGS[each.rule],
+                tool=slug,
+                diff=f"the server said {said!r}",
+                evidence=PROVES[self.proof],
+                rewording=each,
+            )
             for each in self.changes
         ]
 
@@ -68,6 +85,22 @@ class Unadaptable:
     """The form of the request is refused, and no change of it is certain: what a person needs to decide."""
 
     diff: tuple[str, ...]
+
+
+def known_before(slug: str, changes: tuple[Rewording, ...]) -> list[Heal]:
+    """Return what a receipt says of changes that the record knew, so that nothing was refused first."""
+    return [
+        Heal(
+            failure=Failure.REQUEST_DRIFT,
+            rule="patch",
+            detail=told(each),
+            drift=OF_REWORDINGS[each.rule],
+            tool=slug,
+            evidence="proven before",
+            rewording=each,
+        )
+        for each in changes
+    ]
 
 
 def rule_of(change: Rewording) -> str:
@@ -83,15 +116,19 @@ def told(change: Rewording) -> str:
 
 
 def understand(
-    contract: Contract, sent: Mapping[str, Json], untyped: frozenset[str], body: Json
+    contract: Contract,
+    sent: Mapping[str, Json],
+    untyped: frozenset[str],
+    body: Json,
+    given: Mapping[str, Json] | None = None,
 ) -> Adapted | Unadaptable | None:
     """Return how to send `sent` so that the server takes it, from the words with which it refused it.
 
     `contract` is that of the tool's arguments, `sent` what left: those of the query and the body, as changed
-    so far. `untyped` are the names that went into the query, where all is text. None: the form of the request
-    is not what is wrong.
+    so far. `untyped` are the names that went into the query, where all is text. `given` are the arguments as
+    the caller gave them. None: the form of the request is not what is wrong.
     """
-    reading = _Reading(contract, sent, untyped)
+    reading = _Reading(contract, sent, untyped, sent if given is None else given)
     reading.read(body)
     return reading.result()
 
@@ -101,6 +138,7 @@ class _Reading:
     contract: Contract
     sent: Mapping[str, Json]
     untyped: frozenset[str]
+    given: Mapping[str, Json]
     unknown: dict[Parts, list[Parts]] = field(default_factory=dict)
     """Ours that the server no longer knows → what it offers in place of it."""
     wanted: list[Parts] = field(default_factory=list)
@@ -300,8 +338,8 @@ class _Reading:
     def _known(self, place: Parts) -> bool:
         """Whether the toolkit knows this argument, in any casing, so that the caller could give it."""
         declared = _declared(self.contract, self.contract.schema, place[:-1])
-        sent = {each[-1] for each in self._places() if each[:-1] == place[:-1]}
-        return any(same(each, place[-1]) for each in declared - sent)
+        used = {p[-1] for value in (self.sent, self.given) for p in _keys(value, ()) if p[:-1] == place[:-1]}
+        return any(same(each, place[-1]) for each in declared - used)
 
     def _movable(self, place: Parts, to: Parts) -> bool:
         """Whether the value can be put there, and both are in the same entry of a list."""

@@ -39,8 +39,21 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "slow": [{"seconds": 0.01}],
     "cut": [{}, {"after": 0}],
     "huge": [{"bytes": 200_001}],
-    "request_rename": [{"from": "name", "to": "title"}],
-    "request_required": [{"field": "reason"}],
+    "request_rename": [
+        {"from": "name", "to": "title"},
+        {"from": "label", "to": "title", "words": "sentences"},
+        {"from": "contents", "to": "cell.contents", "words": "loc"},
+        {"from": "sharing.upsert", "to": "sharing.set", "words": "keys"},
+        {"from": "limit", "to": "pageSize", "words": "text"},
+        {"from": "after", "to": "cursor", "words": "fields"},
+    ],
+    "request_required": [{"field": "reason"}, {"field": "sharing.reason", "words": "keys"}],
+    "request_case": [{}, {"words": "keys"}, {"words": "fields"}],
+    "request_retype": [
+        {"field": "label", "to": "array", "words": "loc"},
+        {"field": "useCachedSqlResults", "words": "keys"},
+    ],
+    "request_word": [{"field": "cellType"}, {"field": "sharing.workspace", "words": "keys"}],
     "drift_rename": [{"from": "id", "to": "identifier"}],
     "drift_move": [{"from": "id", "to": "meta.id"}],
     "drift_retype": [{"path": "id", "to": "list"}, {"path": "id", "to": "number"}],
@@ -278,6 +291,30 @@ async def test_a_write_is_true_whatever_happens_to_its_looks(bed: Bed, slug: str
                     plans.append([*first, {"tool": look, **fault, "times": times}])
             next(ways)  # so that no fault always meets the same way
     assert await found(bed, slug, plans) == []
+
+
+def renames(slug: str, given: Mapping[str, Any]) -> list[Fault]:
+    """Return the renames of each argument at the top of a body, told in each form of words."""
+    forms = itertools.cycle(["issues", "sentences", "text", "keys", "loc", "fields"])
+    return [
+        {"fault": "request_rename", "with": {"from": name, "to": f"{name}Given", "words": next(forms)}}
+        for name in given
+        if f"{{{name}}}" not in tool(slug).path and name not in tool(slug).query
+        for _ in range(6)
+    ]
+
+
+@pytest.mark.parametrize("slug", sorted(slug for slug in writes() if tool(slug).evidence == "state"))
+async def test_a_write_is_sent_as_the_server_words_it(bed: Bed, slug: str) -> None:
+    """Both names told, in any form of words: done once, read back in our names, no person asked."""
+    bed.fresh()
+    await bed.settle(slug)
+    wanted = bed.shape()
+    for fault in renames(slug, bed.call(slug).arguments):
+        bed.fresh({"tool": slug, **fault, "times": 9})
+        receipt = await bed.settle(slug)
+        assert (receipt.status, bed.effects(), bed.shape()) == ("verified", [slug], wanted), fault
+        assert [heal.rule for heal in receipt.heals] == ["rename"]
 
 
 @pytest.mark.parametrize("fault", ["lost_answer", "noop", "rate_limit", "unauthorized"])

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from definable.calls import Ask, Decision, Outcome, Rewording, Send
+from definable.calls import Ask, Decision, Lesson, Outcome, Rewording, Send
 from definable.toolkits.request import build
 from definable.verify.changes import applied, cast
 from definable.verify.contracts import Contract
 from definable.verify.flow import replay
+from definable.verify.record import Record, patch_id
 from definable.verify.request import Adapted, Proof, Unadaptable, understand
 from definable.verify.shape import Json
 from tests.hexkit import tool, toolkit
@@ -408,3 +409,54 @@ def test_a_refusal_of_a_value_is_not_sent_again() -> None:
     receipt, history = run(call("ACME_CREATE", title="a", text="b"), acme)
     assert (receipt.status, receipt.failure) == ("failed", "invalid_input")
     assert sum(isinstance(e.order, Ask) for e in history) == 0
+
+
+def learned(seq: int, path: str, to: str) -> Lesson:
+    """Return a row of the record: how a request was put when the server took it."""
+    change = Rewording(rule="rename", path=path, to=to)
+    heal = Adapted((change,), Proof.NAMED, ()).heals("ACME_CREATE", "no")[0]
+    data: dict[str, Json] = {"id": patch_id("ACME_CREATE", heal.drift, heal.detail)}
+    data |= {"heal": heal.model_dump(mode="json", by_alias=True), "call": "c"}
+    at = f"2026-11-0{seq}T12:00:00.000Z"
+    return Lesson(seq=seq, at=at, toolkit="acme", tool="ACME_CREATE", kind="patch", data=data)
+
+
+def test_a_request_is_put_as_it_was_proven_last() -> None:
+    """There, back, and there again; for 30 days, and not after a person has said no."""
+    there, back = learned(1, "title", "heading"), learned(2, "heading", "title")
+    again = learned(3, "title", "heading")
+    name = again.data["id"]
+    no = Lesson(seq=4, at=again.at, toolkit="acme", tool="ACME_CREATE", kind="rejected", data={"id": name})
+
+    def put(*rows: Lesson, at: str = "2026-11-05") -> dict[str, Json]:
+        return applied({"title": "a"}, Record(rows).rewordings("acme", "ACME_CREATE", at))
+
+    assert put(there) == {"heading": "a"}
+    assert put(there, back) == {"title": "a"}
+    assert put(there, back, again) == {"heading": "a"}
+    assert put(there, back, again, no) == {"title": "a"}
+    assert put(again, at="2026-12-24") == {"title": "a"}
+    assert Record([there]).rewordings("acme", "ACME_GET", "2026-11-05") == ()
+
+
+def test_what_the_record_put_in_other_words_is_put_back_when_the_server_wants_ours_again() -> None:
+    """The refused name is the new one, and the one that is wanted is our own."""
+    known = (Rewording(rule="rename", path="title", to="heading"),)
+    body = {"message": "heading: Unrecognized key; title: Required"}
+
+    def back(acme: Acme, send: Send) -> Outcome:
+        sent = applied(send.arguments, send.changes or known)
+        return answer(400, body) if "heading" in sent else acme.serve(send)
+
+    def stamped(acme: Acme, send: Send) -> Outcome:
+        return back(acme, send).model_copy(update={"reworded": send.changes or known})
+
+    asked = call("ACME_CREATE", title="a", text="b")
+    acme = Acme(ACME_CREATE=[stamped, stamped])
+    receipt, history = run(asked, acme)
+    assert (receipt.status, acme.effects) == ("verified", ["ACME_CREATE"])
+    assert [(heal.rule, heal.detail) for heal in receipt.heals] == [
+        ("patch", "title sent as heading"),
+        ("rename", "heading sent as title"),
+    ]
+    assert replay(asked, CATALOG, history)[1] == receipt
