@@ -40,6 +40,7 @@ from definable.settings import Settings
 from definable.spec.workflow import Step, Workflow
 from definable.store import RunRow
 from definable.workspace import Workspace, find
+from tests.postgres import PostgresServer
 
 POINTS = 10_000
 LANES = 2
@@ -229,9 +230,14 @@ class Lane:
 
 
 class Ours(Lane):
-    """Definable."""
+    """Definable, in a file or a PostgreSQL database."""
 
     space: Workspace
+
+    def __init__(self, folder: Path, seed: int, database: str | None = None) -> None:
+        """Keep where the store is."""
+        super().__init__(folder, seed)
+        self.settings = Settings(database=database)
 
     def kinds(self) -> int:
         """Return how many kinds of runs there are."""
@@ -245,7 +251,8 @@ class Ours(Lane):
     def opened(self) -> Any:
         """Open a runner."""
         environ = {"HEX_BASE_URL": self.base_url, "HEX_API_TOKEN": self.token, "HEX_TOKEN_EXCLUSIVE": "1"}
-        return Runner.open(self.space, Settings(), environ, Options(), self.shared.sleep, self.shared.now)
+        given = self.settings, environ, Options(), self.shared.sleep, self.shared.now
+        return Runner.open(self.space, *given)
 
     async def live(self, recover: int, chosen: int, more: bool) -> None:
         """End the open run and start another."""
@@ -375,6 +382,13 @@ TOLD = {"runs": "runs", "doubled": "doubled", "lost": "lost", "asked": "for a pe
 """What is counted → how it is called in the table."""
 
 
+def on_server(folder: Path, kills: int, lanes: int = LANES) -> dict[str, Any]:
+    """Return the row of Definable on PostgreSQL, with a database for each lane."""
+    with PostgresServer() as server:
+        ours: list[Lane] = [Ours(_made(folder / f"server-{n}"), n, server.database()) for n in range(lanes)]
+        return race("Definable on PostgreSQL, the same", ours, kills, FAULTS)
+
+
 def measure(folder: Path, kills: int, bare: int, lanes: int = LANES) -> list[dict[str, Any]]:
     """Return the rows of the table."""
     ours: list[Lane] = [Ours(_made(folder / f"ours-{n}"), n) for n in range(lanes)]
@@ -395,10 +409,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=POINTS, help="processes to kill")
     parser.add_argument("--bare", type=int, default=1_000, help="processes to kill of each of LangGraph's")
+    parser.add_argument("--server", type=int, default=1_000, help="processes to kill on PostgreSQL")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
         rows = measure(Path(folder), given.points, given.bare)
+        if given.server:
+            rows.append(on_server(Path(folder), given.server))
     if given.json:
         print(json.dumps(rows))
         return

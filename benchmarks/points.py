@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from definable.engine.checkpoints import SqliteCheckpoints
+from definable.engine.postgres_checkpoints import PostgresCheckpoints
 from definable.store.sql import SqlStore
 from definable.toolkits.adapter import Adapter
 
@@ -45,6 +46,7 @@ class Points:
         """Stand before and after every transaction, every checkpoint and every attempt."""
         for name in ("put", "put_writes"):
             self.around(SqliteCheckpoints, name)
+            self.around(PostgresCheckpoints, name)
         writing, attempt = SqlStore._writing, Adapter.attempt
 
         @contextmanager

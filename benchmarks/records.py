@@ -14,13 +14,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psycopg
+
 from benchmarks.canned import projects
 from benchmarks.timing import Samples, show
 from definable.calls import Exchange, Outcome, Phase, Receipt, Send, ToolCall
 from definable.quota.claim import claim
 from definable.spec.model import Evidence
-from definable.store import RunRow, Store, open_store
+from definable.store import Place, RunRow, Store, open_store
 from definable.workspace import find
+from tests.postgres import PostgresServer, place_of
 
 CALLS = 200
 RUN = "run"
@@ -105,20 +108,37 @@ def commits(path: Path) -> Samples:
         return sample(lambda n: db.execute("INSERT INTO t VALUES (?)", (n,)), 0)
 
 
-def main() -> None:
-    """Print the table."""
-    with TemporaryDirectory() as folder, open_store(Path(folder) / "definable.db") as store:
+def server_commits(url: str) -> Samples:
+    """Return the seconds of the smallest commit on a server that waits for the disk."""
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute("CREATE TABLE t (n INTEGER)")
+        return sample(lambda n: db.execute("INSERT INTO t VALUES (%s)", (n,)), 0)
+
+
+def measured(where: Place) -> list[tuple[str, Samples]]:
+    """Return what each kind of call takes in a store at `where`."""
+    with open_store(where) as store:
         keeper = Keeper(store)
         sample(keeper.read, 0, 20)
-        found = [
+        return [
             ("an effect: run log and ledger", sample(keeper.effect, 1_000)),
             ("of this, the ledger alone", sample(keeper.ledger, 2_000)),
             ("a read: run log", sample(keeper.read, 3_000)),
             ("the governor: a slot taken and answered", sample(keeper.slot, 4_000)),
-            ("one commit of one row that waits for the disk", commits(Path(folder) / "bare.db")),
         ]
-    rows = [[name, *taken.cells(digits=3)] for name, taken in found]
-    show("Keeping a call on disk", [f"ms ({CALLS} each)", "median", "least", "most"], rows)
+
+
+def main() -> None:
+    """Print the tables: SQLite, then a PostgreSQL server on this machine, over the loopback."""
+    heads = [f"ms ({CALLS} each)", "median", "least", "most"]
+    bare = "one commit of one row that waits for the disk"
+    with TemporaryDirectory() as folder:
+        found = [*measured(Path(folder) / "definable.db"), (bare, commits(Path(folder) / "bare.db"))]
+    show("Keeping a call on disk", heads, [[name, *taken.cells(digits=3)] for name, taken in found])
+    with PostgresServer(fsync=True) as server:
+        url = server.database()
+        found = [*measured(place_of(url)), (bare, server_commits(url))]
+    show("Keeping a call in PostgreSQL", heads, [[name, *taken.cells(digits=3)] for name, taken in found])
 
 
 if __name__ == "__main__":

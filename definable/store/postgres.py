@@ -47,6 +47,9 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 """
 """The other way round as well: the locks of a machine that has vanished are free within half a minute."""
 
+NOTICED = 0.2
+"""Seconds in which the server has noticed that a process was killed, and has freed what it held."""
+
 FRESH = 30.0
 """Seconds after which the server is asked for the time again."""
 
@@ -152,10 +155,17 @@ class Postgres:
         with self._lock, explained(self.place):
             if name in self._held:  # to the server, one connection may hold a lock twice
                 return False
-            row = self._first(f"SELECT pg_try_advisory_lock({key}) AS free".encode()).fetchone()
-            if row and row["free"]:
-                self._held.add(name)
-            return name in self._held
+            until = time.monotonic() + NOTICED
+            while not self._tried(key):
+                if time.monotonic() > until:
+                    return False
+                time.sleep(0.02)
+            self._held.add(name)
+            return True
+
+    def _tried(self, key: int) -> bool:
+        row = self._first(f"SELECT pg_try_advisory_lock({key}) AS free".encode()).fetchone()
+        return bool(row and row["free"])
 
     def _let_go(self, name: str, key: int) -> None:
         with self._lock, suppress(*LOST):  # the server lets go by itself of what a lost connection held

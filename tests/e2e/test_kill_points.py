@@ -17,6 +17,7 @@ from definable.sandbox import World, serve
 from definable.settings import Settings
 from definable.store.place import FILE
 from definable.workspace import find
+from tests.postgres import PostgresServer
 
 STEP = 3
 """Every third point is tried, from another start on each pass."""
@@ -27,9 +28,9 @@ async def at_once(seconds: float) -> None:
 
 
 def opened(home: str, environ: dict[str, str]) -> Any:
-    """Open a runner on a home."""
+    """Open a runner on a home, or on the database that is named beside the keys."""
     space = find(Path(__file__).parent, {"DEFINABLE_HOME": home})
-    return Runner.open(space, Settings(), environ, Options(), at_once)
+    return Runner.open(space, Settings(database=environ.get("DATABASE")), environ, Options(), at_once)
 
 
 async def work(home: str, environ: dict[str, str], arguments: dict[str, Any]) -> str:
@@ -76,12 +77,12 @@ def spend(fork: ForkServerContext, *given: Any) -> int | None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("second", "power"),
-    [(False, False), (True, False), (False, True)],
-    ids=["killed once", "killed again while recovering", "power failure"],
+    ("second", "power", "server"),
+    [(False, False, False), (True, False, False), (False, True, False), (True, False, True)],
+    ids=["killed once", "killed again while recovering", "power failure", "killed again, on a server"],
 )
 def test_every_point_is_a_good_one_to_die_at(
-    tmp_path: Path, fork: ForkServerContext, second: bool, power: bool
+    tmp_path: Path, fork: ForkServerContext, postgres: PostgresServer, second: bool, power: bool, server: bool
 ) -> None:
     """Whatever the last thing was that got done, in the end the cell is there exactly once."""
     with serve(World(quotas=False)) as served:
@@ -91,10 +92,13 @@ def test_every_point_is_a_good_one_to_die_at(
         for chosen in range(1 + second, 10_000, STEP):
             tried += 1
             home = str(tmp_path / f"{chosen}")
+            if server:
+                postgres.reclaim()
+                environ["DATABASE"] = postgres.database()
             arguments = {
                 "projectId": project,
                 "cellType": "MARKDOWN",
-                "label": f"{second} {power} {chosen}",
+                "label": f"{second} {power} {server} {chosen}",
                 "contents": {"markdownCell": {"source": "text"}},
             }
             before = len(served.world.effects)

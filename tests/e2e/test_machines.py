@@ -83,6 +83,36 @@ def test_a_machine_that_dies_leaves_its_run_to_another(
 
 
 @pytest.mark.timeout(120)
+def test_a_machine_that_was_cut_off_sends_nothing_when_it_comes_back(
+    postgres: PostgresServer, machines: tuple[Path, Path]
+) -> None:
+    """The server has let go of it, another machine has ended the run, and it has no connection any more."""
+    a, b = machines
+    with sandbox({"tool": "HEX_LIST_CELLS", "fault": "slow", "with": {"seconds": 3}}) as served:
+        environ = {**where(served), "DEFINABLE_DATABASE": postgres.database()}
+        process = started(environ, weekly(served), a)
+        try:
+            until(lambda: asked(served, "HEX_LIST_CELLS"), process)
+            os.kill(process.pid, signal.SIGSTOP)
+            with postgres.admin() as db:
+                db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'd%'")
+            run = last(definable("runs", "list", "--json", cwd=b, **environ))[0]["id"]
+            done = definable("runs", "resume", run, "--json", cwd=b, **environ)
+            assert last(done)["status"] == "done", done.stderr
+            before = {tool: asked(served, tool) for tool in served.world.requests}
+            os.kill(process.pid, signal.SIGCONT)
+            _, said = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+            process.wait()
+        assert process.returncode == 5, said
+        assert "has left us" in said
+        assert {tool: asked(served, tool) for tool in served.world.requests} == before
+        assert [e["tool"] for e in served.world.effects] == ["HEX_CREATE_CELL"]
+        assert last(definable("runs", "show", run, "--json", cwd=a, **environ))["status"] == "done"
+
+
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "crashed"])
 @pytest.mark.parametrize("at", ["reads", "write"])
 def test_a_server_that_restarts_ends_the_process_and_not_the_run(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import settings
@@ -13,8 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from definable.calls import Phase
 from definable.errors import LedgerError
 from definable.spec.model import Evidence
-from definable.store import EffectRow, State, open_store
+from definable.store import EffectRow, State, Store, open_store
 from tests.integration.store_contract import a_run, an_exchange
+from tests.postgres import PostgresServer, place_of
 
 effects = st.sampled_from(["e1", "e2"])
 ANSWERED = {
@@ -28,11 +31,11 @@ ANSWERED = {
 class LedgerMachine(RuleBasedStateMachine):
     """Counts what went out and what is owed; the store must never disagree."""
 
-    def __init__(self) -> None:
-        """Open a store in a folder of its own."""
+    def __init__(self, made: AbstractContextManager[Store]) -> None:
+        """Open a new store."""
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.store = open_store(Path(self.folder.name) / "state.db")
+        self.made = made
+        self.store = made.__enter__()
         self.store.create_run(a_run())
         self.owed: dict[str, int] = {}
         self.last = {"e1": 0, "e2": 0}
@@ -121,13 +124,42 @@ class LedgerMachine(RuleBasedStateMachine):
             assert (row.state is State.VERIFIED) == (row.effect in self.closed)
 
     def teardown(self) -> None:
-        """Let go of the file."""
-        self.store.close()
-        self.folder.cleanup()
+        """Let go of the store."""
+        self.made.__exit__(None, None, None)
+
+
+@contextmanager
+def in_a_file() -> Iterator[Store]:
+    """Open a store in a folder of its own."""
+    with TemporaryDirectory() as folder, open_store(Path(folder) / "state.db") as store:
+        yield store
+
+
+@contextmanager
+def on_a_server(server: PostgresServer) -> Iterator[Store]:
+    """Open a store in an empty database."""
+    with open_store(place_of(server.database())) as store:
+        yield store
+    server.reclaim()
+
+
+def hold(made: Callable[[], AbstractContextManager[Store]], examples: int) -> None:
+    """Say things in so many orders to a new store each time."""
+
+    class Machine(LedgerMachine):
+        def __init__(self) -> None:
+            super().__init__(made())
+
+    run_state_machine_as_test(
+        Machine, settings=settings(max_examples=examples, stateful_step_count=25, deadline=None)
+    )
 
 
 def test_the_ledger_holds_in_whatever_order_things_are_said() -> None:
     """No order of intents and answers makes an attempt leave twice or opens a closed effect."""
-    run_state_machine_as_test(
-        LedgerMachine, settings=settings(max_examples=100, stateful_step_count=25, deadline=None)
-    )
+    hold(in_a_file, 100)
+
+
+def test_the_ledger_holds_on_a_server(postgres: PostgresServer) -> None:
+    """The rules are the same code; what may differ is what a query sees."""
+    hold(lambda: on_a_server(postgres), 20)
