@@ -191,16 +191,20 @@ def _least(ideal: Ideal, stage: Stage, cell: Cell, trouble: Trouble) -> float:
     """Return the least time: without failures, and what failures and quotas impose."""
     imposed = 0.0
     for fault in filter(_spoils, stage.faults.entries):
-        given = fault.entry.with_
-        asked = given.get("retry_after")
-        wait = (
-            given.get("seconds", 2.0) if asked == "date" else asked if isinstance(asked, int | float) else 0.0
-        )
-        imposed += fault.hits * (LATENCY + (wait if cell.count == 1 else 0.0))
+        imposed += fault.hits * (LATENCY + (_asked(fault) if cell.count == 1 else 0.0))
     if cell.count == 1:
         return ideal.seconds + imposed
     windows = (ideal.requests - 1) // LIMIT * WINDOW if trouble.quotas else 0.0
     return max(ideal.requests * LATENCY, windows) + imposed
+
+
+def _asked(fault: Fault) -> float:
+    """Return the seconds that a server asks to wait."""
+    given = fault.entry.with_
+    after = given.get("retry_after")
+    if after == "date":
+        return float(given.get("seconds", 2.0))
+    return max(0.0, float(after)) if isinstance(after, int | float) else 0.0
 
 
 def _spoils(fault: Fault) -> bool:

@@ -159,7 +159,7 @@ def looked(name: str, first: str = "", times: int | None = None, before: bool = 
     """Strike a read by which the call is checked, while `first` happens to the call itself."""
 
     def plan(s: Struck) -> Trouble:
-        on = s.dice.choice(s.before if before else s.after)
+        on = s.dice.choice((s.before if before else s.after) or s.after)
         mine = [s.fault(first, times=1)] if first else []
         return Trouble((*mine, s.fault(name, on, times, **_drawn(s, more))), exclusive=True)
 

@@ -10,6 +10,9 @@ from typing import Any
 
 Arguments = dict[str, Any]
 
+UNDER_WAY = "00000000-0000-4000-8000-000000000001"
+"""Id of a run that is planted: it works for an hour unless it is stopped."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -106,8 +109,15 @@ def _name(status: Any) -> str:
 
 
 def _run_of(draw: Draw) -> Arguments:
-    run = draw.row("runs")
+    return _ids(draw.row("runs"))
+
+
+def _ids(run: dict[str, Any]) -> Arguments:
     return {"projectId": run["projectId"], "runId": run["id"]}
+
+
+def _drafted(draw: Draw) -> str:
+    return str(draw.dice.choice([key for key, row in draw.state["guides"].items() if row["draft"]]))
 
 
 def _access(table: str, inner: str) -> Callable[[Draw], Arguments]:
@@ -166,6 +176,7 @@ TOOLS: dict[str, dict[str, Callable[[Draw], Arguments]]] = {
     "delete": {
         "HEX_DELETE_CELL": _by("cellId", "cells"),
         "HEX_DELETE_GROUP": _by("groupId", "groups"),
+        "HEX_DELETE_GUIDE_DRAFT": lambda draw: {"orgGuideFileId": _drafted(draw)},
     },
     "run": {"HEX_RUN_PROJECT": lambda draw: {"projectId": draw.runnable()["id"]}},
     "share": {
@@ -174,7 +185,11 @@ TOOLS: dict[str, dict[str, Callable[[Draw], Arguments]]] = {
         "HEX_EDIT_PROJECT_SHARING_COLLECTIONS": _access("collections", "collection"),
         "HEX_EDIT_PROJECT_SHARING_ORG_AND_PUBLIC": _to_all,
     },
-    "draft": {"HEX_UPSERT_GUIDE_DRAFT": _draft},
+    "stop": {"HEX_CANCEL_RUN": lambda draw: _ids(draw.row("runs", id=UNDER_WAY))},
+    "draft": {
+        "HEX_UPSERT_GUIDE_DRAFT": _draft,
+        "HEX_PUBLISH_GUIDE_DRAFTS": lambda draw: {"orgGuideFileIds": [_drafted(draw)]},
+    },
     "admin": {"HEX_DEACTIVATE_USER": _by("userId", "users", role="EDITOR")},
     "cell": {"HEX_CREATE_CELL": _cell},
     "get": {"HEX_GET_CELL": _by("cellId", "cells")},

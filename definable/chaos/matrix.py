@@ -55,7 +55,12 @@ def _killed(commit: bool, before: bool = False) -> Plan:
 
 
 REJECTED = [
-    *rows("429 seconds", Phase.REFUSED, "read create run", once("rate_limit", retry_after=between(1, 60))),
+    *rows(
+        "429 seconds",
+        Phase.REFUSED,
+        "read create run stop admin",
+        once("rate_limit", retry_after=between(1, 60)),
+    ),
     *rows("429 float", Phase.REFUSED, "update share", once("rate_limit", retry_after=between(0.1, 9, 2))),
     *rows(
         "429 date",
@@ -70,10 +75,16 @@ REJECTED = [
         once("rate_limit", retry_after="date", seconds=between(2, 90), skew=between(-4000, 4000)),
     ),
     *rows("429 no header", Phase.REFUSED, "read share draft", once("rate_limit")),
+    *rows(
+        "429 garbage",
+        Phase.REFUSED,
+        "create read list",
+        once("rate_limit", retry_after=choice("garbage", -5)),
+    ),
     *rows("429 on a page", Phase.REFUSED, "list", paged("rate_limit", retry_after=choice(1, 7, "none"))),
     *rows("503 no capacity", Phase.REFUSED, "run", once("capacity")),
     *rows("401 once", Phase.REFUSED, "read create", single("unauthorized")),
-    *rows("401 revoked", Phase.REFUSED, "update share delete", single("revoke")),
+    *rows("401 revoked", Phase.REFUSED, "update share delete admin", single("revoke")),
     *rows("401 expired", Phase.REFUSED, "create run", single("expire")),
     *rows("401 on a page", Phase.REFUSED, "list", paged("expire", times=1)),
     *rows(
@@ -85,9 +96,10 @@ REJECTED = [
     *rows(
         "5xx before",
         Phase.REFUSED,
-        "read list create update delete share run draft",
+        "read list create update delete share run stop draft",
         with_(once("error_before", status=choice(500, 502, 504)), exclusive=True),
     ),
+    *rows("5xx, nobody can look", Phase.REFUSED, "admin", single("error_before"), PERSON),
     *rows("5xx for good", Phase.REFUSED, "read create", always("error_before"), TOLD),
 ]
 
@@ -110,7 +122,7 @@ UNHEARD = [
     *rows(
         "answer lost",
         Phase.UNHEARD,
-        "create update delete share run draft",
+        "create update delete share run stop draft",
         with_(single("lost_answer"), exclusive=True),
     ),
     *rows("answer lost, token shared", Phase.UNHEARD, "run", single("lost_answer"), PERSON),
@@ -127,7 +139,10 @@ UNHEARD = [
 
 UNTRUE = [
     *rows(
-        "false success", Phase.LIED, "create update delete share run", with_(single("noop"), exclusive=True)
+        "false success",
+        Phase.LIED,
+        "create update delete share run stop",
+        with_(single("noop"), exclusive=True),
     ),
     *rows("false success for good", Phase.LIED, "create update", always("noop"), TOLD),
     *rows("partly refused", Phase.LIED, "share admin", always("partial"), TOLD),

@@ -18,7 +18,7 @@ from definable.sandbox.operations import BY_TOOL
 TABLES = ("users", "groups", "collections", "guides", "projects", "cells", "runs")
 
 VOLATILE = frozenset(
-    ("asked", "pending", "seconds", "trace", "killed", "staticId", "lastEditedAt", "createdAt", "by", "rank")
+    ("asked", "pending", "seconds", "trace", "staticId", "lastEditedAt", "createdAt", "by", "rank")
 )
 """What differs between two worlds in which the same was done at different times or with another key."""
 
@@ -114,9 +114,10 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> Counter[Change]:
 
 
 def _row(row: dict[str, Any], *without: str) -> str:
-    return json.dumps(
-        {k: v for k, v in row.items() if k not in VOLATILE and k not in without}, sort_keys=True
-    )
+    lasting = {k: v for k, v in row.items() if k not in VOLATILE and k not in without}
+    if "killed" in lasting:
+        lasting["killed"] = lasting["killed"] is not None
+    return json.dumps(lasting, sort_keys=True)
 
 
 def judge(

@@ -30,8 +30,8 @@ class Plain(FileModel):
 class RateLimit(FileModel):
     """`rate_limit`."""
 
-    retry_after: float | Literal["date", "none"] = Field(
-        "none", description="seconds, date, or none for no header"
+    retry_after: float | Literal["date", "none", "garbage"] = Field(
+        "none", description="seconds, date, none for no header, or garbage"
     )
     seconds: float = Field(2.0, ge=0, description="how far ahead the date lies")
     skew: float = Field(

@@ -148,6 +148,8 @@ def _limited(ctx: Context, operation: Operation, params: kinds.RateLimit) -> Del
     headers = {**delivery.headers, "date": http_date(server)}
     if params.retry_after == "date":
         headers["retry-after"] = formatdate(server + params.seconds, usegmt=True)
+    elif params.retry_after == "garbage":
+        headers["retry-after"] = "soon, perhaps"
     elif params.retry_after != "none":
         headers["retry-after"] = f"{params.retry_after:g}"
     return dataclasses.replace(delivery, headers=headers)

@@ -127,7 +127,13 @@ def test_ended_tokens_stay_ended(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("params", "header"),
-    [({}, None), ({"retry_after": "none"}, None), ({"retry_after": 7}, "7"), ({"retry_after": 1.5}, "1.5")],
+    [
+        ({}, None),
+        ({"retry_after": "none"}, None),
+        ({"retry_after": 7}, "7"),
+        ({"retry_after": 1.5}, "1.5"),
+        ({"retry_after": "garbage"}, "soon, perhaps"),
+    ],
 )
 def test_rate_limits_say_when_or_nothing(params: dict[str, Any], header: str | None) -> None:
     """Retry-After is there in seconds when asked for, otherwise not at all."""
