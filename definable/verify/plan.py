@@ -67,7 +67,7 @@ TABLE: tuple[Row, ...] = (
     Row(Failure.FALSE_SUCCESS, None, None, Move.FAIL, "the server did not do all that it accepted"),
 )
 
-TRIES = 8
+TRIES = 7
 """Attempts for transient failures (`retry`). Waits for quota and keys are not counted.
 
 Five open the breaker; those after it come 15, 30 and 60 s later, so that an outage of a minute or so passes.
