@@ -59,9 +59,9 @@ class Follow:
         except KeyboardInterrupt:
             if not self.run_id:
                 raise
-            self.screen.say(f"interrupted; the run is kept, go on with: definable runs resume {self.run_id}")
             for line in self._left():
                 self.screen.say(line)
+            self.screen.say(f"interrupted; the run is kept, go on with: definable runs resume {self.run_id}")
             return None
 
     def _left(self) -> list[str]:
