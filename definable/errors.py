@@ -2,6 +2,7 @@
 
     DefinableError                 everything this package raises on purpose
     ├── UsageError                 a flag, argument or input is wrong                     exit 2
+    │   └── RunBusy                another process works on the run                       exit 2
     ├── DefinitionError            files are wrong; holds every Problem found             exit 2
     ├── CredentialsError           no key, or none that is still accepted                 exit 5
     ├── UpstreamError              a host cannot be reached or is not what it should be   exit 5
@@ -69,6 +70,10 @@ class UsageError(DefinableError):
     """A flag, an argument or a run's input is wrong."""
 
     exit_code = 2
+
+
+class RunBusy(UsageError):
+    """Another process, or this one already, works on the run."""
 
 
 class DefinitionError(DefinableError):

@@ -63,6 +63,13 @@ class Session:
             ) from error
         return home
 
+    def database(self, url: str) -> None:
+        """Go by this database instead of the one in the environment. UsageError when it is none."""
+        from definable.settings import Settings
+
+        self.environ = {**self.environ, "DEFINABLE_DATABASE": url}
+        self.__dict__["settings"] = Settings.read(self.environ)
+
     def screen(self, json: bool = False) -> Screen:
         """Return the streams for one command."""
         return Screen(self.environ, json=json)
@@ -101,6 +108,8 @@ class Root(Group):
         "check",
         "run",
         "runs",
+        "worker",
+        "workers",
         "tools",
         "contracts",
         "graph",

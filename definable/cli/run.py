@@ -11,7 +11,8 @@ from definable.cli.app import Session
 
 if TYPE_CHECKING:
     from definable.cli.follow import Follow
-    from definable.engine.runner import Runner
+    from definable.cli.screen import Screen
+    from definable.engine.runner import Options, Runner
     from definable.spec.workflow import Workflow
     from definable.store import RunRow
 
@@ -32,6 +33,8 @@ FILE = click.Path(path_type=Path)
     is_flag=True,
     help="End where it waits for a key or a quota; `runs resume` goes on.",
 )
+@click.option("--detach", is_flag=True, help="Leave it to the workers, and end at once.")
+@click.option("--key", metavar="TEXT", help="With --detach: submitted once, however often this is said.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as one JSON object.")
 @click.option("--data", is_flag=True, help="Print the verified result of each call as well.")
 @click.pass_obj
@@ -46,6 +49,8 @@ def command(
     dry: bool,
     offline: bool,
     no_wait: bool,
+    detach: bool,
+    key: str | None,
     as_json: bool,
     data: bool,
 ) -> int:
@@ -80,12 +85,42 @@ def command(
     if not options.sandbox:
         need_keys(session, products(session.workspace, definition).values(), wait=not no_wait)
 
+    if detach or key:
+        return _detached(session, screen, definition, given, options, key)
+
     async def go(runner: Runner, follow: Follow) -> RunRow:
         follow.run_id = await runner.start(definition, given)
         return await runner.go(follow.run_id, follow, wait=not no_wait)
 
     steps = steps_of(definition.model_dump(mode="json"))
     return Follow(session, screen, options, steps, wait=not no_wait).finish(go, data=data)
+
+
+def _detached(
+    session: Session,
+    screen: Screen,
+    workflow: Workflow,
+    inputs: dict[str, Any],
+    options: Options,
+    key: str | None,
+) -> int:
+    import asyncio
+
+    from definable.engine.engine import Engine
+
+    async def submit() -> RunRow:
+        opened = Engine.open(session.workspace, session.settings, session.environ, options)
+        async with opened as engine:
+            return await engine.submit(workflow, inputs, key=key)
+
+    _ = session.home
+    row = asyncio.run(submit())
+    if screen.json:
+        screen.data({"run_id": row.id, "workflow": row.workflow, "status": row.status.value, "key": row.key})
+        return 0
+    screen.result(row.id)
+    screen.say(f"submitted; a worker carries it on (definable worker); see: definable runs show {row.id}")
+    return 0
 
 
 def _inputs(workflow: Workflow, pairs: tuple[str, ...], file: Path | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from definable.engine.history import spent
 from definable.engine.left import Left, left_behind, undoing
 from definable.engine.place import refuse_real, sandboxed
 from definable.engine.segment import Segment
-from definable.engine.waits import PARKED, TICK, key_comes, turn_comes
+from definable.engine.waits import PARKED, TICK, have_keys, key_comes, turn_comes
 from definable.errors import DefinableError, Fenced, LimitReached, RunCancelled, StoreError, UsageError
 from definable.graph.context import nobody, run_names
 from definable.graph.governor import Account, Governor
@@ -29,7 +29,7 @@ from definable.spec.inputs import complete
 from definable.spec.workflow import RunLimits, Step, Workflow
 from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store, place
 from definable.toolkits.arguments import normalise
-from definable.toolkits.credentials import Rings
+from definable.toolkits.credentials import KeyRing, Rings
 from definable.toolkits.keybook import KeyBook
 from definable.toolkits.where import base_url
 from definable.workspace import Workspace
@@ -81,6 +81,11 @@ class Runner:
         self.store = store
         self.sleep = sleep
         self.now = now or store.time
+        self.stack = ExitStack()
+        """What ends with the runner."""
+        self.worker: str | None = None
+        """The worker that this runner works for."""
+        self._simulator: Mapping[str, str] | None = None
         self.guard = Guard(store, self.now)
         self.rings = Rings(KeyBook(workspace.home / KEYS, now or time.time))
 
@@ -108,7 +113,9 @@ class Runner:
                 hint="set DEFINABLE_HOME to a folder that can be written to",
             ) from error
         with open_store(place(workspace.home, settings.database)) as store:
-            yield cls(workspace, settings, environ, options or Options(), store, sleep, now)
+            runner = cls(workspace, settings, environ, options or Options(), store, sleep, now)
+            with runner.stack:
+                yield runner
 
     async def start(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:
         """Create a run of a checked workflow and return its id. UsageError when the inputs do not fit."""
@@ -123,18 +130,34 @@ class Runner:
             raise UsageError(f"workflow {workflow.name!r} cannot run with these inputs:{lines}")
         return scope
 
+    def submit(self, workflow: Workflow, inputs: Mapping[str, Any], **facts: Any) -> RunRow:
+        """Submit a run of a checked workflow to the workers, or return the one of its `key`.
+
+        `facts` are of a RunRow: priority, key, deadline, batch, item. UsageError as for `start`.
+        """
+        return self.store.submit(self._row(workflow, self._fitting(workflow, inputs)["inputs"], **facts))
+
     def _create(self, workflow: Workflow, inputs: Mapping[str, Any], options: Options | None = None) -> str:
+        return self.store.create_run(self._row(workflow, inputs, options)).id
+
+    def _row(
+        self,
+        workflow: Workflow,
+        inputs: Mapping[str, Any],
+        options: Options | None = None,
+        **facts: Any,
+    ) -> RunRow:
         options = options or self.options
         if options.sandbox:
             refuse_real(products(self.workspace, workflow).values())
-        row = RunRow(
+        return RunRow(
             id=new_id(),
             workflow=workflow.name,
             definition=workflow.model_dump(mode="json", by_alias=True, exclude_unset=True),
             inputs=dict(inputs),
             options=options.model_dump(mode="json"),
+            **facts,
         )
-        return self.store.create_run(row).id
 
     def rehearse(self, workflow: Workflow, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return what a run would do, as far as it is known; nothing is sent. See `engine.dry`."""
@@ -154,8 +177,7 @@ class Runner:
             while row.status is RunStatus.WAITING and (over := self._waits(wait).get(row.reason)):
                 if not await over(row, watch):
                     break
-                for ask in self.store.open_asks(row.id):
-                    self._by_itself(ask, row)
+                self.by_itself(row)
                 row = await self._stretch(row.id, environ, watch)
         return await self._taken_over(row)
 
@@ -165,10 +187,21 @@ class Runner:
         if not Options.model_validate(row.options).sandbox:
             yield self.environ
             return
+        if self.worker is not None:
+            yield self._simulated()
+            return
         with self.store.alone(row.id):
             pass  # who works on it already has the simulator, and is named rather than that
         with sandboxed(self.workspace.home, self.environ, self.options.faults) as environ:
             yield environ
+
+    def _simulated(self) -> Mapping[str, str]:
+        """The environment that leads to the one simulator of all runs of a worker, until it ends."""
+        if self._simulator is None:
+            self._simulator = self.stack.enter_context(
+                sandboxed(self.workspace.home, self.environ, self.options.faults)
+            )
+        return self._simulator
 
     def _waits(self, wait: bool | None) -> Mapping[str, Callable[[RunRow, Watch], Awaitable[bool]]]:
         """Reason → what waits until it is over, and says False when it cannot end by itself."""
@@ -181,12 +214,20 @@ class Runner:
         return await turn_comes(self.store, row, self.sleep, self.now)
 
     async def _key_comes(self, row: RunRow, watch: Watch) -> bool:
+        return await key_comes(self.store, row, self._lacking(row), watch, self.sleep)
+
+    async def key_is_there(self, row: RunRow, tries: Iterator[bool]) -> bool:
+        """Whether a run that waits for keys may go on; refused ones are tried again when `tries` says so."""
+        rings = self._lacking(row)
+        return bool(rings) and await have_keys(rings, tries)
+
+    def _lacking(self, row: RunRow) -> list[KeyRing]:
+        """The rings that a run waits for; none where no key can come."""
         asks = [ask.ask.tool for ask in self.store.open_asks(row.id) if ask.ask.reason == "auth"]
         if row.options.get("sandbox") or not all(asks):
-            return False  # a simulator's keys, or a model's, do not change
+            return []  # a simulator's keys, or a model's, do not change
         kits = {kit.toolkit: kit for kit in map(self.workspace.toolkit_of, asks)}
-        rings = [self.rings.of(kit, base_url(kit, self.environ), self.environ) for kit in kits.values()]
-        return await key_comes(self.store, row, rings, watch, self.sleep)
+        return [self.rings.of(kit, base_url(kit, self.environ), self.environ) for kit in kits.values()]
 
     async def _taken_over(self, row: RunRow) -> RunRow:
         """Return where the run stands, once nobody else works on it."""
@@ -212,8 +253,7 @@ class Runner:
         row = self.store.run(run)
         if row.status.final:
             raise UsageError(f"run {row.id} is {row.status}; there is nothing to go on with")
-        for ask in self.store.open_asks(row.id):
-            self._by_itself(ask, row)
+        self.by_itself(row)
         open_asks = self.store.open_asks(row.id)
         if open_asks and row.reason not in PARKED and not self._answered(row):
             return row
@@ -303,7 +343,7 @@ class Runner:
 
     async def _segment(self, row: RunRow, environ: Mapping[str, str], watch: Watch) -> RunRow:
         options = Options.model_validate(row.options)
-        store = self.store.begin(row.id)
+        store = self.store.begin(row.id, self.worker)
         segment = Segment(
             self.workspace,
             store,
@@ -334,8 +374,12 @@ class Runner:
     def _offline(self, options: Options) -> bool | None:
         return True if options.offline else self.settings.offline
 
-    def _by_itself(self, ask: AskRow, row: RunRow) -> None:
+    def by_itself(self, row: RunRow) -> None:
         """Answer what needs no person: a key may be there now, and no answer in time is a no."""
+        for ask in self.store.open_asks(row.id):
+            self._by_itself(ask, row)
+
+    def _by_itself(self, ask: AskRow, row: RunRow) -> None:
         if ask.ask.reason == "auth" and row.reason not in PARKED:
             again = Decision(approve=True, by="resume", arguments_hash=ask.ask.arguments_hash)
             self.store.answer(ask.id, again)

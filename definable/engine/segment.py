@@ -138,8 +138,8 @@ class Segment:
             context.log("run.started", what)
             context.store.set_status(context.run.id, RunStatus.RUNNING)
             return {"came": []}
+        context.second_chance = context.run.status is RunStatus.FAILED or _retried(context.store, context.run)
         context.log("run.resumed", {"reason": context.run.reason})
-        context.second_chance = context.run.status is RunStatus.FAILED
         context.store.set_status(context.run.id, RunStatus.RUNNING)
         if not state.interrupts:
             return None
@@ -205,3 +205,9 @@ class Segment:
 
     def _model_keys(self) -> list[str]:
         return [key for name in KEYS.values() if (key := self.environ.get(name, ""))]
+
+
+def _retried(store: Store, row: RunRow) -> bool:
+    """Whether the run had failed, and was put back into the queue since."""
+    marks = [e for e in store.events(row.id) if e.type in ("run.queued", "run.resumed", "run.started")]
+    return bool(marks) and marks[-1].type == "run.queued" and marks[-1].data.get("why") == "retry"

@@ -62,13 +62,10 @@ async def key_comes(store: Store, row: RunRow, rings: Sequence[KeyRing], watch: 
     """
     if not rings or any(ring.current() is None and not ring.may_change for ring in rings):
         return False
-    trials = _trials(store, row.id, rings[0].book.clock)
+    tries = trials(store, row.id, rings[0].book.clock)
 
     async def come() -> bool:
-        if next(trials):
-            for ring in rings:
-                ring.anew()
-        return all([await ring.ready() is not None for ring in rings])
+        return await have_keys(rings, tries)
 
     sources = {name: state for ring in rings for name, state in ring.states().items() if state != "not set"}
     return await until(
@@ -76,7 +73,15 @@ async def key_comes(store: Store, row: RunRow, rings: Sequence[KeyRing], watch: 
     )
 
 
-def _trials(store: Store, run: str, clock: Callable[[], float]) -> Iterator[bool]:
+async def have_keys(rings: Sequence[KeyRing], tries: Iterator[bool]) -> bool:
+    """Whether each of the rings has a key; refused ones are tried once more when `tries` says so."""
+    if next(tries):
+        for ring in rings:
+            ring.anew()
+    return all([await ring.ready() is not None for ring in rings])
+
+
+def trials(store: Store, run: str, clock: Callable[[], float]) -> Iterator[bool]:
     """Say, look by look, whether to try refused keys once more: later with each wait of the run."""
     waits = sum(event.type == "key.awaited" for event in store.events(run))
     pause = min(LONGEST_TRIAL, FIRST_TRIAL * 2.0 ** min(waits, 10))

@@ -8,7 +8,7 @@ from definable.store.contract import Store
 from definable.store.database import Database
 from definable.store.ledger import State
 from definable.store.place import Place, Server, place
-from definable.store.rows import AskRow, EffectRow, Event, Reservation, RunRow, RunStatus
+from definable.store.rows import AskRow, EffectRow, Event, Reservation, RunRow, RunStatus, WorkerRow
 from definable.store.sql import Clock, SqlStore
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Server",
     "State",
     "Store",
+    "WorkerRow",
     "open_store",
     "place",
 ]

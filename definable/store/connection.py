@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,6 +93,16 @@ class Sqlite:
         """Hold a name among the processes of this machine until the block or the process ends."""
         with locked(self.place.parent / "locks" / name) as got:
             yield got
+
+    @property
+    def session(self) -> int:
+        """No server, no number."""
+        return 0
+
+    def break_in(self, session: int, names: Iterable[str]) -> None:
+        """Put lock files away: who holds one holds nothing by it from now on."""
+        for name in names:
+            (self.place.parent / "locks" / name).unlink(missing_ok=True)
 
     def now(self) -> datetime:
         """Return the time of this machine."""

@@ -63,6 +63,13 @@ class Database(Protocol):
     def held(self, name: str) -> AbstractContextManager[bool]:
         """Hold a name until the block or the process ends; give False when another block holds it."""
 
+    @property
+    def session(self) -> int:
+        """The number by which the server knows this connection; 0 without a server."""
+
+    def break_in(self, session: int, names: Iterable[str]) -> None:
+        """Free these names of a holder that is stopped or cut off, outside a transaction."""
+
     def now(self) -> datetime:
         """Return the time, in UTC, by the clock that all who share the database go by."""
 

@@ -10,7 +10,7 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -118,6 +118,20 @@ class Postgres:
         finally:
             if free:
                 self._let_go(name, key)
+
+    @property
+    def session(self) -> int:
+        """The process on the server that holds what this connection holds."""
+        return self._db.info.backend_pid
+
+    def break_in(self, session: int, names: Iterable[str]) -> None:
+        """End a connection of ours, and wait a moment until the server has freed what it held."""
+        ours = "pid = ? AND usename = current_user AND datname = current_database()"
+        with self._lock, explained(self.place):
+            self._first(
+                translated(f"SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE {ours}"),  # noqa: S608
+                (session,),
+            )
 
     def now(self) -> datetime:
         """Return the server's time: the clock that all machines share."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -50,9 +50,38 @@ class RunRow(Fact):
     error: dict[str, Json] | None = None
     """A `DefinableError.to_json()`."""
     options: dict[str, Json] = Field(default_factory=dict)
+    key: str | None = None
+    """The idempotency key that it was submitted under: there is one run of each key."""
+    priority: int | None = None
+    """Its place in the queue, 1 first; None for a run that belongs to the process that started it."""
+    deadline: str | None = None
+    """When it has to be done, RFC 3339 in UTC; after that it ends as `limited`."""
+    batch: str | None = None
+    item: str | None = None
+    """The batch that it is part of, and its item's `custom_id` there."""
     created_at: str = ""
     """RFC 3339 in UTC; the store fills it in when it is empty."""
     ended_at: str | None = None
+
+
+class WorkerRow(Fact):
+    """One process that carries on submitted runs, and its last sign of life."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    slots: int
+    """How many runs it works on at a time."""
+    state: Literal["working", "draining", "stopped", "dead"] = "working"
+    """`dead`: another worker found no sign of life, and has its runs."""
+    started_at: str = ""
+    beat: float = 0.0
+    """When it was last known to be alive, in seconds of the store's clock."""
+    session: int = 0
+    """By which number the server knows its connection; 0 without a server."""
+    runs: int = 0
+    """How many runs it works on now; filled in when it is read."""
 
 
 class Event(Fact):

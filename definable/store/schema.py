@@ -77,6 +77,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
     ),
     ("ALTER TABLE receipts ADD COLUMN n INTEGER",),
+    (
+        "ALTER TABLE runs ADD COLUMN key TEXT",
+        "ALTER TABLE runs ADD COLUMN priority INTEGER",
+        "ALTER TABLE runs ADD COLUMN deadline TEXT",
+        "ALTER TABLE runs ADD COLUMN batch TEXT",
+        "ALTER TABLE runs ADD COLUMN item TEXT",
+        "CREATE UNIQUE INDEX runs_by_key ON runs (key)",
+        "CREATE INDEX runs_by_batch ON runs (batch, item)",
+        "CREATE INDEX runs_by_status ON runs (status, created_at)",
+        "ALTER TABLE fences ADD COLUMN worker TEXT",
+        """CREATE TABLE workers (
+            id TEXT PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, version TEXT NOT NULL,
+            slots INTEGER NOT NULL, state TEXT NOT NULL, started_at TEXT NOT NULL, beat REAL NOT NULL,
+            session INTEGER NOT NULL
+        )""",
+    ),
 )
 """Index + 1 is the schema version that the statements lead to."""
 

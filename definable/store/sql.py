@@ -9,7 +9,7 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from definable.calls import Exchange, Json, Outcome, Phase, Receipt, Send
-from definable.errors import LedgerError, UsageError
+from definable.errors import LedgerError, RunBusy, UsageError
 from definable.quota.claim import holder
 from definable.spec.model import Evidence
 from definable.store import ledger
@@ -33,6 +33,7 @@ from definable.store.records import (
 )
 from definable.store.reservations import SqlReservations, give_up
 from definable.store.rows import EffectRow, Event, RunRow, RunStatus
+from definable.store.workers import SqlWorkers
 
 Clock = Callable[[], datetime]
 
@@ -45,7 +46,7 @@ RECEIPTS = (
 """The receipts of a run, each with the exchange that has its result, when it is not in the receipt."""
 
 
-class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
+class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers):
     """A `Store` (see contract.py) in a database that has the tables."""
 
     def __init__(self, db: Database, clock: Clock | None = None) -> None:
@@ -143,20 +144,20 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts):
         """Be the only one who works on a run."""
         with self._db.held(run) as free:
             if not free:
-                raise UsageError(f"run {run} is being worked on by another process")
+                raise RunBusy(f"run {run} is being worked on by another process")
             yield
 
     def time(self) -> float:
         """Return the time that all go by."""
         return self._clock().timestamp()
 
-    def begin(self, run: str) -> SqlStore:
+    def begin(self, run: str, worker: str | None = None) -> SqlStore:
         """Bind the store to a run, with a token newer than all before."""
         with self._writing(run) as db:
             token = db.execute(
-                "INSERT INTO fences (run, token) VALUES (?, 1) "
-                "ON CONFLICT (run) DO UPDATE SET token = fences.token + 1 RETURNING token",
-                (run,),
+                "INSERT INTO fences (run, token, worker) VALUES (?, 1, ?) ON CONFLICT (run) DO UPDATE "
+                "SET token = fences.token + 1, worker = excluded.worker RETURNING token",
+                (run, worker),
             ).fetchone()["token"]
         bound = copy.copy(self)
         bound._fence = (run, token)

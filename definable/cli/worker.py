@@ -1,0 +1,80 @@
+"""`definable worker`: carry on submitted runs until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from definable.cli.app import Session
+
+if TYPE_CHECKING:
+    from definable.cli.screen import Screen
+
+SLOTS = 8
+
+
+@click.command("worker")
+@click.option(
+    "--slots",
+    type=click.IntRange(min=1),
+    default=SLOTS,
+    show_default=True,
+    help="Runs at a time; all workers go by the number of the one that started last.",
+)
+@click.option("--database", metavar="URL", help="postgresql://…; otherwise DEFINABLE_DATABASE, or a file.")
+@click.option(
+    "--grace", type=click.FloatRange(min=0), default=20.0, help="Seconds that runs have at the end."
+)
+@click.option("--until-idle", is_flag=True, help="End when nothing is left that could go on by itself.")
+@click.pass_obj
+def command(session: Session, slots: int, database: str | None, grace: float, until_idle: bool) -> int:
+    """Carry on submitted runs, those of other workers that died included, until told to stop.
+
+    \b
+    definable run weekly-brief -i project=… --detach
+    definable worker
+    """
+    from definable.cli.logs import logging
+
+    if database:
+        session.database(database)
+    screen = session.screen()
+    with logging(session):
+        return asyncio.run(_work(session, screen, slots, grace, until_idle))
+
+
+async def _work(session: Session, screen: Screen, slots: int, grace: float, until_idle: bool) -> int:
+    from definable.engine.engine import Engine
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    while not stop.is_set():
+        opened = Engine.open(session.workspace, session.settings, session.environ, slots=slots, grace=grace)
+        async with opened as engine:
+            worker = engine.worker
+            assert worker is not None  # noqa: S101 - it was opened with slots
+            screen.say(f"worker {worker.row.id}: up to {slots} runs at a time, in {engine.store.place}")
+            ends: list[Awaitable[object]] = [stop.wait(), worker.buried.wait()]
+            ends += [worker.idle()] if until_idle else []
+            await _first(ends)
+            if worker.buried.is_set():
+                screen.say("this worker was away for so long that others took over; it begins anew")
+            elif not stop.is_set():
+                break
+            else:
+                left = len(worker.active)
+                screen.say(f"stopping; {left} at work, at most {grace:g} s" if left else "stopping")
+    return 0
+
+
+async def _first(ends: Iterable[Awaitable[object]]) -> None:
+    tasks = [asyncio.ensure_future(each) for each in ends]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

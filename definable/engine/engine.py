@@ -1,0 +1,126 @@
+"""Durable runs: submitted by anybody, carried on by workers, whatever becomes of the processes.
+
+What a run is and where it stands is in the store. The queue (`engine/queue.py`) says which worker does what
+next; a run that waits is in no queue, and holds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from definable.engine.queue import NORMAL, URGENT
+from definable.engine.runner import Options, Runner
+from definable.engine.worker import Worker
+from definable.errors import UsageError
+from definable.settings import Settings
+from definable.spec.workflow import Workflow
+from definable.store import RunRow, RunStatus
+from definable.store.records import stamp
+from definable.workspace import Workspace
+
+GRACE = 20.0
+"""Seconds that runs have to come to an end or a wait when their worker is told to stop."""
+
+AGAIN = (RunStatus.FAILED, RunStatus.LIMITED, RunStatus.WAITING)
+"""Where a run stands that may be told to go on."""
+
+
+class Engine:
+    """Submits runs, and tells them to go on or to stop. Use `Engine.open`."""
+
+    def __init__(self, runner: Runner, worker: Worker | None = None) -> None:
+        """Keep the runner and, in a process that works, its worker."""
+        self.runner = runner
+        self.store = runner.store
+        self.worker = worker
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        workspace: Workspace,
+        settings: Settings,
+        environ: Mapping[str, str],
+        options: Options | None = None,
+        *,
+        slots: int = 0,
+        grace: float = GRACE,
+    ) -> AsyncIterator[Engine]:
+        """Open a workspace's engine; with `slots`, this process carries on so many runs at a time.
+
+        What is submitted without slots waits for a worker. At the end of the block, runs have `grace` seconds
+        to come to rest; those that do not are put back. StoreError when the database cannot be had.
+        """
+        async with Runner.open(workspace, settings, environ, options) as runner:
+            if not slots:
+                yield cls(runner)
+                return
+            from definable.engine.dbos_queue import DbosQueue
+
+            async with Worker.open(runner, slots, grace, DbosQueue.open) as worker:
+                yield cls(runner, worker)
+
+    async def submit(
+        self,
+        workflow: Workflow,
+        inputs: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        priority: int = NORMAL,
+        deadline: datetime | None = None,
+        batch: str | None = None,
+        item: str | None = None,
+    ) -> RunRow:
+        """Submit a run of a checked workflow and return it; the one there is when its `key` was used before.
+
+        `priority` 1 goes first; a run that is not done by its `deadline` ends as `limited`. UsageError when
+        the inputs do not fit, or the key belongs to a run with other inputs.
+        """
+        until = stamp(deadline) if deadline else None
+        facts = {"key": key, "priority": priority, "deadline": until, "batch": batch, "item": item}
+        row = self.runner.submit(workflow, inputs, **facts)
+        await self._enqueue(row.id, 0)
+        return row
+
+    async def again(self, run: str) -> RunRow:
+        """Put a run back into the queue that failed, reached a limit or waits; what is done stays done.
+
+        UsageError when it is done or cancelled, or belongs to the process that started it.
+        """
+        row = self.store.run(run)
+        if row.status.final:
+            raise UsageError(f"run {row.id} is {row.status}; there is nothing to go on with")
+        self.runner.rings.anew()
+        self.runner.by_itself(row)
+        why = "retry" if row.status is RunStatus.FAILED else "resume"
+        line = self.store.requeue(row.id, *AGAIN, why=why)
+        if line is None:
+            raise UsageError(
+                f"run {row.id} is {row.status}, and no worker has it", hint="resume it by itself"
+            )
+        await self._enqueue(row.id, line)
+        return self.store.run(row.id)
+
+    async def answered(self, run: str) -> None:
+        """Let a run go on whose questions have been answered; twice is once."""
+        if not self.store.open_asks(run):
+            line = self.store.requeue(run, RunStatus.WAITING, why="answered")
+            if line is not None:
+                await self._enqueue(run, line)
+
+    async def cancel(self, run: str) -> RunRow:
+        """Cancel a run wherever it is: in the queue, at work (it stops before its next call), or waiting."""
+        row = await self.runner.cancel(run)
+        if self.worker is not None:
+            await self.worker.queue.drop(row.id)
+        return row
+
+    async def _enqueue(self, run: str, line: int) -> None:
+        if self.worker is None:
+            return  # a worker finds it
+        row = self.store.run(run)
+        if row.status is RunStatus.QUEUED:
+            await self.worker.enqueue(row, line, soon=row.priority == URGENT)

@@ -1,0 +1,49 @@
+"""The port to the engine: a queue of segments that outlives the processes that work on it.
+
+A run is a chain of segments, each one stretch of work that ends when the run ends or waits. The queue knows
+their names and nothing else: what a run is, and where it stands, is in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+Perform = Callable[[str], Awaitable[str]]
+"""Works on a run until it ends or waits, and returns where it stands then. It raises nothing."""
+
+ATTEMPTS = 5
+"""How many processes in a row a segment may take down before it is given up."""
+
+URGENT, NORMAL, BULK = 1, 10, 20
+"""Priorities, the lowest number first: somebody looks on, somebody asked, one of a batch."""
+
+
+def segment(run: str, line: int) -> str:
+    """Return the name of the segment that begins at a line of a run's log: for all who ask the same."""
+    return f"{run}#{line}"
+
+
+class Queue(Protocol):
+    """What the engine asks of a durable queue. One worker has it open in each process at most."""
+
+    async def put(self, segment: str, run: str, priority: int) -> None:
+        """Put a segment into the queue; nothing happens when it was put there before, or has ended."""
+
+    async def start(self, segment: str, run: str) -> None:
+        """Begin with a segment in this process without a place in the queue."""
+
+    async def drop(self, run: str) -> None:
+        """Take the segments of a run out of the queue; what is at work on one is not stopped by it."""
+
+    async def holders(self) -> set[str]:
+        """Return the workers that have taken segments and not finished them, dead ones among them."""
+
+    async def recover(self, worker: str) -> None:
+        """Put back what a dead worker had taken, so that others take it."""
+
+    async def poisoned(self) -> list[str]:
+        """Return runs whose segment took down every worker that took it, and forget these segments."""
+
+    async def close(self, grace: float) -> None:
+        """Take nothing more, wait up to `grace` seconds for what is being worked on, and let go."""

@@ -1,0 +1,126 @@
+"""What a worker looks after, beside its runs: those that may go on, and workers that died."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from definable.engine.queue import ATTEMPTS, URGENT
+from definable.engine.waits import trials
+from definable.errors import DefinableError, RunBusy, StoreError
+from definable.store import RunRow, RunStatus, WorkerRow
+
+if TYPE_CHECKING:
+    from definable.engine.worker import Worker
+
+STALE = 4.0
+"""Seconds without a sign of life after which a worker counts as dead."""
+
+TICK = 0.1
+"""Seconds between two looks for runs that were submitted."""
+
+SECOND, SELDOM = 10, 50
+"""Every so many ticks: workers and waits; what hardly ever happens."""
+
+LIVE = ("working", "draining")
+
+AT_ONCE = 200
+"""Runs that are handed to the queue between two ticks."""
+
+POISON = "the process that worked on it ended {n} times in a row"
+
+
+class Vigil:
+    """Looks, again and again, while the worker works."""
+
+    def __init__(self, worker: Worker) -> None:
+        """Look after things for a worker."""
+        self.worker = worker
+        self.store = worker.store
+        self._trials: dict[str, Iterator[bool]] = {}
+
+    async def keep(self) -> None:
+        """Look until cancelled; what the database refuses is looked at again."""
+        for tick in _ticks():
+            with suppress(StoreError):
+                await self._look(tick)
+            await asyncio.sleep(TICK)
+
+    async def _look(self, tick: int) -> None:
+        await self._submitted()
+        if tick % SECOND == 0:
+            await self._peers()
+            self._due()
+            await self._keys()
+            self._let_go()
+        if tick % SELDOM == 0:
+            await self._left()
+            await self._poisoned()
+
+    async def _submitted(self) -> None:
+        for run, line in self.store.submitted(AT_ONCE):
+            await self.worker.enqueue(run, line, soon=run.priority == URGENT)
+
+    def _again(self, row: RunRow) -> None:
+        self.worker.runner.by_itself(row)
+        self.store.requeue(row.id, RunStatus.WAITING, why=row.reason)
+
+    def _due(self) -> None:
+        for row in self.store.due():
+            self._again(row)
+
+    async def _keys(self) -> None:
+        """Let runs go on whose keys are there again."""
+        waiting = self.store.waiting("auth")
+        fresh = {row.id: trials(self.store, row.id, self.store.time) for row in waiting}
+        self._trials = {run: self._trials.get(run, each) for run, each in fresh.items()}
+        for row in waiting:
+            if await self.worker.runner.key_is_there(row, self._trials[row.id]):
+                self._again(row)
+
+    def _let_go(self) -> None:
+        """Take up what was let go of when the database went away, or by a command that was interrupted."""
+        for run in list(self.worker.lost):
+            self.store.requeue(run, RunStatus.RUNNING, why="the database was away")
+            self.worker.lost.discard(run)
+        for run in self.store.stray():
+            with suppress(RunBusy), self.store.alone(run):
+                self.store.requeue(run, RunStatus.RUNNING, why="its process ended")
+
+    async def _peers(self) -> None:
+        now = self.store.time()
+        for peer in self.store.workers():
+            if peer.id == self.worker.row.id or peer.state not in LIVE:
+                continue
+            if self._gone(peer) or peer.beat < now - STALE:
+                self.store.bury(peer)
+                await self.worker.queue.recover(peer.id)
+
+    def _gone(self, peer: WorkerRow) -> bool:
+        with self.store.present(peer.id) as free:
+            return free
+
+    async def _left(self) -> None:
+        """Put back what is left of workers that ended, or whose burial was cut short."""
+        holders = await self.worker.queue.holders()
+        alive = {peer.id for peer in self.store.workers() if peer.state in LIVE}
+        for worker in holders - alive:
+            await self.worker.queue.recover(worker)
+
+    async def _poisoned(self) -> None:
+        for run in await self.worker.queue.poisoned():
+            failed = DefinableError(
+                POISON.format(n=ATTEMPTS), hint=f"see its log; definable runs resume {run} tries again"
+            )
+            if not self.store.run(run).status.ended:
+                self.store.append(run, "run.failed", {"error": failed.to_json()})
+                self.store.set_status(run, RunStatus.FAILED, error=failed.to_json())
+
+
+def _ticks() -> Iterator[int]:
+    tick = 0
+    while True:
+        yield tick
+        tick += 1

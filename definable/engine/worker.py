@@ -1,0 +1,197 @@
+"""A worker: carries submitted runs on, looks after those that wait, and takes over from workers that died.
+
+It shows that it lives in two ways. It holds a lock that the system frees when the process ends, so that a
+death is noticed at once; and it writes the time down every second, so that a process that is only stopped, or
+a machine that has vanished, is noticed too. What a buried worker does after that is stopped by the fence of
+each run (docs/decisions/0020).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
+from typing import Any
+
+from definable import __version__
+from definable.engine.queue import BULK, Perform, Queue, segment
+from definable.engine.runner import Runner
+from definable.engine.vigil import Vigil
+from definable.errors import DefinableError, Fenced, RunBusy, StoreError
+from definable.store import Place, RunRow, RunStatus, Store, WorkerRow, open_store
+
+BEAT = 1.0
+"""Seconds between two signs of life."""
+
+TICK = 0.1
+"""Seconds between two looks for runs that were submitted or may go on."""
+
+TRIES = 20
+"""How often a run is tried that another process seems to work on: it may just have died."""
+
+Open = Callable[[Place, str, int, Perform], Awaitable[Queue]]
+"""Opens the queue where the store is, for a worker with so many slots."""
+
+
+class Worker:
+    """Works on `slots` runs at a time. Use `Worker.open`."""
+
+    def __init__(self, runner: Runner, slots: int) -> None:
+        """Take a name that nobody had before; nothing is opened here."""
+        host = socket.gethostname().partition(".")[0]
+        self.row = WorkerRow(
+            id=f"{host}-{os.getpid()}-{secrets.token_hex(3)}",
+            host=host,
+            pid=os.getpid(),
+            version=__version__,
+            slots=slots,
+        )
+        self.runner = runner
+        self.store = runner.store
+        self.queue: Queue
+        self.active: dict[str, asyncio.Task[Any]] = {}
+        """Run → the task that works on it."""
+        self.lost: set[str] = set()
+        """Runs that were let go because the database was not there."""
+        self.buried = asyncio.Event()
+        """Set when another worker has taken this one for dead."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, runner: Runner, slots: int, grace: float, opening: Open) -> AsyncIterator[Worker]:
+        """Begin to work, and end it: what is at work then has `grace` seconds, the rest is put back."""
+        self = cls(runner, slots)
+        with _Beat(self) as beat:
+            self.row = self.store.join(self.row)
+            runner.worker = self.row.id
+            self.queue = await opening(self.store.place, self.row.id, slots, self._perform)
+            looking = asyncio.create_task(Vigil(self).keep())
+            try:
+                yield self
+            finally:
+                looking.cancel()
+                beat.say("draining")
+                await self._close(grace)
+                beat.say("stopped")
+
+    async def enqueue(self, run: RunRow, line: int, *, soon: bool = False) -> None:
+        """Have the queue take a run; with `soon`, begin with it here at once while there is room."""
+        name = segment(run.id, line)
+        if soon and len(self.active) < self.row.slots:
+            await self.queue.start(name, run.id)
+        else:
+            await self.queue.put(name, run.id, BULK if run.priority is None else run.priority)
+        self.store.enqueued(run.id)
+
+    async def idle(self) -> None:
+        """Return when nothing is at work, in the queue, or waiting for a time that comes by itself."""
+        while self.active or self.store.moving():  # noqa: ASYNC110 - other processes change it
+            await asyncio.sleep(TICK)
+
+    async def _close(self, grace: float) -> None:
+        closing = asyncio.create_task(self.queue.close(grace))
+        if self.active:
+            await asyncio.wait(self.active.values(), timeout=grace)
+        for task in self.active.values():
+            task.cancel()
+        await closing
+
+    async def _perform(self, run: str) -> str:
+        """Work on a run as a segment of the queue's. It raises nothing: whatever happens is in the store."""
+        if run in self.active:
+            return "at work already"
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - the queue runs in this loop
+        self.active[run] = task
+        try:
+            return await self._attempt(run)
+        except StoreError:
+            self.lost.add(run)
+            return "lost"
+        except Fenced:
+            return "taken over"
+        except asyncio.CancelledError:
+            task.uncancel()
+            return self._put_back(run)
+        except Exception as error:
+            return self._defect(run, error)
+        finally:
+            del self.active[run]
+
+    async def _attempt(self, run: str) -> str:
+        for _ in range(TRIES):
+            row = self.store.run(run)
+            if row.status.ended or row.status is RunStatus.WAITING:
+                return row.status
+            try:
+                return (await self.runner.go(run, wait=False)).status
+            except RunBusy:
+                await asyncio.sleep(TICK)
+        return "busy"
+
+    def _put_back(self, run: str) -> str:
+        """Leave a run to others that was not finished when this worker was told to stop."""
+        with suppress(DefinableError):
+            self.store.set_status(run, RunStatus.RUNNING)
+            self.store.requeue(run, RunStatus.RUNNING, why="drained")
+        return "put back"
+
+    def _defect(self, run: str, error: Exception) -> str:
+        words = f"a defect of Definable: {type(error).__name__}: {error}"
+        failed = DefinableError(words, hint=f"please report it; definable runs resume {run} tries again")
+        with suppress(DefinableError):
+            self.store.append(run, "run.failed", {"error": failed.to_json()})
+            self.store.set_status(run, RunStatus.FAILED, error=failed.to_json())
+        return RunStatus.FAILED
+
+
+class _Beat:
+    """A thread that says every second that the process is alive, over a connection of its own."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._loop = asyncio.get_running_loop()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="definable-beat", daemon=True)
+        self._stack = ExitStack()
+        self._store: Store | None = None
+
+    def __enter__(self) -> _Beat:
+        self._open()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        self._thread.join(timeout=BEAT * 5)
+        self._stack.close()
+
+    def say(self, state: str) -> None:
+        """Tell another state; nothing happens while the database is not there."""
+        worker = self._worker
+        with suppress(StoreError):
+            worker.store.beat(worker.row.id, worker.store.session, state)
+
+    def _open(self) -> Store:
+        if self._store is None:
+            store = self._stack.enter_context(open_store(self._worker.store.place))
+            self._stack.enter_context(store.present(self._worker.row.id))
+            self._store = store
+        return self._store
+
+    def _run(self) -> None:
+        worker = self._worker
+        while not self._stop.wait(BEAT):
+            try:
+                state = self._open().beat(worker.row.id, worker.store.session)
+            except StoreError:
+                self._stack.close()  # and with it whatever is left of the connection
+                self._store = None
+                continue
+            if state == "dead":
+                self._loop.call_soon_threadsafe(worker.buried.set)
+                break

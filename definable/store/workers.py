@@ -1,0 +1,195 @@
+"""Submitted runs and the processes that carry them on, in SQL (see contract.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from definable.errors import UsageError
+from definable.store.database import Database, Row
+from definable.store.records import as_columns, columns, insert, load, run_row
+from definable.store.rows import RunRow, RunStatus, WorkerRow
+
+SUBMITTED = "submitted"
+"""The reason of a queued run that the queue does not have yet."""
+
+LAST = "(SELECT coalesce(max(seq), 0) FROM log WHERE log.run = runs.id)"
+
+DUE = """
+SELECT * FROM runs WHERE status = 'waiting' AND priority IS NOT NULL AND (
+    (until IS NOT NULL AND until <= :now)
+    OR (until IS NULL AND reason IN ('approval', 'review') AND EXISTS (
+        SELECT 1 FROM asks WHERE asks.run = runs.id AND asks.decision IS NULL
+        AND asks.expires_at IS NOT NULL AND asks.expires_at <= :now))
+    OR (until IS NULL AND reason IN ('approval', 'review') AND NOT EXISTS (
+        SELECT 1 FROM asks WHERE asks.run = runs.id AND asks.decision IS NULL))
+) ORDER BY priority, created_at
+"""
+
+STRAY = """
+SELECT runs.id FROM runs JOIN fences ON fences.run = runs.id
+WHERE runs.status = 'running' AND runs.priority IS NOT NULL AND fences.worker IS NULL
+"""
+
+WORKERS = """
+SELECT workers.*, (SELECT count(*) FROM fences JOIN runs ON runs.id = fences.run
+    WHERE fences.worker = workers.id AND runs.status = 'running') AS runs
+FROM workers ORDER BY started_at DESC, id
+"""
+
+
+class SqlWorkers:
+    """The part of a `Store` that carries submitted runs on."""
+
+    _db: Database
+
+    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
+        raise NotImplementedError
+
+    def _read(self, query: str, *values: object) -> Sequence[Row]:
+        raise NotImplementedError
+
+    def _now(self) -> str:
+        raise NotImplementedError
+
+    def _log(self, run: str, type: str, data: str, step: str | None, call: str | None) -> int:
+        raise NotImplementedError
+
+    def time(self) -> float:
+        """Return the time that all go by."""
+        raise NotImplementedError
+
+    def submit(self, run: RunRow) -> RunRow:
+        """Keep a new run, or return the one of its key."""
+        row = run.model_copy(update={"reason": SUBMITTED, "created_at": run.created_at or self._now()})
+        with self._writing(run.key or run.id) as db:
+            found = db.execute("SELECT * FROM runs WHERE key = ?", (run.key,)).fetchone() if run.key else None
+            if found:
+                return _same(run_row(found), run)
+            values = columns(row)
+            db.execute(insert("runs", values), values)
+        return row
+
+    def requeue(self, run: str, *statuses: RunStatus, why: str) -> int | None:
+        """Make a run queued again."""
+        with self._writing(run) as db:
+            row = db.execute(
+                f"SELECT status, reason, {LAST} AS last FROM runs WHERE id = ? AND priority IS NOT NULL",  # noqa: S608
+                (run,),
+            ).fetchone()
+            if row is None or row["status"] not in (*statuses, RunStatus.QUEUED):
+                return None
+            if row["status"] == RunStatus.QUEUED:
+                return int(row["last"])
+            values = as_columns({"status": "queued", "reason": SUBMITTED, "until": None, "ended_at": None})
+            names = ", ".join(f"{name} = :{name}" for name in values)
+            db.execute(f"UPDATE runs SET {names} WHERE id = :id", {**values, "id": run})  # noqa: S608
+            return self._log(run, "run.queued", f'{{"why":"{why}"}}', None, None)
+
+    def enqueued(self, run: str) -> None:
+        """Say that the queue has a run."""
+        with self._writing(run, durable=False) as db:
+            db.execute(
+                "UPDATE runs SET reason = '' WHERE id = ? AND status = 'queued' AND reason = ?",
+                (run, SUBMITTED),
+            )
+
+    def submitted(self, limit: int) -> list[tuple[RunRow, int]]:
+        """Return runs that the queue does not have."""
+        rows = self._read(
+            f"SELECT runs.*, {LAST} AS last FROM runs WHERE status = 'queued' AND reason = ? "  # noqa: S608
+            "AND priority IS NOT NULL ORDER BY priority, created_at LIMIT ?",
+            SUBMITTED,
+            limit,
+        )
+        return [(_run(row), int(row["last"])) for row in rows]
+
+    def due(self) -> list[RunRow]:
+        """Return runs that may go on."""
+        return [run_row(row) for row in self._db.read(DUE, {"now": self._now()})]
+
+    def waiting(self, reason: str) -> list[RunRow]:
+        """Return runs that wait for a reason."""
+        rows = self._read(
+            "SELECT * FROM runs WHERE status = 'waiting' AND reason = ? AND priority IS NOT NULL "
+            "ORDER BY created_at",
+            reason,
+        )
+        return [run_row(row) for row in rows]
+
+    @property
+    def session(self) -> int:
+        """The number of the connection."""
+        return self._db.session
+
+    def moving(self) -> int:
+        """Return how many runs have not come to rest."""
+        (row,) = self._read(
+            "SELECT count(*) AS n FROM runs WHERE priority IS NOT NULL "
+            "AND (status IN ('queued', 'running') OR (status = 'waiting' AND until IS NOT NULL))"
+        )
+        return int(row["n"])
+
+    def stray(self) -> list[str]:
+        """Return runs that no worker works on."""
+        return [row["id"] for row in self._db.read(STRAY)]
+
+    def present(self, worker: str) -> AbstractContextManager[bool]:
+        """Hold a worker's name."""
+        return self._db.held(f"worker-{worker}")
+
+    def join(self, worker: WorkerRow) -> WorkerRow:
+        """Say that a worker is there."""
+        facts = {"beat": self.time(), "session": self._db.session, "started_at": self._now()}
+        row = worker.model_copy(update=facts)
+        values = row.model_dump(mode="json", exclude={"runs"})
+        with self._writing(worker.id) as db:
+            db.execute(insert("workers", values), values)
+        return row
+
+    def beat(self, worker: str, session: int, state: str = "") -> str:
+        """Give a sign of life."""
+        with self._writing(worker, durable=False) as db:
+            found = db.execute(
+                "UPDATE workers SET beat = ?, session = ?, state = CASE WHEN ? = '' THEN state ELSE ? END "
+                "WHERE id = ? AND state != 'dead' RETURNING state",
+                (self.time(), session, state, state, worker),
+            ).fetchone()
+        return str(found["state"]) if found else "dead"
+
+    def workers(self) -> list[WorkerRow]:
+        """Return all workers."""
+        return [WorkerRow.model_validate(load(row)) for row in self._db.read(WORKERS)]
+
+    def bury(self, worker: WorkerRow) -> list[str]:
+        """Say that a worker is dead."""
+        with self._writing(worker.id) as db:
+            found = db.execute(
+                "UPDATE workers SET state = 'dead' WHERE id = ? AND beat = ? AND state IN "
+                "('working', 'draining') RETURNING id",
+                (worker.id, worker.beat),
+            ).fetchone()
+            if not found:
+                return []
+            rows = db.execute(
+                "SELECT fences.run FROM fences JOIN runs ON runs.id = fences.run "
+                "WHERE fences.worker = ? AND runs.status = 'running'",
+                (worker.id,),
+            ).fetchall()
+        runs = [row["run"] for row in rows]
+        self._db.break_in(worker.session, runs)
+        return runs
+
+
+def _run(row: Row) -> RunRow:
+    return run_row({name: row[name] for name in row.keys() if name != "last"})  # noqa: SIM118
+
+
+def _same(kept: RunRow, run: RunRow) -> RunRow:
+    if (kept.workflow, kept.inputs) != (run.workflow, run.inputs):
+        raise UsageError(
+            f"the key {run.key!r} belongs to run {kept.id} of {kept.workflow}, which has other inputs",
+            hint="give this run a key of its own, or the inputs of that one",
+            run=kept.id,
+        )
+    return kept
