@@ -19,19 +19,18 @@ from definable.engine.history import spent
 from definable.engine.left import Left, left_behind, undoing
 from definable.engine.place import refuse_real, sandboxed
 from definable.engine.segment import Segment
-from definable.engine.waits import PARKED, TICK, have_keys, key_comes, turn_comes
+from definable.engine.single import single
+from definable.engine.waits import PARKED, TICK, have_keys, key_comes, lacking, turn_comes
 from definable.errors import DefinableError, Fenced, LimitReached, RunCancelled, StoreError, UsageError
 from definable.graph.context import nobody, run_names
 from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
 from definable.settings import Settings
 from definable.spec.inputs import complete
-from definable.spec.workflow import RunLimits, Step, Workflow
+from definable.spec.workflow import Workflow
 from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store, place
-from definable.toolkits.arguments import normalise
 from definable.toolkits.credentials import KeyRing, Rings
 from definable.toolkits.keybook import KeyBook
-from definable.toolkits.where import base_url
 from definable.workspace import Workspace
 from definable.workspace.reach import products
 
@@ -41,9 +40,6 @@ Now = Callable[[], float]
 
 KEYS = "keys.json"
 """What is known of keys, by their marks, in the workspace's home."""
-
-ONE_CALL = 900.0
-"""Seconds that a single call from the command line may take, waits for quota included."""
 
 
 class Options(Fact):
@@ -216,18 +212,12 @@ class Runner:
     async def _key_comes(self, row: RunRow, watch: Watch) -> bool:
         return await key_comes(self.store, row, self._lacking(row), watch, self.sleep)
 
+    def _lacking(self, row: RunRow) -> list[KeyRing]:
+        return lacking(self.store, row, self.workspace, self.rings, self.environ)
+
     async def key_is_there(self, row: RunRow, tries: Iterator[bool]) -> bool:
         """Whether a run that waits for keys may go on; refused ones are tried again when `tries` says so."""
-        rings = self._lacking(row)
-        return bool(rings) and await have_keys(rings, tries)
-
-    def _lacking(self, row: RunRow) -> list[KeyRing]:
-        """The rings that a run waits for; none where no key can come."""
-        asks = [ask.ask.tool for ask in self.store.open_asks(row.id) if ask.ask.reason == "auth"]
-        if row.options.get("sandbox") or not all(asks):
-            return []  # a simulator's keys, or a model's, do not change
-        kits = {kit.toolkit: kit for kit in map(self.workspace.toolkit_of, asks)}
-        return [self.rings.of(kit, base_url(kit, self.environ), self.environ) for kit in kits.values()]
+        return bool(rings := self._lacking(row)) and await have_keys(rings, tries)
 
     async def _taken_over(self, row: RunRow) -> RunRow:
         """Return where the run stands, once nobody else works on it."""
@@ -323,16 +313,7 @@ class Runner:
         approve: bool = False,
     ) -> tuple[RunRow, Receipt | None]:
         """Make one verified call: a workflow of one step. Return its run, and its receipt unless it waits."""
-        toolkit = self.workspace.toolkit_of(slug)
-        exact = normalise(toolkit, toolkit.tools[slug], slug, dict(arguments))
-        given = {name: f"${{{{ inputs.{name} }}}}" for name in exact}
-        workflow = Workflow(
-            name=slug.lower().replace("_", "-"),
-            description=f"One call of {slug}",
-            steps=(Step(id="call", call=slug, arguments=given, approve=False if approve else None),),
-            outputs={"result": "${{ steps.call.output }}"},
-            limits=RunLimits(time=ONE_CALL),
-        )
+        workflow, exact = single(self.workspace.toolkit_of(slug), slug, arguments, approve=approve)
         run = self._create(workflow, exact)
         row = await self.go(run, watch)
         return row, self.store.receipt(run, "call.1")
