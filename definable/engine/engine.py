@@ -118,6 +118,15 @@ class Engine:
             await self.worker.queue.drop(row.id)
         return row
 
+    def stopping(self, run: str) -> str | None:
+        """Create a run that stops what a cancelled run has started and still goes on there; None for nothing.
+
+        Each stop is a call like any other: in the ledger, verified, with a receipt.
+        """
+        if any(each.undo and each.state == "going_on" for each in self.runner.left(run)):
+            return self.runner.undo(run, approve=True, only="going_on")
+        return None
+
     async def _enqueue(self, run: str, line: int) -> None:
         if self.worker is None:
             return  # a worker finds it

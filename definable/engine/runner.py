@@ -280,8 +280,10 @@ class Runner:
         """Return what became of each write of a run, and what takes it back. See `engine.left`."""
         return left_behind(self.store, self.store.run(run), self.workspace.tools())
 
-    def undo(self, run: str, *, approve: bool = False) -> str:
+    def undo(self, run: str, *, approve: bool = False, only: str = "") -> str:
         """Create a run that takes back what another left, and return its id; `go` makes the calls.
+
+        With `only`, no more than what is in that state.
 
         Each is a call like any other: asked about where its tool asks (unless `approve` answers ahead),
         verified, in the ledger. UsageError when the run may still go on, or nothing of it can be taken back.
@@ -299,7 +301,8 @@ class Runner:
                 hint=f"go on with it: definable runs resume {going.id}; or end it: definable runs cancel",
             )
         tried = [receipt for other in others for receipt in self.store.receipts(other.id)]
-        workflow = undoing(row, self.left(row.id), tried, approve)
+        left = [each for each in self.left(row.id) if only in ("", each.state)]
+        workflow = undoing(row, left, tried, approve)
         options = Options.model_validate(row.options)
         own = {"undoes": row.id, "yes_to": (), "file": "", "faults": self.options.faults}
         return self._create(workflow, {}, options.model_copy(update=own))

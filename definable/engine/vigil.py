@@ -24,8 +24,6 @@ TICK = 0.1
 SECOND, SELDOM = 10, 50
 """Every so many ticks: workers and waits; what hardly ever happens."""
 
-LIVE = ("working", "draining")
-
 AT_ONCE = 200
 """Runs that are handed to the queue between two ticks."""
 
@@ -92,7 +90,7 @@ class Vigil:
     async def _peers(self) -> None:
         now = self.store.time()
         for peer in self.store.workers():
-            if peer.id == self.worker.row.id or peer.state not in LIVE:
+            if peer.id == self.worker.row.id or not peer.alive:
                 continue
             if self._gone(peer) or peer.beat < now - STALE:
                 self.store.bury(peer)
@@ -105,7 +103,7 @@ class Vigil:
     async def _left(self) -> None:
         """Put back what is left of workers that ended, or whose burial was cut short."""
         holders = await self.worker.queue.holders()
-        alive = {peer.id for peer in self.store.workers() if peer.state in LIVE}
+        alive = {peer.id for peer in self.store.workers() if peer.alive}
         for worker in holders - alive:
             await self.worker.queue.recover(worker)
 

@@ -83,6 +83,11 @@ class WorkerRow(Fact):
     runs: int = 0
     """How many runs it works on now; filled in when it is read."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended, as far as anybody has noticed."""
+        return self.state in ("working", "draining")
+
 
 class Event(Fact):
     """One line of the run log; `seq` counts from 1 within the run, without gaps."""

@@ -68,9 +68,9 @@ def shown(run: str, cwd: Path, **environ: str) -> dict[str, Any]:
     return dict(json.loads(definable("runs", "show", run, "--json", cwd=cwd, **environ).stdout))
 
 
-def ended(run: str, cwd: Path, patience: float = PATIENCE, **environ: str) -> dict[str, Any]:
+def ended(run: str, cwd: Path, **environ: str) -> dict[str, Any]:
     """Return a run once it has ended."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + PATIENCE
     while (row := shown(run, cwd, **environ))["status"] not in ("done", "failed", "cancelled", "limited"):
         assert time.monotonic() < deadline, row
         time.sleep(0.1)
@@ -192,6 +192,6 @@ def test_workers_outlast_a_restart_of_their_server(postgres: PostgresServer, tmp
             postgres.stop()
             time.sleep(1)
             postgres.start()
-            rows = [ended(run, tmp_path, 90, **environ) for run in runs]
+            rows = [ended(run, tmp_path, **environ) for run in runs]
         assert [row["status"] for row in rows] == ["done"] * 4, rows
         assert len(effects(served)) == 4
