@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from definable.engine.queue import NORMAL, URGENT
+from definable.engine.queue import NORMAL
 from definable.engine.runner import Options, Runner
 from definable.engine.worker import Worker
 from definable.errors import UsageError
@@ -132,4 +132,4 @@ class Engine:
             return  # a worker finds it
         row = self.store.run(run)
         if row.status is RunStatus.QUEUED:
-            await self.worker.enqueue(row, line, soon=row.priority == URGENT)
+            await self.worker.enqueue(row, line)

@@ -18,6 +18,7 @@ from definable.engine.dry import foresee, rehearse
 from definable.engine.history import spent
 from definable.engine.left import Left, left_behind, undoing
 from definable.engine.place import refuse_real, sandboxed
+from definable.engine.queue import HISTORY
 from definable.engine.segment import Segment
 from definable.engine.single import single
 from definable.engine.waits import PARKED, TICK, have_keys, key_comes, lacking, turn_comes
@@ -327,7 +328,7 @@ class Runner:
 
     async def _segment(self, row: RunRow, environ: Mapping[str, str], watch: Watch) -> RunRow:
         options = Options.model_validate(row.options)
-        store = self.store.begin(row.id, self.worker)
+        store = self.store.begin(row.id, self.worker, HISTORY)
         segment = Segment(
             self.workspace,
             store,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from definable.engine.queue import ATTEMPTS, URGENT
+from definable.engine.queue import ATTEMPTS, HISTORY
 from definable.engine.waits import trials
-from definable.errors import DefinableError, RunBusy, StoreError
+from definable.errors import DefinableError, RunBusy
 from definable.store import RunRow, RunStatus, WorkerRow
 
 if TYPE_CHECKING:
     from definable.engine.worker import Worker
+
+log = logging.getLogger(__name__)
 
 STALE = 4.0
 """Seconds without a sign of life after which a worker counts as dead."""
@@ -42,8 +45,10 @@ class Vigil:
     async def keep(self) -> None:
         """Look until cancelled; what the database refuses is looked at again."""
         for tick in _ticks():
-            with suppress(StoreError):
+            try:
                 await self._look(tick)
+            except DefinableError as error:
+                log.warning("could not look after runs: %s", error.message)
             await asyncio.sleep(TICK)
 
     async def _look(self, tick: int) -> None:
@@ -58,8 +63,13 @@ class Vigil:
             await self._poisoned()
 
     async def _submitted(self) -> None:
-        for run, line in self.store.submitted(AT_ONCE):
-            await self.worker.enqueue(run, line, soon=run.priority == URGENT)
+        full: set[str] = set()
+        while found := self.store.submitted(AT_ONCE, HISTORY, sorted(full)):
+            for run, line in found:
+                if run.workflow not in full and not await self.worker.enqueue(run, line):
+                    full.add(run.workflow)
+            if len(found) < AT_ONCE:
+                break
 
     def _again(self, row: RunRow) -> None:
         self.worker.runner.by_itself(row)
