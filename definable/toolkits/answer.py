@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Literal, NoReturn
 
-from pydantic_core import from_json
+from jiter import from_json
 
 from definable.calls import Phase
 from definable.redaction import MARK

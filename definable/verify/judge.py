@@ -65,6 +65,7 @@ class Judge:
                 second = self._by_rules(matched, (*heals, *found))
                 if isinstance(second, Repair):
                     return second
+                reasons += second.tried
                 first = first if isinstance(first, Repair) else second
         if isinstance(first, Unrepairable):
             return replace(first, tried=tuple(dict.fromkeys([*first.tried, *reasons])))
@@ -163,6 +164,8 @@ class Judge:
                 if found := search.recased() or search.solve():
                     return found, reasons
                 reasons += search.reasons
+            if stands := [one for each in self.known.watch.standing(body) for one in each.found()]:
+                return stands, reasons
         if isinstance(self.tool.paging, Paging):
             cursor = moved_cursor(self.contract, self.known, self.tool.paging, body, self.follows)
             return ([cursor] if cursor else []), reasons
@@ -186,6 +189,8 @@ class Judge:
     def _doubted(self, found: Repair) -> Repair | Unrepairable:
         """Say what healthy answers had and this one lacks; refuse where it is read."""
         missed = list(self.known.doubts(self.arguments, found.body)) if self.known else []
+        if self.known and not self.tool.effect.writes:
+            missed += [each for place in self.known.watch.standing(found.body) for each in place.doubts()]
         read = [each.message for each in missed if each.path in self.contract.watched]
         if read:
             return Unrepairable((), (*read, *found.doubts), tuple(additions(self.contract, found.body)))

@@ -20,6 +20,7 @@ from definable.verify.expected import Doubt, Habits, doubts, expected, habits
 from definable.verify.matching import Matching
 from definable.verify.rows import Path, Place, Pool, at, places
 from definable.verify.shape import Json
+from definable.verify.watch import Watch
 
 Signature = tuple[tuple[str, bool | None], ...]
 
@@ -134,9 +135,17 @@ class Known:
             return self.contract.settled(body)
         if mark not in self._expecting:
             self._expecting[mark] = expected(self.contract, self.habits(arguments))
-        return self._expecting[mark](body) or (
+        usual = self._expecting[mark](body) or (
             self.contract.settled(body) and not self._moved(body) and not any(self.doubts(arguments, body))
         )
+        return usual and not self.watch.strange(arguments, body)
+
+    @cached_property
+    def watch(self) -> Watch:
+        """What is watched about the things that are known."""
+        of = [(each.arguments, each.body) for each in self.samples]
+        places = [place for place in self.places if place.path or not self.paged]
+        return Watch(self.contract, places, [self.pool(place) for place in places], of)
 
     def _moved(self, body: Json) -> bool:
         """Whether there is something new where something is gone."""
