@@ -48,8 +48,10 @@ def _bool(value: Json) -> bool:
     return isinstance(value, bool)
 
 
-def _each(fits: Callable[[Json], bool], change: Callable[[Random], Callable[[Json], Json]]) -> Draw:
-    """Change every value of one property that is of a kind; what it was is not asked to be found."""
+def _each(
+    fits: Callable[[Json], bool], change: Callable[[Random], Callable[[Json], Json]], carries: bool = False
+) -> Draw:
+    """Change every value of one property that is of a kind."""
 
     def draw(random: Random, source: Source) -> Drawn | None:
         fields = _of(source, fits)
@@ -59,7 +61,7 @@ def _each(fits: Callable[[Json], bool], change: Callable[[Random], Callable[[Jso
         for each in objects(body, path):
             if name in each and fits(each[name]):
                 each[name] = new(each[name])
-        return Drawn(body, False) if body != source.body else None
+        return Drawn(body, carries) if body != source.body else None
 
     return draw
 
@@ -292,7 +294,7 @@ HELD_OUT: dict[str, Draw] = {
     "base64": _each(_text, lambda _: lambda v: base64.b64encode(v.encode()).decode()),
     "texts cut": _each(_text, lambda _: lambda v: v[: len(v) // 2] + "…"),
     "texts in capitals": _each(_text, lambda _: lambda v: v.upper()),
-    "moments in another zone": _each(_moment, _zone),
+    "moments in another zone": _each(_moment, _zone, carries=True),
     "moments without a zone": _each(_moment, _zone_lost),
     "moments shifted by a zone": _each(_moment, _shifted),
     "moments as HTTP dates": _each(

@@ -171,6 +171,8 @@ class Outcome(Fact):
     """Lower-case names; only those that matter for healing and tracing."""
     body: Json = None
     """The parsed JSON, the text when it was not JSON, None when there was none."""
+    doubled: tuple[str, ...] = ()
+    """Names that stand twice in one object of the JSON with other values, of which `body` has the last."""
     media: Literal["json", "text", "none"] = "none"
     error: str = ""
     """Why there is no response, for people: `connection refused`, `no answer within 30 s`."""

@@ -77,6 +77,8 @@ class Case:
     trail: list[Attempt] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    reading: frozenset[str] = frozenset()
+    """How the last answer was read where its form does not say so: what had changed places, or its unit."""
     follows: bool = False
     """A list is being read to its end, so that a cursor is used as soon as it is there."""
     spoken: set[str] = field(default_factory=set)

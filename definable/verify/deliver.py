@@ -18,6 +18,8 @@ from definable.verify.readback import unmet
 from definable.verify.record import patch_id
 from definable.verify.repair import Repair
 from definable.verify.request import Adapted, Proof, Unadaptable, known_before, understand
+from definable.verify.rows import names
+from definable.verify.standing import unguarded
 
 ADAPTATIONS = 5
 """In how many forms a request is sent, at most, after the server has refused it."""
@@ -283,8 +285,14 @@ def _validated(case: Case, slug: str, arguments: dict[str, Any], outcome: Outcom
     if contract is None:
         _note_status(case, slug, outcome)
         return verdict, None
+    if twice := [name for name in outcome.doubled if name in names(contract)]:
+        words = (
+            f"{outcome.status}, but {' and '.join(map(repr, twice))} is there twice, with different values"
+        )
+        return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message=words), None
     known = case.catalog.record.at(toolkit, slug, outcome.known, outcome.at)
     judge = Judge(contract, tool, slug, arguments, known, case.follows)
+    case.reading = frozenset()
     if outcome.media == "json" and judge.settled(outcome.body):
         _note_status(case, slug, outcome)
         return verdict, outcome.body
@@ -298,6 +306,7 @@ def _mend(case: Case, slug: str, judge: Judge, outcome: Outcome, verdict: Verdic
         return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message=words), None
     mended = judge(outcome.body)
     if isinstance(mended, Repair):
+        case.reading = frozenset(heal.detail for heal in mended.heals if unguarded(heal.change))
         told = {(heal.rule, heal.detail, heal.tool) for heal in case.heals}
         case.heals += [heal for heal in mended.heals if (heal.rule, heal.detail, heal.tool) not in told]
         case.doubts += mended.doubts

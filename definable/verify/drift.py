@@ -20,7 +20,7 @@ CLASSES = {
     "unwrapped": "an envelope or an object around properties is gone",
     "enum_changed": "a word of an enumeration is new, or written in another way",
     "format_changed": "a text has another format, such as an id that was a uuid",
-    "list_became_map": "a list of objects is a map, by their ids",
+    "list_became_map": "a list of objects is a map, by their ids, or a table",
     "success_code_changed": "another 2xx than promised",
     "body_appeared": "a body where none was promised",
     "body_vanished": "no body, or no JSON, where one was promised",
@@ -53,7 +53,7 @@ def drift_of(change: Change, reads: Collection[tuple[str, ...]] = ()) -> str:
     source, target = change.source, change.target
     if (*change.place, *target) in reads:
         return "paging_moved"
-    if change.how.startswith("values"):
+    if change.how.startswith(("values", "table")):
         return "list_became_map"
     if change.how == "exchange":
         return "values_exchanged"

@@ -61,6 +61,7 @@ def _pages(
     seen: set[str] = set()
     last: Any = None
     probed = False
+    readings: set[frozenset[str]] = set()
     while True:
         arguments = {**given, paging.size: size, **at}
         page = yield from deliver(case, slug, arguments, role, delay=delay, why=why)
@@ -70,6 +71,9 @@ def _pages(
         role, delay, why = "page", 0.0, ""
         found, following = lookup(page.body, paging.items), lookup(page.body, paging.next)
         following = None if following == "" else following
+        readings |= {case.reading} if found else set()
+        if len(readings) > 1:
+            return _refused(f"only on some pages {' and '.join(sorted(frozenset.union(*readings)))}")
         if last is not None and not _advanced(case, slug, found, last):
             return _refused(f"{paging.next} did not lead to another page")
         if following not in (None, MISSING):

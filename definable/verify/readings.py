@@ -5,7 +5,7 @@ that zone. `pluck:name`: a list of objects, as the list of what each has there. 
 round. `values`, `values:id`: a map, as the list of its values, with its key put back as a property.
 `query:after`: the parameter of that name in an address. `moment:3Z`: a moment, in UTC. `text:html`: a text
 that went through an encoder (`forms.py`). `times:60`, `per:60`: a number in another unit. `instead`: as it
-is, in the place of something else; `exchange`: both ways.
+is, in the place of something else; `exchange`: both ways. `table`: names and rows, as a list of objects.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def read_as(how: str, value: Json) -> Json:
         return _parameter(value, detail)
     if name == "values":
         return _listed(value, detail)
+    if name == "table":
+        return _of_table(value)
     if name in ("times", "per"):
         return in_old_unit(value, how)
     if name == "moment":
@@ -105,3 +107,23 @@ def _listed(value: Json, key: str) -> Json:
     if any(key in each for each in value.values()):
         return MISSING
     return [{key: name, **each} for name, each in value.items()]
+
+
+def _of_table(value: Json) -> Json:
+    """Return a list of names beside a list of rows as objects; MISSING when it is anything else."""
+    parts = list(value.values()) if isinstance(value, dict) else []
+    heads = [part for part in parts if isinstance(part, list) and part and all(map(_is_text, part))]
+    rows = [part for part in parts if isinstance(part, list) and part and all(map(_is_list, part))]
+    if len(parts) != 2 or len(heads) != 1 or len(rows) != 1 or len(set(heads[0])) < len(heads[0]):
+        return MISSING
+    if any(len(row) != len(heads[0]) for row in rows[0]):
+        return MISSING
+    return [dict(zip(heads[0], row, strict=True)) for row in rows[0]]
+
+
+def _is_text(value: Json) -> bool:
+    return isinstance(value, str)
+
+
+def _is_list(value: Json) -> bool:
+    return isinstance(value, list)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
+from definable.calls import Change
 from definable.spec.paths import MISSING, show
 from definable.verify.expected import Doubt
 from definable.verify.forms import moment, shifted, unit_change
@@ -22,8 +23,7 @@ from definable.verify.readings import again, read_as
 from definable.verify.rows import TELLING, Link, Path, bits, canon, nodes
 from definable.verify.shape import Json
 
-UNGUARDED = frozenset({"exchange", "times", "per", "text"})
-"""Readings of which the form of a body does not say whether they still hold: known things must, each time."""
+_UNGUARDED = frozenset({"exchange", "times", "per", "text"})
 
 _SEVERAL = 2
 _NUMBERS = 3
@@ -180,7 +180,7 @@ class Standing:
 
     def _exchange(self, one: Path, other: Path) -> Reading:
         agree: list[Link] = []
-        differ = 0
+        differ, edited = 0, 0
         for link in self.links:
             if not all(path in row for path in (one, other) for row in (link.old, link.new)):
                 continue
@@ -189,11 +189,13 @@ class Standing:
                 continue
             if before == after[::-1]:
                 agree.append(link)
-            else:
+            elif before == after:
                 differ += 1
+            else:
+                edited += 1
         found = self.search.found(other, one, "exchange", f"{len(agree)} known things say so, and none other")
         told = [each for each in agree if self._tells(each, one, other)]
-        proven = not differ and self._weight(told, one, other) >= _SEVERAL
+        proven = not differ and edited * 3 <= len(told) and self._weight(told, one, other) >= _SEVERAL
         return Reading(found, len(told), differ, proven and self._untouched(told, one, other))
 
     def _tells(self, link: Link, one: Path, other: Path) -> bool:
@@ -349,6 +351,11 @@ class Standing:
 
     def _show(self, path: Path) -> str:
         return show((*self.search.place.path, *path))
+
+
+def unguarded(change: Change | None) -> bool:
+    """Whether a body does not show if a change still holds, so that known things must prove it each time."""
+    return change is not None and change.how.partition(":")[0] in _UNGUARDED
 
 
 def _says(value: Json) -> bool:

@@ -43,8 +43,11 @@ class Watch:
             search = Matching(self.contract, place, self.pools[number], body)
             inner = [place.path[:n] for n in range(len(place.path) - 1, -1, -1) if place.path[:n] in outer]
             around = outer[inner[0]] if inner else None
-            outer[place.path] = Standing(search, self._keys[number], self._volatile[number], around)
-            yield outer[place.path]
+            here = Standing(search, self._keys[number], self._volatile[number], around)
+            if here.key or around:
+                # What has no key of its own, as a bare list, is no thing whose lists could be told apart.
+                outer[place.path] = here
+            yield here
 
     @cached_property
     def _keys(self) -> list[str]:
