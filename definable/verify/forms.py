@@ -19,6 +19,8 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?")
 _QUARTER = 900
 _DAY = 86_400
+_EXACT = 10**24
+"""Beyond this a product of two numbers is not exact any more."""
 _ROUNDED = 10
 """From here on a number that is another one in a larger unit, rounded, is hardly so by chance."""
 
@@ -58,7 +60,7 @@ def number(value: Json) -> Decimal | None:
 def unit_change(old: Json, new: Json) -> str:
     """Return how `new` is `old` in another unit: `times:60`, `per:60`, `about:60` where it was rounded."""
     was, now = number(old), number(new)
-    if not was or not now or (was < 0) != (now < 0):
+    if not was or not now or (was < 0) != (now < 0) or max(abs(was), abs(now)) > _EXACT:
         return ""
     for unit in UNITS:
         if now == was * unit:
@@ -73,7 +75,7 @@ def in_old_unit(value: Json, how: str) -> Json:
     """Return a number as it was before its unit changed, MISSING when that is not exactly one."""
     name, _, unit = how.partition(":")
     now, by = number(value), Decimal(unit)
-    if now is None:
+    if now is None or abs(now) > _EXACT:
         return MISSING
     was = now * by if name == "per" else now / by
     if (was / by if name == "per" else was * by) != now:
@@ -111,7 +113,7 @@ def decoded(value: Json, how: str) -> Json:
         return MISSING
     try:
         return DECODERS[how](value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return MISSING
 
 
@@ -121,7 +123,10 @@ def respelled(value: Json, form: str) -> Json:
     if found is None:
         return MISSING
     digits, zone = int(form[0]), form[1:]
-    utc = found.astimezone(UTC)
+    try:
+        utc = found.astimezone(UTC)
+    except OverflowError:
+        return MISSING
     if utc.microsecond % 10 ** (6 - digits):
         return MISSING
     fraction = f".{utc.microsecond:06d}"[: digits + 1] if digits else ""

@@ -321,3 +321,21 @@ def test_a_name_that_only_some_entries_have_is_read_in_all() -> None:
 
     body = changed(renamed, slice(0, 5, 2))
     assert healed(judge(body)) == ["tasks[*].heading → tasks[*].title"]
+
+
+ODD: list[Json] = [
+    None, True, 0, -0.0, 10**40, 1e300, 5e-324, "", " ", "[" * 3_000, "{", "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00", "&#99999999999;", "%ff", "9" * 17, [], {}, [[]], [None], {"email": 7},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["id", "made", "lasted", "marks"])
+def test_whatever_stands_there_nothing_falls_over(name: str) -> None:
+    """Numbers beyond all bounds, moments at the ends of time, texts that no decoder likes."""
+    for value in ODD:
+        for some in (slice(None), slice(0, 5, 2)):
+            found = judge(changed(lambda each, n, value=value: each.__setitem__(name, value), some))  # type: ignore[misc]
+            assert isinstance(found, Repair | Unrepairable)
+    for odd in (*ODD, {"tasks": [None, 1, "x", [], task(0), {"id": []}, {"id": None}]}):
+        assert isinstance(judge(odd), Repair | Unrepairable)
+        assert isinstance(judge({"tasks": odd}), Repair | Unrepairable)
