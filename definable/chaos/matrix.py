@@ -139,26 +139,26 @@ UNHEARD = [
 
 DENIED = [
     *rows(
-        "429, and done",
+        "done, yet 429",
         Phase.DENIED,
         "create update delete share run stop draft",
         with_(single("refused_but_done", status=429, retry_after=between(1, 60)), exclusive=True),
     ),
     *rows(
-        "503, and done",
+        "done, yet 503",
         Phase.DENIED,
         "run",
         with_(single("refused_but_done", status=503), exclusive=True),
     ),
-    *rows("429, and done, token shared", Phase.DENIED, "run", single("refused_but_done", status=429), PERSON),
+    *rows("done, yet 429, token shared", Phase.DENIED, "run", single("refused_but_done", status=429), PERSON),
     *rows(
-        "401, and done",
+        "done, yet 401",
         Phase.DENIED,
         "create update delete share run stop",
         with_(single("refused_but_done", status=401), exclusive=True),
     ),
     *rows(
-        "4xx, and done",
+        "done, yet 4xx",
         Phase.DENIED,
         "create update delete share run stop",
         with_(
@@ -167,10 +167,10 @@ DENIED = [
         ),
     ),
     *rows(
-        "429, and done the second time", Phase.DENIED, "create update delete", lambda s: _in_the_end(s, 429)
+        "done, yet 429 the second time", Phase.DENIED, "create update delete", lambda s: _in_the_end(s, 429)
     ),
-    *rows("429, then 4xx, and done", Phase.DENIED, "create delete share", lambda s: _in_the_end(s, 403)),
-    *rows("refused and done, 429 on a look", Phase.DENIED, "create share", lambda s: _throttled_look(s)),
+    *rows("done, yet 4xx after a 429", Phase.DENIED, "create delete share", lambda s: _in_the_end(s, 403)),
+    *rows("done, yet refused, 429 on a look", Phase.DENIED, "create share", lambda s: _throttled_look(s)),
 ]
 
 UNTRUE = [
