@@ -264,7 +264,10 @@ def looks(slug: str) -> list[str]:
     return sorted({*found, *([each.poll.call] if each.poll else [])})
 
 
-NOBODY_CAN_LOOK = {"HEX_DEACTIVATE_USER": ("noop", "refused_but_done")}
+NOBODY_CAN_LOOK = {
+    "HEX_DEACTIVATE_USER": ("noop", "refused_but_done"),
+    "HEX_UPSERT_GUIDE_DRAFT": ("refused_but_done",),
+}
 """Tool → faults that it cannot see through: what cannot be looked at rests on the product's own word."""
 
 
@@ -288,6 +291,8 @@ async def test_a_write_is_true_whatever_happens_to_its_looks(bed: Bed, slug: str
     plans = []
     for look in looks(slug):
         for name in FAULTS:
+            if name == "refused_but_done":
+                continue  # of a read, that is any other refusal
             for fault in faults(name):
                 for times in (1, 9):
                     way = next(ways)
@@ -329,6 +334,26 @@ async def test_where_nobody_can_look_a_refusal_says_so(bed: Bed, status: int) ->
     receipt = await bed.settle(slug)
     assert (receipt.status, receipt.attempts) == ("failed", 1)
     assert "that nothing was done is the server's word: nobody could look" in receipt.message
+
+
+@pytest.mark.parametrize("times", [1, 9])
+@pytest.mark.parametrize("status", [401, 403, 409, 429])
+async def test_a_draft_that_was_refused_and_written_is_the_same_draft(
+    bed: Bed, status: int, times: int
+) -> None:
+    """Its contents cannot be seen, and twice leaves the same: sent again, or failed by the server's word."""
+    slug = "HEX_UPSERT_GUIDE_DRAFT"
+    bed.fresh()
+    await bed.settle(slug)
+    wanted = bed.shape()
+    bed.fresh({"tool": slug, "fault": "refused_but_done", "with": {"status": status}, "times": times})
+    receipt = await bed.settle(slug)
+    assert set(bed.effects()) == {slug}
+    assert bed.shape() == wanted
+    if receipt.status != "verified":
+        assert status in (403, 409) or (status, times) == (401, 9)
+        assert receipt.status == "failed"
+        assert status == 401 or "the server's word" in receipt.message
 
 
 @pytest.mark.parametrize("fault", ["forbidden", "not_found"])
