@@ -20,6 +20,7 @@ class Phase(StrEnum):
 
     NOT_SENT = "nothing arrives"
     REFUSED = "refused, nothing is done"
+    DENIED = "done, and said to be refused"
     UNHEARD = "done, and the answer does not arrive whole"
     LATE = "done only later"
     LIED = "said to be done, and is not"

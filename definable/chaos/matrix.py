@@ -137,6 +137,42 @@ UNHEARD = [
     *rows("slow", Phase.UNHEARD, "read create", single("slow", seconds=0.02)),
 ]
 
+DENIED = [
+    *rows(
+        "done, yet 429",
+        Phase.DENIED,
+        "create update delete share run stop draft",
+        with_(single("refused_but_done", status=429, retry_after=between(1, 60)), exclusive=True),
+    ),
+    *rows(
+        "done, yet 503",
+        Phase.DENIED,
+        "run",
+        with_(single("refused_but_done", status=503), exclusive=True),
+    ),
+    *rows("done, yet 429, token shared", Phase.DENIED, "run", single("refused_but_done", status=429), PERSON),
+    *rows(
+        "done, yet 401",
+        Phase.DENIED,
+        "create update delete share run stop",
+        with_(single("refused_but_done", status=401), exclusive=True),
+    ),
+    *rows(
+        "done, yet 4xx",
+        Phase.DENIED,
+        "create update delete share run stop",
+        with_(
+            single("refused_but_done", status=choice(400, 403, 404, 409, 422)),
+            exclusive=True,
+        ),
+    ),
+    *rows(
+        "done, yet 429 the second time", Phase.DENIED, "create update delete", lambda s: _in_the_end(s, 429)
+    ),
+    *rows("done, yet 4xx after a 429", Phase.DENIED, "create delete share", lambda s: _in_the_end(s, 403)),
+    *rows("done, yet refused, 429 on a look", Phase.DENIED, "create share", lambda s: _throttled_look(s)),
+]
+
 UNTRUE = [
     *rows(
         "false success",
@@ -219,6 +255,19 @@ SEVERAL = [
     *rows("two failures", Phase.SEVERAL, "create update delete share run", two),
     *rows("call and look", Phase.SEVERAL, "create update delete share run", call_and_look),
 ]
+
+
+def _in_the_end(s: Struck, status: int) -> Trouble:
+    """Refuse it once and do nothing; then do it, and refuse it all the same."""
+    honest = s.fault("rate_limit", times=1, retry_after=s.dice.randint(1, 20))
+    return Trouble((honest, s.fault("refused_but_done", times=1, status=status)), exclusive=True)
+
+
+def _throttled_look(s: Struck) -> Trouble:
+    """Do it and refuse it, and throttle the look that would show it."""
+    lie = s.fault("refused_but_done", times=1, status=s.dice.choice([403, 429]))
+    looks = s.fault("rate_limit", s.dice.choice(s.before or s.after), 1, after=1 if s.before else 0)
+    return Trouble((lie, {**looks, "with": {"retry_after": 3}}), exclusive=True)
 
 
 def _no_entries(s: Struck, fault: str) -> Trouble:
@@ -329,6 +378,7 @@ CELLS: tuple[Cell, ...] = (
     *REJECTED,
     *NETWORK,
     *UNHEARD,
+    *DENIED,
     *UNTRUE,
     *CRASHED,
     *DRIFTED,

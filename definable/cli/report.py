@@ -158,6 +158,7 @@ LEFT = {
     "done": "done, and stays",
     "in_doubt": "in doubt",
     "going_on": "still going on there",
+    "refused": "refused, by the server's word alone",
     "not_sent": "never sent",
 }
 """What became of a write, in words."""
@@ -174,7 +175,7 @@ def left_lines(left: Sequence[Left]) -> list[str]:
             lines.append(
                 f"    taken back by {each.undo['tool']} {words.compact(each.undo['arguments'], 200)}"
             )
-        elif each.why_not and each.state != "in_doubt":
+        elif each.why_not and each.state not in ("in_doubt", "refused"):
             lines.append(f"    cannot be taken back: {each.why_not}")
     return lines
 

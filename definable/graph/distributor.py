@@ -109,7 +109,7 @@ async def _wait(context: Context, place: tuple[str, int], order: Send) -> None:
     due = context.delays.get(place)
     left = order.delay if due is None else due - context.now()
     _check(context, step, left, order.tool, order.why or "its time is over")
-    reason = _reason(context, place, order)
+    reason = _reason(context, place)
     if left > (PARK_AFTER if reason == "quota" else LONG_DELAY):
         if due is None:
             due = context.delays[place] = context.now() + left
@@ -120,12 +120,12 @@ async def _wait(context: Context, place: tuple[str, int], order: Send) -> None:
         await context.sleep(left)
 
 
-def _reason(context: Context, place: tuple[str, int], order: Send) -> Reason:
+def _reason(context: Context, place: tuple[str, int]) -> Reason:
     """What an order is put off for: a quota when the answer before it was that there is no room."""
     before = context.store.exchange(context.run.id, place[0], place[1] - 1)
     if before is None or not isinstance(before.reply, Outcome):
         return "retry"
-    refused = before.reply.status in (429, *context.catalog[order.tool][1].rejects)
+    refused = before.reply.status in (429, *context.catalog[before.order.tool][1].rejects)
     return "quota" if refused else "retry"
 
 

@@ -8,7 +8,8 @@
 
 An attempt that never left goes from `sent` back to `intended`. `committed` becomes `unknown` when a read-back
 cannot find it, and `needs_review` when a read-back cannot tell. `rejected` becomes `reconciled` when a look
-finds that an earlier attempt did it after all. Nothing leads back from `sent` to the next attempt, so nothing
+finds that it was done all the same, by this attempt or an earlier one, and `needs_review` when the look finds
+what may be it. Nothing leads back from `sent` to the next attempt, so nothing
 goes out twice while an answer is owed.
 """
 
@@ -75,7 +76,9 @@ MOVES: Mapping[Verb, Move] = MappingProxyType(
         Verb.RECONCILE: _move(
             State.RECONCILED, State.UNKNOWN, State.REJECTED, State.NEEDS_REVIEW, State.RECONCILED
         ),
-        Verb.REVIEW: _move(State.NEEDS_REVIEW, State.UNKNOWN, State.COMMITTED, State.NEEDS_REVIEW),
+        Verb.REVIEW: _move(
+            State.NEEDS_REVIEW, State.UNKNOWN, State.REJECTED, State.COMMITTED, State.NEEDS_REVIEW
+        ),
         Verb.VERIFY: _move(State.VERIFIED, State.COMMITTED, State.RECONCILED, State.VERIFIED),
     }
 )

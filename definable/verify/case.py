@@ -69,6 +69,8 @@ class Case:
     slug: str
     """The tool that performs it; `ensure` may make it another than the one proposed."""
     arguments: dict[str, Any]
+    unlooked: frozenset[int] = frozenset()
+    """Attempts whose refusal an older Definable took at its word: a replay goes on as that did."""
     attempts: int = 0
     """Attempts ordered; the ledger numbers them."""
     sends: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,11 +57,25 @@ class _Way:
             self.heals += known_before(self.slug, outcome.reworded)
         self.changes = outcome.reworded or self.changes
 
+    def move(self, verdict: Verdict) -> Move:
+        """Return what the table says, and FAIL once it has been tried often enough; tries are counted."""
+        move = plan(verdict, self.case.catalog[self.slug][1].effect)
+        self.retries += move is Move.RETRY
+        self.rereads += move is Move.REREAD
+        return Move.FAIL if move is Move.RETRY and self.retries >= TRIES else move
+
     def again(self, verdict: Verdict, n: int) -> float:
         """Note that it is sent again after a failure, for the n-th time (from 0); return after how long."""
         delay = backoff(f"{self.case.call.id}/{self.slug}", n, base=1.0, cap=30.0)
         self.heals.append(Heal(failure=verdict.failure, rule="retry", detail=f"sent again after {delay:g} s"))
         return delay
+
+
+Doubt = Callable[[Move, Verdict, float, bool], Flow[Delivered | bool]]
+"""Looks, after so many seconds and with a fresh key or not, whether a refused request was done all the same.
+
+It returns how the request is settled when it was; else whether anybody could look.
+"""
 
 
 def deliver(
@@ -70,18 +85,20 @@ def deliver(
     role: Any,
     *,
     delay: float = 0.0,
+    fresh: bool = False,
     why: str = "",
     retry: bool = False,
+    doubt: Doubt | None = None,
 ) -> Flow[Delivered]:
     """Send until ACCEPT, LOOK (the effect is in doubt) or FAIL; waits, retries, new keys and other words are
     seen to here.
 
     The first attempt is made after `delay` seconds, for the reason in `why`; with `retry` it repeats one that
-    a transient failure spoiled. WAIT: nothing was sent, for others were in the call's place since its first
-    look, which has to be made again.
+    a transient failure spoiled. With `doubt` a refusal is looked into before anything is sent again, in the
+    time and with the key that the next attempt would have had. WAIT: nothing was sent, for others were in the
+    call's place since its first look, which has to be made again.
     """
     way = _Way(case, slug, arguments, role)
-    fresh = False
     while True:
         order = _order(way, delay=delay, fresh=fresh, retry=retry, why=why)
         outcome = yield from _attempt(case, order)
@@ -89,34 +106,47 @@ def deliver(
             return Delivered(Move.WAIT, classify(*case.catalog[slug], outcome))
         way.left(outcome)
         verdict, body = examine(case, order.model_copy(update={"changes": way.changes}), outcome)
-        move = plan(verdict, case.catalog[slug][1].effect)
         case.saw(order, outcome, verdict)
-        delay, fresh, retry, why = 0.0, False, False, verdict.message
-        if move is Move.RETRY:
-            way.retries += 1
-            if way.retries >= TRIES:
-                return Delivered(Move.FAIL, verdict)
-            delay, retry = way.again(verdict, way.retries - 1), verdict.failure in TRANSIENT
-        elif move is Move.WAIT:
-            delay = _pause(case, verdict, way.waits)
-            way.waits += 1
-        elif move is Move.REFRESH:
-            fresh = True
-            case.heal(verdict.failure, "next_source", f"{outcome.credential or 'the key'} was refused")
-        elif move is Move.PARK:
-            yield from _park(case, slug, verdict)
-        elif move is Move.REREAD and way.rereads < REREADS:
-            way.rereads += 1
-            delay = way.again(verdict, way.rereads - 1)
-        elif move is Move.REREAD:
-            if not (yield from _odd(way, verdict)):
-                return Delivered(Move.FAIL, verdict)
-        elif move is Move.ADAPT:
-            if not (yield from _adapt(way, verdict, body, outcome)):
-                return Delivered(Move.FAIL, verdict)
-        else:
+        move = way.move(verdict)
+        delay, fresh = _pace(way, move, verdict, outcome)
+        retry, why = move is Move.RETRY and verdict.failure in TRANSIENT, verdict.message
+        if doubt is not None and verdict.phase is Phase.REJECTED:
+            seen = yield from doubt(move, verdict, delay, fresh)
+            if isinstance(seen, Delivered):
+                case.heals += [heal for heal in way.heals if heal.rewording is None]
+                return seen
+            delay, fresh = (0.0, False) if seen else (delay, fresh)
+        if move in (Move.ACCEPT, Move.LOOK, Move.FAIL):
             case.heals += way.heals if move is Move.ACCEPT else []
             return Delivered(move, verdict, body)
+        if not (yield from _onward(way, move, verdict, body, outcome)):
+            return Delivered(Move.FAIL, verdict)
+
+
+def _pace(way: _Way, move: Move, verdict: Verdict, outcome: Outcome) -> tuple[float, bool]:
+    """Return after how long the next attempt is made, and whether it takes another key."""
+    if move is Move.RETRY:
+        return way.again(verdict, way.retries - 1), False
+    if move is Move.REREAD and way.rereads <= REREADS:
+        return way.again(verdict, way.rereads - 1), False
+    if move is Move.WAIT:
+        way.waits += 1
+        return _pause(way.case, verdict, way.waits - 1), False
+    if move is Move.REFRESH:
+        way.case.heal(verdict.failure, "next_source", f"{outcome.credential or 'the key'} was refused")
+        return 0.0, True
+    return 0.0, False
+
+
+def _onward(way: _Way, move: Move, verdict: Verdict, reading: Any, outcome: Outcome) -> Flow[bool]:
+    """Do what is to be done before the next attempt. False: there is none."""
+    if move is Move.PARK:
+        yield from _park(way.case, way.slug, verdict)
+    elif move is Move.REREAD and way.rereads > REREADS:
+        return (yield from _odd(way, verdict))
+    elif move is Move.ADAPT:
+        return (yield from _adapt(way, verdict, reading, outcome))
+    return True
 
 
 def _odd(way: _Way, verdict: Verdict) -> Flow[bool]:
@@ -138,9 +168,9 @@ def _odd(way: _Way, verdict: Verdict) -> Flow[bool]:
 def _adapt(way: _Way, verdict: Verdict, reading: Adapted | Unadaptable, outcome: Outcome) -> Flow[bool]:
     """Put a refused request into the server's own words. False: it fails as it is.
 
-    A 4xx did nothing, so nothing is there twice. A write is changed only where both sides were named, or
-    nothing but casing and type, and where what was written can be read back; anything less a person decides,
-    and what a person has rejected.
+    By its word a 4xx did nothing, and no look that could be made has shown otherwise. A write is changed only
+    where both sides were named, or nothing but casing and type, and where what was written can be read back;
+    anything less a person decides, and what a person has rejected.
     """
     kit, tool = way.case.catalog[way.slug]
     way.refused.add(digest(as_sent(tool, way.arguments, way.changes)))

@@ -411,6 +411,9 @@ def test_ensure_updates_what_is_there() -> None:
 
 
 FAULTS: list[Any] = [
+    done_then(answer(429, retry_after="2")),
+    done_then(answer(403, {"message": "no"})),
+    done_then(answer(401, "Unauthorized")),
     LOST,
     done_then(LOST),
     answer(500, {"message": "x"}),
@@ -424,7 +427,7 @@ FAULTS: list[Any] = [
 ]
 
 
-@given(st.lists(st.sampled_from(FAULTS), max_size=3), st.lists(st.sampled_from(FAULTS[4:7]), max_size=3))
+@given(st.lists(st.sampled_from(FAULTS), max_size=3), st.lists(st.sampled_from(FAULTS[7:10]), max_size=3))
 def test_whatever_happens_a_verified_create_is_there_exactly_once(
     writes: list[Any], reads: list[Any]
 ) -> None:
