@@ -44,6 +44,7 @@ class Failure(StrEnum):
     RATE_LIMITED = "rate_limited"
     CAPACITY = "capacity"
     AUTH_EXPIRED = "auth_expired"
+    AUTH_STRAY = "auth_stray"
     PERMISSION = "permission"
     NOT_FOUND = "not_found"
     INVALID_INPUT = "invalid_input"
@@ -109,8 +110,8 @@ class Send(Fact):
     arguments: dict[str, Json]
     """In the toolkit's names, whatever `changes` makes of them on the wire."""
     changes: tuple[Rewording, ...] = ()
-    role: Literal["call", "before", "look", "poll", "page", "who"] = "call"
-    """`who` is no part of a call: it asks whose the key is."""
+    role: Literal["call", "before", "look", "poll", "page", "who", "check"] = "call"
+    """`who` and `check` are no part of a call: they ask whose a key is, and whether a refused one is good."""
     attempt: int = 1
     delay: float = 0.0
     effect: str | None = None
@@ -191,6 +192,8 @@ class Outcome(Fact):
     margin: Margin | None = None
     shared: bool = False
     """Another run wrote in the call's place since its first look, so that what is new may be its."""
+    stray: bool = False
+    """The key was refused here, and accepted when the product was asked about it right after."""
 
 
 class Decision(Fact):
