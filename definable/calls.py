@@ -142,6 +142,8 @@ class Ask(Fact):
     """What approving does, in a few words, where that is not plain."""
     no: str = ""
     """What denying does."""
+    again: str = ""
+    """What it does to approve and say `again`, where that is a choice of its own."""
 
 
 Order = Annotated[Send | Ask, Field(discriminator="kind")]
@@ -197,13 +199,17 @@ class Outcome(Fact):
 
 
 class Decision(Fact):
-    """Reply to an `Ask`. `adopt` names a candidate that a person recognised as the lost effect."""
+    """Reply to an `Ask`. `adopt` names a candidate that a person recognised as the lost effect.
+
+    `again`: what is there is not what was meant, and another one is to be made.
+    """
 
     kind: Literal["decision"] = "decision"
     approve: bool
     by: str
     reason: str = ""
     adopt: str | None = None
+    again: bool = False
     arguments_hash: str = ""
     at: str = ""
 

@@ -15,9 +15,10 @@ from definable.verify.readback import Ambiguous, matching, unmet
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The effect happened, and this is its result."""
+    """The effect happened, and this is its result; `taken`: not as asked for, but a person took it."""
 
     result: Any
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,9 @@ def recover(case: Case, before: Scope, why: str, made: Any = None) -> Flow[Found
 
 
 def _look_for_new(case: Case, lost: Lost, before: Scope, why: str, made: Any) -> Flow[Found | Absent]:
-    blind = ""
+    blind, there = "", None
     for delay in _twice(case.tool.settle):
-        fresh, blind = yield from _look(case, lost, before, delay, made)
+        fresh, blind, there = yield from _look(case, lost, before, delay, made)
         if len(fresh) > 1:
             return (yield from _ask(case, f"{why}; {len(fresh)} that match are new", fresh))
         if fresh and case.shared:
@@ -61,6 +62,8 @@ def _look_for_new(case: Case, lost: Lost, before: Scope, why: str, made: Any) ->
             return (yield from _ask(case, f"{why}; one that matches is new, but {lost.foreign}", fresh))
         if fresh:
             return Found(_adopted(case, lost, before, fresh[0]))
+    if there is not None:
+        return (yield from _take(case, lost, before, f"{why}; {blind}", there))
     if blind:
         return (yield from _ask(case, f"{why}; nothing that matches is new, but {blind}", []))
     return Absent()
@@ -86,8 +89,10 @@ def new_ones(case: Case, lost: Lost, before: Scope, delay: float) -> Flow[list[A
 
 def _look(
     case: Case, lost: Lost, before: Scope, delay: float, made: Any = None
-) -> Flow[tuple[list[Any], str]]:
-    """Return the new entries that match; and why finding none would prove nothing, if it would not."""
+) -> Flow[tuple[list[Any], str, Any]]:
+    """Return the new entries that match; why finding none would prove nothing, if it would not; and what was
+    made, when it is there and does not match: new ones that do are others' then.
+    """
     name = lost.look or ""
     seen = yield from see(
         case, {name: case.tool.before[name]}, before, delay=delay, why="looking for what was sent"
@@ -97,9 +102,10 @@ def _look(
     matches = matching(now, lost.where, seen) or []
     fresh = [item for item in matches if lookup(item, lost.id or "id") not in was]
     own = lookup(made, lost.id or "id")
-    if own is not MISSING and own not in was and any(lookup(item, lost.id or "id") == own for item in now):
-        return fresh, f"{own} is, as the answer said: it was made, and is there in another form"
-    return fresh, _blind(lost, was, now, seen)
+    there = next((item for item in now if lookup(item, lost.id or "id") == own), None)
+    if own is MISSING or own in was or there is None or there in fresh:
+        return fresh, _blind(lost, was, now, seen), None
+    return [], f"{own} is new, as the answer said: it was made, and is there in another form", there
 
 
 def _blind(lost: Lost, was: dict[Any, Any], now: list[Any], scope: Scope) -> str:
@@ -146,6 +152,31 @@ def _twice(settle: float) -> tuple[float, ...]:
     return (0.0, settle) if settle else (0.0,)
 
 
+def _take(case: Case, lost: Lost, before: Scope, question: str, there: Any) -> Flow[Found | Absent]:
+    """Let a person take what is there in another form; to make another one is never the plain yes."""
+    own = lookup(there, lost.id or "id")
+    reply = yield Ask(
+        reason="review",
+        question=question,
+        tool=case.slug,
+        arguments=case.arguments,
+        arguments_hash=case.arguments_hash,
+        candidates=({"id": own, "seen": there},),
+        yes=f"take {own} as it is: the call is done",
+        no=f"{own} stays, the call ends in doubt, and nothing is sent",
+        again="send it again: a second one is made, and the first stays",
+    )
+    assert isinstance(reply, Decision), "an Ask is answered by a Decision"  # noqa: S101
+    case.decided_by = reply.by
+    if not reply.approve:
+        raise case.ended("needs_review", Failure.UNKNOWN_OUTCOME, question)
+    if reply.again:
+        case.heal(Failure.UNKNOWN_OUTCOME, "resent_by_person", reply.by)
+        return Absent()
+    case.heal(Failure.FALSE_SUCCESS, "taken_by_person", f"{reply.by} took {own} as it is")
+    return Found(_adopted(case, lost, before, there), taken=True)
+
+
 def _ask(case: Case, question: str, candidates: list[Any]) -> Flow[Found | Absent]:
     lost = case.tool.lost or Lost(how="ask")
     named = tuple({"id": lookup(c, lost.id or "id"), "seen": c} for c in candidates)
@@ -156,6 +187,8 @@ def _ask(case: Case, question: str, candidates: list[Any]) -> Flow[Found | Absen
         arguments=case.arguments,
         arguments_hash=case.arguments_hash,
         candidates=named,
+        yes="it did not happen: send it again",
+        no="it stays in doubt, and nothing is sent",
     )
     assert isinstance(reply, Decision), "an Ask is answered by a Decision"  # noqa: S101
     case.decided_by = reply.by

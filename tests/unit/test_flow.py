@@ -227,7 +227,33 @@ def test_what_was_made_in_another_form_is_not_made_again() -> None:
     (asked,) = [e.order for e in history if e.order.kind == "ask"]
     assert "wanted 'b', found 'B'" in asked.question
     assert "it was made, and is there in another form" in asked.question
+    assert asked.yes == "take n1 as it is: the call is done"
+    assert asked.again == "send it again: a second one is made, and the first stays"
     assert (receipt.status, receipt.attempts) == ("needs_review", 1)
+    for yes in (YES, YES.model_copy(update={"adopt": "n1"})):
+        acme = Acme(ACME_CREATE=[loud])
+        receipt, _ = run(call("ACME_CREATE", title="a", text="b"), acme, yes)
+        assert (receipt.status, receipt.evidence, receipt.attempts) == ("verified", "existence", 1)
+        assert (receipt.result["text"], receipt.decided_by, len(acme.notes)) == ("B", "ann", 1)
+        assert receipt.message.startswith("there in another form than asked for (")
+        assert "wanted 'b', found 'B'); ann took it as it is" in receipt.message
+        assert rules(receipt) == [("false_success", "taken_by_person")]
+    acme = Acme(ACME_CREATE=[loud])
+    receipt, _ = run(call("ACME_CREATE", title="a", text="b"), acme, YES.model_copy(update={"again": True}))
+    assert (receipt.status, receipt.attempts, len(acme.notes)) == ("verified", 2, 2)
+
+
+def test_another_new_one_that_matches_is_not_taken_for_what_was_made() -> None:
+    """The answer told the id of ours, which is there in another form: what matches is a stranger's."""
+
+    def loud(acme: Acme, send: Send) -> Outcome:
+        acme.add("a", "b")
+        return answer(201, acme.add("a", "B"))
+
+    receipt, history = run(call("ACME_CREATE", title="a", text="b"), Acme(ACME_CREATE=[loud]), NO)
+    (asked,) = [e.order for e in history if e.order.kind == "ask"]
+    assert asked.candidates[0]["id"] == "n2"
+    assert receipt.status == "needs_review"
 
 
 def test_a_server_that_always_lies_is_never_believed() -> None:
