@@ -217,7 +217,7 @@ class KeyRing:
     async def _undoubted(self) -> None:
         """Wait while the key in use is asked about, here or elsewhere; no longer than that may take."""
         until = time.monotonic() + 2 * ASKING
-        while (key := self._still()) and self.book.in_doubt(key.mark, self.host):
+        while (key := self.current()) and self.book.in_doubt(key.mark, self.host):
             if time.monotonic() > until:
                 return
             await asyncio.sleep(GLANCE)

@@ -60,7 +60,10 @@ class Refusal(_Page):
 
 
 class Doubt(_Page):
-    """A host refused a key, and process `by` asks whether it is good; it has until then (since 1970)."""
+    """A host refused a key, and `by` asks whether it is good; it has until then (since 1970).
+
+    What stands before the point in `by` is a process id.
+    """
 
     by: str
     until: float
@@ -160,7 +163,7 @@ class KeyBook:
     def in_doubt(self, mark: str, host: str) -> bool:
         """Whether somebody asks just now whether a refusal of this key is meant."""
         doubt = self.facts(mark).doubted.get(host)
-        return doubt is not None and doubt.until > self.clock()
+        return doubt is not None and self._asks(doubt)
 
     def accept(self, mark: str, name: str, host: str) -> None:
         """Note that a key was found good that `host` had refused: refusals up to now say nothing."""
@@ -181,13 +184,26 @@ class KeyBook:
             facts = facts.model_copy(update={"doubted": _without(facts.doubted, host)})
             self._write(self._with(book, mark, name, facts))
 
+    def _asks(self, doubt: Doubt) -> bool:
+        """Whether it still asks, as far as that can be told from here."""
+        if doubt.until <= self.clock():
+            return False
+        process = doubt.by.partition(".")[0]
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            return False
+        except (ValueError, OSError):
+            return True  # somebody else's
+        return True
+
     def _judged(self, facts: Facts, host: str, seen: int, by: str) -> Judged | None:
         refused, doubt = facts.refused.get(host), facts.doubted.get(host)
         if refused is not None and refused.generation > seen:
             return Judged.REFUSED
         if facts.good.get(host, 0) > seen:
             return Judged.GOOD
-        if doubt is None or doubt.until <= self.clock():
+        if doubt is None or not self._asks(doubt):
             return None
         if doubt.by != by:
             return Judged.THEIRS

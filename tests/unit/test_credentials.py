@@ -70,15 +70,19 @@ async def test_one_task_asks_about_a_key_in_doubt_for_all(good: bool) -> None:
         asked.append(key)
         await asyncio.sleep(0.01)
         assert not first.done()
+        assert not other.done()
         return good
 
     for ring, key in taken:
         ring.answered(key, 401, "it was refused")
     assert book.generation == 0
+    new = KeyRing(SOURCES, {"KEY": "a", "NEXT": "b"}, book, asks=True)
+    other = asyncio.ensure_future(new.ready())
     first = asyncio.ensure_future(there.ready())
     assert await asyncio.gather(*(ring.settled("KEY", asks) for ring, _ in taken)) == [good] * 6
     assert len(asked) == 1
     assert _value(await first) == ("a" if good else "b")
+    assert _value(await other) == ("a" if good else "b")
     assert book.generation == 1
     late, key = taken[0]
     late.answered(key, 401)

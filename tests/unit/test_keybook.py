@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,17 @@ def test_one_process_asks_about_a_refused_key(tmp_path: Path) -> None:
     now[0] += 2
     assert not two.in_doubt("m", HERE)
     assert two.doubt("m", "KEY", HERE, 0, "two") is Judged.OURS
+
+
+def test_a_process_that_has_ended_asks_no_more(tmp_path: Path) -> None:
+    """Nobody waits for what a dead process would have found."""
+    book = KeyBook(tmp_path / "keys.json")
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    book.doubt("m", "KEY", HERE, 0, f"{dead.pid}.x")
+    assert not book.in_doubt("m", HERE)
+    assert book.doubt("m", "KEY", HERE, 0, f"{os.getpid()}.y") is Judged.OURS
+    assert book.doubt("m", "KEY", HERE, 0, f"{os.getpid()}.z") is Judged.THEIRS
 
 
 def test_what_was_found_out_holds_for_all_that_left_before(tmp_path: Path) -> None:
