@@ -17,6 +17,7 @@ from definable.calls import Decision, Receipt
 from definable.chaos.cells import Trouble
 from definable.chaos.claims import Claim, Ending
 from definable.chaos.jobs import Job
+from definable.chaos.lifeline import hold
 from definable.chaos.stage import Stage, refusing
 from definable.engine.runner import Options, Runner
 from definable.errors import DefinableError
@@ -190,6 +191,7 @@ async def _killed(stage: Stage, environ: Mapping[str, str], job: Job) -> None:
         if process.is_alive() and process.pid:
             os.kill(process.pid, signal.SIGKILL)
     finally:
+        process.kill()
         process.join()
     if process.exitcode != -signal.SIGKILL:
         raise DefinableError(f"the process that was to be killed ended by itself: exit {process.exitcode}")
@@ -203,6 +205,8 @@ def _forks() -> Any:
 
 
 def _child(home: str, environ: dict[str, str], job: Job, now: float) -> None:
+    hold()
+
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(0)
 

@@ -188,6 +188,10 @@ def answers(row: AskRow) -> list[str]:
         return reviews.commands(row.run)
     if row.ask.reason == "review":
         approve = f"definable runs approve {row.run} {row.call}"
+        if row.ask.again:
+            choices = {approve: row.ask.yes, f"{approve} --send-again": row.ask.again}
+            choices[f"definable runs deny {row.run} {row.call}"] = row.ask.no
+            return [f"{command}    {does}" for command, does in choices.items()]
         adopt = [f"{approve} --adopt {candidate.get('id')}" for candidate in row.ask.candidates]
         deny = f"definable runs deny {row.run} {row.call}"
         again = f"{approve}    {row.ask.yes or 'it did not happen: send it again'}"

@@ -92,6 +92,7 @@ def show(session: Session, run: str, events: bool, as_json: bool, data: bool) ->
 @click.argument("run")
 @click.argument("call", required=False)
 @click.option("--adopt", metavar="CANDIDATE", help="Take this candidate for the lost effect.")
+@click.option("--send-again", is_flag=True, help="Make another one: what is there is not what was meant.")
 @click.option("--reason", default="", help="Why; kept in the receipt.")
 @NO_WAIT
 @JSON
@@ -102,6 +103,7 @@ def approve(
     run: str,
     call: str | None,
     adopt: str | None,
+    send_again: bool,
     reason: str,
     no_wait: bool,
     as_json: bool,
@@ -111,7 +113,8 @@ def approve(
     from definable.calls import Decision
     from definable.cli.decide import person
 
-    answer = Decision(approve=True, by=person(session.environ), reason=reason, adopt=adopt)
+    by = person(session.environ)
+    answer = Decision(approve=True, by=by, reason=reason, adopt=adopt, again=send_again)
     return _answer(session, run, call, answer, as_json, data, wait=not no_wait)
 
 
@@ -225,6 +228,12 @@ def _answer(
     if answer.adopt is not None and answer.adopt not in candidates:
         known = ", ".join(candidates) or "none"
         raise UsageError(f"{answer.adopt!r} is no candidate of {chosen.call}; there are: {known}")
+    if answer.again and not chosen.ask.again:
+        raise UsageError(
+            f"--send-again is no answer to what {chosen.call} asks", hint=f"see definable runs show {row.id}"
+        )
+    if answer.again and answer.adopt is not None:
+        raise UsageError("--send-again and --adopt exclude each other", hint="--adopt takes what is there")
     bound = answer.model_copy(update={"arguments_hash": chosen.ask.arguments_hash})
     return _resume(session, row.id, chosen.call, bound, as_json, data, wait=wait)
 

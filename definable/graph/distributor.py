@@ -12,7 +12,7 @@ from definable.errors import LimitReached, RunCancelled
 from definable.graph.alone import keep, take
 from definable.graph.context import Context, Door
 from definable.graph.governor import Governor
-from definable.graph.keys import look_after
+from definable.graph.keys import PATIENCE, confirmed, look_after
 from definable.graph.parking import LONG_DELAY, PARK_AFTER, CallParked, Parked, Reason
 from definable.graph.state import Dispatch
 from definable.quota.admission import Wait
@@ -21,9 +21,6 @@ from definable.store import RunStatus
 from definable.verify.changes import as_sent
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
-
-PATIENCE = 5.0
-"""Seconds of a wait for quota that asking about a key is worth; else it is done after a later call."""
 
 WORTH_TELLING = 1.0
 """Seconds of a wait for quota that the run log tells of beforehand."""
@@ -45,6 +42,7 @@ def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, An
                 return {"came": [{**came, "parked": wait.parked.due}]}
             if context.lessons:
                 outcome = outcome.model_copy(update={"known": context.lessons.refresh()})
+            outcome = await _meant(context, dispatch, order, outcome)
             context.record(Exchange(call=call, n=n, order=order, reply=outcome))
             await _look_after_key(context, dispatch, order)
         return {"came": [came]}
@@ -62,6 +60,26 @@ async def _look_after_key(context: Context, dispatch: Dispatch, order: Send) -> 
     await look_after(context, toolkit, asks, context.calls[call].step, call)
 
 
+async def _meant(context: Context, dispatch: Dispatch, order: Send, outcome: Outcome) -> Outcome:
+    """Find out whether a refused key is refused: a 401 that was not meant is said to be one."""
+    toolkit, _ = context.catalog[order.tool]
+    ring, call = context.rings.get(toolkit.toolkit), dispatch["call"]
+    if ring is None or outcome.status != 401:
+        return outcome
+    door, step = context.doors[toolkit.toolkit], context.calls[call].step
+
+    async def asks(send: Send, patience: float) -> Outcome | None:
+        waits = ring.still_asking
+        reply = await ask(
+            toolkit, door, send, context.governor, f"{context.run.id}/key", call, patience, waits
+        )
+        facts = {"source": outcome.credential, "after": 401, "status": reply.status if reply else None}
+        context.log("key.checked", facts, step=step, call=call)
+        return reply
+
+    return await confirmed(toolkit, ring, outcome, asks)
+
+
 class _Later(Exception):
     """The quota is used up, and asking about a key must not hold anything up."""
 
@@ -73,22 +91,41 @@ async def ask_whose(
 
     None when its quota would hold that up for longer than it is worth.
     """
-    who = toolkit.who or ""
-    order = Send(tool=who, arguments={}, role="who", why="whose key it is and when it ends is not known")
-    claim = governor.claim(toolkit, toolkit.tools[who], run, call, -1) if governor else None
+    why = "whose key it is and when it ends is not known"
+    order = Send(tool=toolkit.who or "", arguments={}, role="who", why=why)
+    return await ask(toolkit, door, order, governor, run, call, PATIENCE)
+
+
+async def ask(
+    toolkit: Toolkit,
+    door: Door,
+    order: Send,
+    governor: Governor | None,
+    run: str,
+    call: str,
+    patience: float,
+    waits: Callable[[], None] = lambda: None,
+) -> Outcome | None:
+    """Send a question about a key within the quotas; None when they hold it up longer than `patience`.
+
+    `waits` is called ahead of each sleep.
+    """
+    claim = governor.claim(toolkit, toolkit.tools[order.tool], run, call, -1) if governor else None
     if governor is None or claim is None:
         return await door.attempt(order)
 
     def before(wait: Wait, waited: float) -> None:
-        if waited + wait.expected > PATIENCE:
+        if waited + wait.expected > patience:
             raise _Later
+        waits()
 
     try:
         await governor.admit(claim, before)
     except _Later:
         return None
+    waits()
     outcome = await door.attempt(order)
-    governor.learn(toolkit.toolkit, who, claim, outcome)
+    governor.learn(toolkit.toolkit, order.tool, claim, outcome)
     return outcome
 
 

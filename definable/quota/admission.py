@@ -102,6 +102,8 @@ class Room:
         for bucket in buckets:
             standing = self.standings.get(bucket.name)
             opening = standing.paused if standing else 0.0
+            if standing and standing.trying > self.now:
+                opening = max(opening, self.now + GLANCE)
             for index, allowance in enumerate(bucket.allowances):
                 limit = ceiling(allowance, standing, index, self.now)
                 opening = max(opening, self._opens(bucket.name, limit, allowance, ahead[bucket.name]))

@@ -25,6 +25,12 @@ CALM = 2
 LONGEST_CALM = 16
 """Windows that this takes at most, doubled each time that the return met with a 429."""
 
+FULL_PAUSE = 60.0
+"""Seconds of the longest pause after an answer that no place is free."""
+
+FULL = 2 * FULL_PAUSE
+"""Seconds after such an answer in which places are taken one by one: each waits for the answer before it."""
+
 PARTS = 4
 """In how many parts of a window what is shared with others goes out."""
 
@@ -39,6 +45,8 @@ class Standing:
     ceilings: tuple[int, ...] = ()
     tries: int = 0
     """How often the limit was tried upwards and met with a 429."""
+    trying: float = 0.0
+    """Until when, at the latest, whoever finds out whether a place is free again has its answer."""
 
 
 def ceiling(allowance: Allowance, standing: Standing | None, index: int, now: float) -> int:
@@ -93,6 +101,36 @@ def strike(
         least = max(1, allowance.limit // 4, limit // 2)
         ceilings[worst] = min(limit, max(least, used[worst] - step(allowance)))
     return replace(struck, ceilings=tuple(ceilings))
+
+
+def crowd(standing: Standing, now: float, asked: float | None) -> Standing:
+    """Return the standing of places after the server said that none is free, though we hold fewer than ours.
+
+    Others use some, which nobody tells us. All who want one pause: `asked` seconds, else 1, 2, 4 … 60.
+    """
+    strikes = standing.strikes
+    if now >= standing.paused:
+        strikes = strikes + 1 if crowded(standing, now) else 1
+    pause = min(FIRST_PAUSE * 2.0 ** min(max(strikes - 1, 0), 20), FULL_PAUSE)
+    until = max(standing.paused, now + min(asked if asked is not None else pause, LONGEST_PAUSE))
+    return replace(standing, paused=until, struck=now, strikes=strikes, trying=0.0)
+
+
+def crowded(standing: Standing, now: float) -> bool:
+    """Whether places were all taken not long ago, so that one at a time tries whether they still are."""
+    return bool(standing.struck) and now - standing.struck < FULL
+
+
+def tried(standing: Standing, accepted: bool) -> Standing:
+    """Return the standing once whoever tried has its answer; when it got a place, the pause is over.
+
+    The next pause is still a longer one: the places that we give back ourselves end it anyway.
+    """
+    if not standing.trying:
+        return standing  # it left before the answer that all are taken, and says nothing of what is free now
+    if accepted:
+        return replace(standing, paused=0.0, trying=0.0)
+    return replace(standing, trying=0.0)
 
 
 def meant(hint: Hints, buckets: Sequence[Bucket], fullest: Bucket | None) -> tuple[Bucket, int] | None:

@@ -225,6 +225,16 @@ class Quotas(Protocol):
     def release(self, holder: str) -> None:
         """Give back the places that a call holds; `settle` does so as well."""
 
+    def full(self, claim: Claim, now: float, asked: float | None) -> None:
+        """Learn from an answer that no place is free: nobody takes one for `asked` or 1, 2, 4 … 60 seconds.
+
+        The places of the claim's holder are given back. From then on one at a time tries; a place that
+        somebody else gives back, and an attempt that gets one, end the pause.
+        """
+
+    def tried(self, claim: Claim, *, accepted: bool) -> None:
+        """Say that an attempt which wanted places has its answer, another one than that: the next may try."""
+
     def throttled(self, claim: Claim, now: float, asked: float | None) -> None:
         """Learn from a 429: nobody sends to that bucket for `asked` seconds, and its limit is lower."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from definable.quota.admission import (
     GRACE,
@@ -21,7 +21,7 @@ from definable.quota.admission import (
 )
 from definable.quota.claim import HOLD, Bucket, Claim, dumped, loaded
 from definable.quota.hints import Hints
-from definable.quota.learning import Standing, hinted, meant, strike
+from definable.quota.learning import Standing, crowd, crowded, hinted, meant, strike, tried
 from definable.store.database import Database, Row
 
 FAR = 3600.0
@@ -50,6 +50,7 @@ class SqlQuotas:
             if queue:
                 db.execute("DELETE FROM quota_queue WHERE ticket = ?", (claim.queued_as,))
             _occupy(db, claim, wanted, now)
+            _try(db, claim, wanted, room)
             _serve(db, claim, mine, now)
         return None
 
@@ -96,13 +97,34 @@ class SqlQuotas:
         with self._writing(durable=False) as db:
             give_back(db, holder)
 
+    def full(self, claim: Claim, now: float, asked: float | None) -> None:
+        """Learn that no place is free, and give back those of the claim's holder."""
+        with self._writing(claim.owner, durable=False) as db:
+            known = standings(db, claim.owner)
+            give_back(db, claim.holder)
+            for bucket in claim.holds:
+                after = crowd(known.get(bucket.name, Standing()), now, asked)
+                _learn(db, claim.owner, bucket.name, after)
+
+    def tried(self, claim: Claim, *, accepted: bool) -> None:
+        """Learn that whoever tried whether a place is free has its answer."""
+        found = self._read("SELECT bucket, standing FROM quota_lessons WHERE owner = ?", claim.owner)
+        held = {bucket.name for bucket in claim.holds}
+        if not any(row["bucket"] in held and _standing(row["standing"]).trying for row in found):
+            return
+        with self._writing(claim.owner, durable=False) as db:
+            known = standings(db, claim.owner)
+            for bucket in claim.holds:
+                if standing := known.get(bucket.name):
+                    _learn(db, claim.owner, bucket.name, tried(standing, accepted))
+
     def throttled(self, claim: Claim, now: float, asked: float | None) -> None:
         """Learn from a 429."""
         with self._writing(claim.owner, durable=False) as db:
             if found := _fullest(db, claim, now):
                 bucket, used = found
                 known = standings(db, claim.owner).get(bucket.name, Standing())
-                _learn(db, claim.owner, bucket, strike(bucket, known, used, now, asked))
+                _learn(db, claim.owner, bucket.name, strike(bucket, known, used, now, asked))
 
     def hinted(self, claim: Claim, now: float, hints: Hints) -> None:
         """Learn from a server's own figures."""
@@ -116,7 +138,7 @@ class SqlQuotas:
             sent = _sent(db, claim, bucket.name, now - bucket.allowances[index].seconds)
             after = hinted(bucket, index, before, hints, now, sent)
             if after != before:
-                _learn(db, claim.owner, bucket, after)
+                _learn(db, claim.owner, bucket.name, after)
 
     def breaker(self, name: str) -> str:
         """Return the state of an open breaker."""
@@ -162,8 +184,12 @@ def leave_queue(db: Database, source: str) -> None:
 
 
 def give_back(db: Database, holder: str) -> None:
-    """Give back the place that a call holds, inside a transaction."""
-    db.execute("DELETE FROM quota_slots WHERE ticket = ?", (holder,))
+    """Give back the place that a call holds, inside a transaction: nobody need wait until one is free."""
+    gone = db.execute("DELETE FROM quota_slots WHERE ticket = ? RETURNING owner, bucket", (holder,))
+    for row in gone.fetchall():
+        standing = standings(db, row["owner"]).get(row["bucket"])
+        if standing and standing.paused:
+            _learn(db, row["owner"], row["bucket"], replace(standing, paused=0.0))
 
 
 def standings(db: Database, owner: str) -> Mapping[str, Standing]:
@@ -177,11 +203,11 @@ def _standing(text: str) -> Standing:
     return Standing(**{**known, "ceilings": tuple(known["ceilings"])})
 
 
-def _learn(db: Database, owner: str, bucket: Bucket, standing: Standing) -> None:
+def _learn(db: Database, owner: str, bucket: str, standing: Standing) -> None:
     db.execute(
         "INSERT INTO quota_lessons (owner, bucket, standing) VALUES (?, ?, ?) "
         "ON CONFLICT (owner, bucket) DO UPDATE SET standing = excluded.standing",
-        (owner, bucket.name, json.dumps(asdict(standing))),
+        (owner, bucket, json.dumps(asdict(standing))),
     )
 
 
@@ -266,6 +292,14 @@ def _occupy(db: Database, claim: Claim, wanted: tuple[Bucket, ...], now: float) 
             "ON CONFLICT (owner, bucket, answered, ticket) DO UPDATE SET refused = 0",
             (claim.owner, bucket.name, until, ticket),
         )
+
+
+def _try(db: Database, claim: Claim, wanted: tuple[Bucket, ...], room: Room) -> None:
+    """Where places were all taken a moment ago: let the others wait for what comes of this one."""
+    for bucket in wanted:
+        standing = room.standings.get(bucket.name)
+        if bucket in claim.holds and standing and crowded(standing, room.now):
+            _learn(db, claim.owner, bucket.name, replace(standing, trying=room.now + claim.lease))
 
 
 def _fullest(db: Database, claim: Claim, now: float) -> tuple[Bucket, list[int]] | None:

@@ -103,26 +103,30 @@ class Adapter:
             follow_redirects=False,
             trust_env=False,
             verify=_certificates(),
-            limits=httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE),
+            limits=httpx.Limits(max_connections=AT_ONCE + 1, max_keepalive_connections=AT_ONCE),
             transport=transport,
         )
 
     async def attempt(self, send: Send, leaving: Callable[[], object] = lambda: None) -> Outcome:
         """Perform one attempt, with the key in use; one that is refused is left behind for all at once.
 
-        So a `send.fresh`, which follows a refusal, has another key, or is not sent for want of one. `leaving`
+        So a `send.fresh`, which follows a refusal, has another key, or is not sent for want of one. Where the
+        ring asks about refused keys, that is done with the role `check`, which uses just that key. `leaving`
         is called when the connection is there and the next thing is the first byte. Raises what it raises,
         and UsageError for arguments that make no request; they were not normalised then.
         """
         tool = self._toolkit.tools[send.tool]
         request = build(self._toolkit, tool, send.arguments, send.changes)
+        if send.role == "check":
+            # Those who wait for what comes of it may have taken all the room.
+            return await self._attempted(send.role, tool, request, leaving)
         async with self._room:
             return await self._attempted(send.role, tool, request, leaving)
 
     async def _attempted(
         self, role: str, tool: Tool, request: Request, leaving: Callable[[], object]
     ) -> Outcome:
-        key = await self._ring.ready()
+        key = self._ring.suspect if role == "check" else await self._ring.ready()
         started = self._clock()
         if key is None:
             facts: dict[str, Any] = {
@@ -155,8 +159,8 @@ class Adapter:
             variable = self._toolkit.base_url.env
             words = why(key.name, self._base_url, known, expires, facts["headers"], now, variable)
             facts["error"] = "; ".join(filter(None, [words, facts.get("error")]))
-        if status != 401 or role != "who":
-            # That a question about the key itself is refused must not stop a run.
+        if status != 401 or role not in ("who", "check"):
+            # That a question about the key itself is refused must not stop a run, or is what was asked.
             self._ring.answered(key, status, words)
 
     async def _perform(

@@ -11,7 +11,7 @@ from definable.spec.model import Evidence
 from definable.spec.toolkit import Tool, Toolkit
 from definable.verify.case import Case, Flow
 from definable.verify.changes import as_sent, placed
-from definable.verify.classify import classify, spoken_of
+from definable.verify.classify import classify, insisted, spoken_of
 from definable.verify.contracts import Contract
 from definable.verify.judge import Judge
 from definable.verify.plan import REREADS, TRANSIENT, TRIES, Move, backoff, plan
@@ -49,6 +49,8 @@ class _Way:
     rereads: int = 0
     retries: int = 0
     waits: int = 0
+    stray: str = ""
+    """The source of the key with which it was refused although that key is good."""
     heals: list[Heal] = field(default_factory=list)
 
     def left(self, outcome: Outcome) -> None:
@@ -63,6 +65,22 @@ class _Way:
         self.retries += move is Move.RETRY
         self.rereads += move is Move.REREAD
         return Move.FAIL if move is Move.RETRY and self.retries >= TRIES else move
+
+    def is_odd(self, verdict: Verdict, outcome: Outcome) -> Verdict:
+        """Return the verdict on a 401 for a good key: the second with the same key is not about the key."""
+        if verdict.failure is Failure.AUTH_EXPIRED:
+            self.stray = ""
+        if verdict.failure is not Failure.AUTH_STRAY:
+            return verdict
+        before, self.stray = self.stray, outcome.credential
+        return insisted(*self.case.catalog[self.slug], verdict) if before == self.stray else verdict
+
+    def once_more(self, verdict: Verdict, who: str) -> float:
+        """Note that it is sent again because the key is good after all; return after how long."""
+        delay = backoff(f"{self.case.call.id}/{self.slug}/stray", 0, base=1.0, cap=1.0)
+        detail = f"{self.stray} was refused here and accepted by {who}; sent again after {delay:g} s"
+        self.heals.append(Heal(failure=verdict.failure, rule="key_is_good", detail=detail))
+        return delay
 
     def again(self, verdict: Verdict, n: int) -> float:
         """Note that it is sent again after a failure, for the n-th time (from 0); return after how long."""
@@ -106,6 +124,7 @@ def deliver(
             return Delivered(Move.WAIT, classify(*case.catalog[slug], outcome))
         way.left(outcome)
         verdict, body = examine(case, order.model_copy(update={"changes": way.changes}), outcome)
+        verdict = way.is_odd(verdict, outcome)
         case.saw(order, outcome, verdict)
         move = way.move(verdict)
         delay, fresh = _pace(way, move, verdict, outcome)
@@ -135,6 +154,8 @@ def _pace(way: _Way, move: Move, verdict: Verdict, outcome: Outcome) -> tuple[fl
     if move is Move.REFRESH:
         way.case.heal(verdict.failure, "next_source", f"{outcome.credential or 'the key'} was refused")
         return 0.0, True
+    if move is Move.RESEND:
+        return way.once_more(verdict, way.case.catalog[way.slug][0].who or ""), False
     return 0.0, False
 
 

@@ -326,6 +326,9 @@ def _confirm(case: Case, before: Scope, result: Any) -> Flow[Receipt | Absent]:
         where = yield from recover(case, before, words, result)
         if isinstance(where, Absent):
             return where
+        if where.taken:
+            taken = f"there in another form than asked for ({words}); {case.decided_by} took it as it is"
+            return case.verified(where.result, Evidence.EXISTENCE, taken, before)
         if where.result != result:
             again = yield from _read_back(case, before, where.result)
             if isinstance(again, Receipt):

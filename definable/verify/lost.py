@@ -15,9 +15,10 @@ from definable.verify.readback import Ambiguous, matching, unmet
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The effect happened, and this is its result."""
+    """The effect happened, and this is its result; `taken`: not as asked for, but a person took it."""
 
     result: Any
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class Absent:
 class Choice:
     """What a person's answer does, in words, where that is not plain; and whether a yes sends it again."""
 
-    yes: str = ""
-    no: str = ""
+    yes: str = "it did not happen: send it again"
+    no: str = "it stays in doubt, and nothing is sent"
     again: bool = True
 
 
@@ -61,11 +62,13 @@ def recover(case: Case, before: Scope, why: str, made: Any = None) -> Flow[Found
 
 
 def _look_for_new(case: Case, lost: Lost, before: Scope, why: str, made: Any) -> Flow[Found | Absent]:
-    blind = ""
+    blind, there = "", None
     for delay in _twice(case.tool.settle):
-        found, blind = yield from _look(case, lost, before, delay, made)
+        found, blind, there = yield from _look(case, lost, before, delay, made)
         if found:
             return (yield from only(case, lost, before, why, found))
+    if there is not None:
+        return (yield from _take(case, lost, before, f"{why}; {blind}", there))
     if blind:
         return (yield from ask(case, f"{why}; nothing that matches is new, but {blind}", []))
     return Absent()
@@ -112,8 +115,10 @@ def new_ones(
 
 def _look(
     case: Case, lost: Lost, before: Scope, delay: float, made: Any = None, why: str = LOOKING, **how: Any
-) -> Flow[tuple[list[Any], str]]:
-    """Return the new entries that match; and why finding none would prove nothing, if it would not."""
+) -> Flow[tuple[list[Any], str, Any]]:
+    """Return the new entries that match; why finding none would prove nothing, if it would not; and what was
+    made, when it is there and does not match: new ones that do are others' then.
+    """
     name = lost.look or ""
     seen = yield from see(case, {name: case.tool.before[name]}, before, delay=delay, why=why, **how)
     was = {lookup(item, lost.id or "id"): item for item in lookup(before, lost.in_ or "") or []}
@@ -121,9 +126,10 @@ def _look(
     matches = matching(now, lost.where, seen) or []
     fresh = [item for item in matches if lookup(item, lost.id or "id") not in was]
     own = lookup(made, lost.id or "id")
-    if own is not MISSING and own not in was and any(lookup(item, lost.id or "id") == own for item in now):
-        return fresh, f"{own} is, as the answer said: it was made, and is there in another form"
-    return fresh, _blind(lost, was, now, seen)
+    there = next((item for item in now if lookup(item, lost.id or "id") == own), None)
+    if own is MISSING or own in was or there is None or there in fresh:
+        return fresh, _blind(lost, was, now, seen), None
+    return [], f"{own} is new, as the answer said: it was made, and is there in another form", there
 
 
 def _blind(lost: Lost, was: dict[Any, Any], now: list[Any], scope: Scope) -> str:
@@ -169,6 +175,31 @@ def adopted(case: Case, lost: Lost, scope: Scope, item: Any) -> Any:
 def _twice(settle: float) -> tuple[float, ...]:
     """Look at once; absence counts only after the settle time."""
     return (0.0, settle) if settle else (0.0,)
+
+
+def _take(case: Case, lost: Lost, before: Scope, question: str, there: Any) -> Flow[Found | Absent]:
+    """Let a person take what is there in another form; to make another one is never the plain yes."""
+    own = lookup(there, lost.id or "id")
+    reply = yield Ask(
+        reason="review",
+        question=question,
+        tool=case.slug,
+        arguments=case.arguments,
+        arguments_hash=case.arguments_hash,
+        candidates=({"id": own, "seen": there},),
+        yes=f"take {own} as it is: the call is done",
+        no=f"{own} stays, the call ends in doubt, and nothing is sent",
+        again="send it again: a second one is made, and the first stays",
+    )
+    assert isinstance(reply, Decision), "an Ask is answered by a Decision"  # noqa: S101
+    case.decided_by = reply.by
+    if not reply.approve:
+        raise case.ended("needs_review", Failure.UNKNOWN_OUTCOME, question)
+    if reply.again:
+        case.heal(Failure.UNKNOWN_OUTCOME, "resent_by_person", reply.by)
+        return Absent()
+    case.heal(Failure.FALSE_SUCCESS, "taken_by_person", f"{reply.by} took {own} as it is")
+    return Found(adopted(case, lost, before, there), taken=True)
 
 
 def ask(case: Case, question: str, candidates: list[Any], choice: Choice = PLAIN) -> Flow[Found | Absent]:

@@ -19,6 +19,7 @@ class Move(StrEnum):
     REREAD = "reread"
     ADAPT = "adapt"
     REFRESH = "refresh"
+    RESEND = "resend"
     PARK = "park"
     LOOK = "look"
     FAIL = "fail"
@@ -40,6 +41,7 @@ TABLE: tuple[Row, ...] = (
     Row(Failure.RATE_LIMITED, None, None, Move.WAIT, "refused for now: wait as long as the run may last"),
     Row(Failure.CAPACITY, Phase.REJECTED, None, Move.WAIT, "refused for now: wait for a free place"),
     Row(Failure.AUTH_EXPIRED, None, None, Move.REFRESH, "the key was refused: take the next source"),
+    Row(Failure.AUTH_STRAY, None, None, Move.RESEND, "the key is good all the same: once more"),
     Row(Failure.NO_CREDENTIALS, None, None, Move.PARK, "no key is left: the run waits for one"),
     Row(Failure.NETWORK, Phase.NOT_SENT, None, Move.RETRY, "not a byte was sent: safe to send again"),
     Row(Failure.NETWORK, None, False, Move.RETRY, "a read changes nothing: safe to send again"),

@@ -600,6 +600,33 @@ class StoreContract:
         store.release("r1/s.1")
         assert store.take(second, 102.0) is None
 
+    def test_when_the_server_has_no_place_everybody_pauses_and_then_one_tries(self, store: Store) -> None:
+        """One that gets a place, or gives one back, ends the pause; then still one goes at a time."""
+        kernels = places("kernels", 9)
+        a, b, c = (a_claim(n, call=f"s.{n}", hold=kernels, limit=9) for n in "abc")
+        assert store.take(a, 1000.0) is None
+        store.full(a, 1000.0, None)
+        wait = store.take(b, 1000.2)
+        assert wait
+        assert wait.bucket == "kernels"
+        assert wait.seconds == pytest.approx(0.8)
+        assert store.take(b, 1001.0) is None
+        wait = store.take(c, 1001.1)
+        assert wait
+        assert wait.seconds < 1, "somebody tries"
+        store.full(b, 1001.5, None)
+        assert store.take(c, 1003.0)
+        assert store.take(c, 1003.6) is None
+        store.tried(c, accepted=True)
+        assert store.take(a, 1003.7) is None
+        store.full(a, 1004.0, 30.0)
+        assert store.take(b, 1005.0)
+        store.settle("r1", Receipt(call="s.c", tool="T", arguments={}, status="verified"))
+        assert store.take(b, 1006.0) is None
+        assert store.take(a, 1006.1)
+        store.tried(b, accepted=False)
+        assert store.take(a, 1006.2) is None
+
     def test_a_place_in_the_queue_outlives_the_process_that_took_it(self, store: Store) -> None:
         """It is kept until it is due, and whoever comes then under its name goes first."""
         assert store.take(a_claim("a"), 100.0) is None

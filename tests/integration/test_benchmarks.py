@@ -58,9 +58,9 @@ def test_a_server_of_the_benchmark_refuses_what_is_too_much() -> None:
 
 
 def test_a_storm_of_refusals_is_one_refresh_per_generation(tmp_path: Path) -> None:
-    """Four processes, two revocations under way: three keys, three runs of the command, no call lost."""
+    """Four processes, two revocations under way: three keys, two checks, no call lost."""
     found = storm(tmp_path, each=150, revocations=2)
-    assert (found.runs, found.issued, found.lost) == (3, 3, 0)
+    assert (found.runs, found.issued, found.checks, found.lost) == (3, 3, 2, 0)
     assert found.refused > 0
 
 

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from definable.quota.admission import GRACE, Room, Waiter, admit, ahead_of, in_order, slack, turn
+from definable.quota.admission import (
+    GLANCE,
+    GRACE,
+    Room,
+    Wait,
+    Waiter,
+    admit,
+    ahead_of,
+    in_order,
+    slack,
+    turn,
+)
 from definable.quota.claim import Allowance, Bucket, claim, dumped, loaded, owner_of
 from definable.quota.hints import Hints, hints
-from definable.quota.learning import CALM, Standing, ceiling, hinted, meant, strike
+from definable.quota.learning import (
+    CALM,
+    FULL,
+    Standing,
+    ceiling,
+    crowd,
+    crowded,
+    hinted,
+    meant,
+    strike,
+    tried,
+)
 from definable.verify.classify import retry_after
 from tests.hexkit import tool, toolkit
 
@@ -156,6 +179,42 @@ def test_without_a_word_the_pause_doubles_and_ends_at_a_window() -> None:
         pauses.append(standing.paused - now)
     assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
     assert strike(BUCKET, standing, [1], 5000.0, None).strikes == 1
+
+
+def test_when_no_place_is_free_the_pause_grows_until_one_is_had() -> None:
+    """1, 2, 4 … 60 seconds; of answers that were under way together, the first alone counts."""
+    standing, pauses, now = Standing(), [], 1000.0
+    for _ in range(8):
+        standing = crowd(standing, now, None)
+        pauses.append(standing.paused - now)
+        assert crowd(standing, now, None) == standing
+        now = standing.paused
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert tried(standing, accepted=True) == standing, "it left before anybody tried"
+    trying = replace(standing, trying=now + 65)
+    assert tried(trying, accepted=False) == standing
+    over = tried(trying, accepted=True)
+    assert (over.paused, over.trying) == (0.0, 0.0)
+    assert crowd(over, now + 5, None).paused == now + 65
+    assert crowd(over, now + FULL, None).paused == now + FULL + 1
+    assert crowd(over, now + 5, 30.0).paused == now + 35
+
+
+def test_where_no_place_was_free_one_at_a_time_tries() -> None:
+    """The others wait for what comes of it; two minutes later there is nothing to wait for."""
+    kernels = Bucket("kernels", (Allowance(25, 0.0),))
+    standing = crowd(Standing(), 1000.0, None)
+    here = room(1000.5)
+    here.standings = {"kernels": standing}
+    assert admit((kernels,), [], here) == Wait(0.5, 0.5, "kernels")
+    here = room(1001.0)
+    here.standings = {"kernels": standing}
+    assert admit((kernels,), [], here) is None
+    here.standings = {"kernels": replace(standing, trying=1066.0)}
+    assert admit((kernels,), [], here) == Wait(GLANCE, GLANCE, "kernels")
+    assert crowded(standing, 1000.0 + FULL - 1)
+    assert not crowded(standing, 1000.0 + FULL)
+    assert not crowded(Standing(), 5.0)
 
 
 def test_a_pause_holds_everybody_back() -> None:
