@@ -115,6 +115,7 @@ def test_a_second_401_for_a_good_key_is_no_matter_of_the_key() -> None:
     assert receipt.message.endswith(
         "accepted by ACME_ME; Unauthorized. Sent twice and refused twice, though the "
         "key is good: either it lacks a permission or scope for this, or Acme fails at this operation"
+        "; a look showed nothing of it"
     )
     assert acme.effects == []
 
