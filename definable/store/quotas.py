@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from typing import Any
 
 from definable.quota.admission import (
     GRACE,
@@ -22,7 +23,7 @@ from definable.quota.admission import (
 from definable.quota.claim import HOLD, Bucket, Claim, dumped, loaded
 from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
-from definable.quota.learning import Standing, hinted, meant, strike
+from definable.quota.learning import Standing, hinted, meant, strike, used_up
 from definable.store.database import Database, Row
 
 FAR = 3600.0
@@ -47,6 +48,7 @@ class SqlQuotas:
             room = Room(now, _newest(db, claim.owner), standings(db, claim.owner))
             if wait := admit(wanted, ahead_of(claim.queued_as, mine, queue), room):
                 _enqueue(db, claim, wanted, mine, now + wait.seconds)
+                _used_up(db, claim.owner, wanted, room)
                 return wait
             if queue:
                 db.execute("DELETE FROM quota_queue WHERE ticket = ?", (claim.queued_as,))
@@ -189,8 +191,9 @@ def standings(db: Database, owner: str) -> Mapping[str, Standing]:
 
 
 def _standing(text: str) -> Standing:
-    known = json.loads(text)
-    return Standing(**{**known, "ceilings": tuple(known["ceilings"])})
+    known: dict[str, Any] = json.loads(text)
+    rows = {name: tuple(row) for name, row in known.items() if isinstance(row, list)}
+    return Standing(**{**known, **rows})
 
 
 def _learn(db: Database, owner: str, bucket: Bucket, standing: Standing) -> None:
@@ -199,6 +202,14 @@ def _learn(db: Database, owner: str, bucket: Bucket, standing: Standing) -> None
         "ON CONFLICT (owner, bucket) DO UPDATE SET standing = excluded.standing",
         (owner, bucket.name, json.dumps(asdict(standing))),
     )
+
+
+def _used_up(db: Database, owner: str, wanted: tuple[Bucket, ...], room: Room) -> None:
+    """Note which buckets are used up, once per window."""
+    for bucket in wanted:
+        before = room.standings.get(bucket.name, Standing())
+        if (after := used_up(bucket, before, room.room(bucket), room.now)) != before:
+            _learn(db, owner, bucket, after)
 
 
 def _held(db: Database, claim: Claim, now: float) -> set[str]:
