@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
+from typing import Any
 
 from definable.quota.admission import (
     GRACE,
@@ -20,8 +21,9 @@ from definable.quota.admission import (
     turn,
 )
 from definable.quota.claim import HOLD, Bucket, Claim, dumped, loaded
+from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
-from definable.quota.learning import Standing, crowd, crowded, hinted, meant, strike, tried
+from definable.quota.learning import Standing, crowd, crowded, hinted, meant, strike, tried, used_up
 from definable.store.database import Database, Row
 
 FAR = 3600.0
@@ -46,6 +48,7 @@ class SqlQuotas:
             room = Room(now, _newest(db, claim.owner), standings(db, claim.owner))
             if wait := admit(wanted, ahead_of(claim.queued_as, mine, queue), room):
                 _enqueue(db, claim, wanted, mine, now + wait.seconds)
+                _used_up(db, claim.owner, wanted, room)
                 return wait
             if queue:
                 db.execute("DELETE FROM quota_queue WHERE ticket = ?", (claim.queued_as,))
@@ -140,6 +143,21 @@ class SqlQuotas:
             if after != before:
                 _learn(db, claim.owner, bucket.name, after)
 
+    def taken(self, owner: str, now: float) -> Taken:
+        """Return what of an owner's quotas is used and asked for."""
+        rows = self._read("SELECT bucket, answered FROM quota_slots WHERE owner = ? ORDER BY answered", owner)
+        slots: dict[str, list[float]] = {}
+        for row in rows:
+            slots.setdefault(row["bucket"], []).append(row["answered"])
+        known = self._read("SELECT bucket, standing FROM quota_lessons WHERE owner = ?", owner)
+        queue = self._read("SELECT * FROM quota_queue WHERE owner = ?", owner)
+        return Taken(
+            now,
+            {bucket: tuple(times) for bucket, times in slots.items()},
+            {row["bucket"]: _standing(row["standing"]) for row in known},
+            tuple(in_order(map(_waiter, queue), now)),
+        )
+
     def breaker(self, name: str) -> str:
         """Return the state of an open breaker."""
         found = self._read("SELECT state FROM breakers WHERE name = ?", name)
@@ -199,8 +217,9 @@ def standings(db: Database, owner: str) -> Mapping[str, Standing]:
 
 
 def _standing(text: str) -> Standing:
-    known = json.loads(text)
-    return Standing(**{**known, "ceilings": tuple(known["ceilings"])})
+    known: dict[str, Any] = json.loads(text)
+    rows = {name: tuple(row) for name, row in known.items() if isinstance(row, list)}
+    return Standing(**{**known, **rows})
 
 
 def _learn(db: Database, owner: str, bucket: str, standing: Standing) -> None:
@@ -209,6 +228,14 @@ def _learn(db: Database, owner: str, bucket: str, standing: Standing) -> None:
         "ON CONFLICT (owner, bucket) DO UPDATE SET standing = excluded.standing",
         (owner, bucket, json.dumps(asdict(standing))),
     )
+
+
+def _used_up(db: Database, owner: str, wanted: tuple[Bucket, ...], room: Room) -> None:
+    """Note which buckets are used up, once per window."""
+    for bucket in wanted:
+        before = room.standings.get(bucket.name, Standing())
+        if (after := used_up(bucket, before, room.room(bucket), room.now)) != before:
+            _learn(db, owner, bucket.name, after)
 
 
 def _held(db: Database, claim: Claim, now: float) -> set[str]:
@@ -240,11 +267,13 @@ def _queue(db: Database, owner: str, now: float) -> list[Waiter]:
     rows = db.execute("SELECT * FROM quota_queue WHERE owner = ?", (owner,)).fetchall()
     if any(row["wakes"] + GRACE < now for row in rows):
         db.execute("DELETE FROM quota_queue WHERE owner = ? AND wakes < ?", (owner, now - GRACE))
-    waiters = (
-        Waiter(r["ticket"], r["source"], r["turn"], r["number"], r["wakes"], loaded(r["buckets"]))
-        for r in rows
+    return in_order(map(_waiter, rows), now)
+
+
+def _waiter(row: Row) -> Waiter:
+    return Waiter(
+        row["ticket"], row["source"], row["turn"], row["number"], row["wakes"], loaded(row["buckets"])
     )
-    return in_order(waiters, now)
 
 
 def _turn(db: Database, claim: Claim, wanted: tuple[Bucket, ...], queue: Sequence[Waiter]) -> int:

@@ -26,14 +26,17 @@ from definable.quota.hints import Hints, hints
 from definable.quota.learning import (
     CALM,
     FULL,
+    MEMORY,
     Standing,
     ceiling,
     crowd,
     crowded,
     hinted,
+    kept,
     meant,
     strike,
     tried,
+    used_up,
 )
 from definable.verify.classify import retry_after
 from tests.hexkit import tool, toolkit
@@ -368,13 +371,84 @@ def test_what_others_use_too_goes_out_in_parts() -> None:
 def test_each_probe_that_fails_makes_the_next_one_later() -> None:
     """The limit that was tried upwards in vain is tried again after twice as many quiet windows."""
     first = strike(WIDE, Standing(), [15], 1000.0, 1.0)
-    assert (first.ceilings, first.tries) == ((14,), 0)
+    assert (first.ceilings, first.tries) == ((13,), 0)
     tried = 1000.0 + 60 * CALM
-    assert ceiling(WIDE.allowances[0], first, 0, tried) == 15
-    again = strike(WIDE, first, [15], tried, 1.0)
-    assert (again.ceilings, again.tries) == ((14,), 1)
-    assert ceiling(WIDE.allowances[0], again, 0, tried + 60 * CALM) == 14
-    assert ceiling(WIDE.allowances[0], again, 0, tried + 120 * CALM) == 15
+    assert ceiling(WIDE.allowances[0], first, 0, tried) == 14
+    again = strike(WIDE, first, [14], tried, 1.0)
+    assert (again.ceilings, again.tries) == ((12,), 1)
+    assert ceiling(WIDE.allowances[0], again, 0, tried + 60 * CALM) == 12
+    assert ceiling(WIDE.allowances[0], again, 0, tried + 120 * CALM) == 13
+
+
+def test_who_was_kept_out_while_the_limit_returned_gets_the_room_back() -> None:
+    """A limit that came back all the way and meets a 429 falls to where it was, not to what we had now."""
+    known = Standing(struck=1000.0, ceilings=(12,))
+    back = 1000.0 + 60 * 20
+    assert ceiling(WIDE.allowances[0], known, 0, back) == 20
+    found = strike(WIDE, known, [19], back, 1.0)
+    assert (found.ceilings, found.tries) == ((13,), 1)
+    late = strike(WIDE, known, [19], 1000.0 + 60 * MEMORY, 1.0)
+    assert (late.ceilings, late.tries) == ((17,), 0)
+
+
+def full(bucket: Bucket, windows: int, standing: Standing | None = None) -> list[Standing]:
+    """Return the standings of a bucket that is used up, window after window, looked at twice in each."""
+    found = [standing or Standing()]
+    for n in range(2 * windows):
+        now = 10_000.0 + 30.3 * n
+        found.append(used_up(bucket, found[-1], [now + 20.0], now))
+    return found[1:]
+
+
+def test_after_ten_full_windows_a_step_of_one_is_late() -> None:
+    """It is written once per window, kept back for three quarters of one, and not again for another ten."""
+    found = full(WIDE, 25)
+    assert len(set(found)) <= 25
+    parting = [each.parting[0] for each in found]
+    assert parting[19] == 0
+    assert sorted(set(parting)) == [0.0, *(10_000 + 606 * n + 20 + 45 for n in (1, 2))]
+    window = WIDE.allowances[0]
+    assert kept(window, found[20], 0, 10_606.0) == (1, 10_671.0)
+    assert kept(window, found[20], 0, 10_671.0)[0] == 0
+
+
+def test_what_is_small_is_late_less_often_and_what_is_paced_never() -> None:
+    """One of five late costs four times as much; a limit below the configured one sees others anyway."""
+    small = Bucket("small", (Allowance(5, 60.0),))
+    assert full(small, 39)[-1].parting == (0.0,)
+    assert full(small, 42)[-1].parting > (0.0,)
+    assert full(Bucket("one", (Allowance(1, 60.0),)), 190)[-1].parting == (0.0,)
+    paced = Standing(struck=1e9, ceilings=(14,))
+    assert full(WIDE, 30, paced)[-1] == paced
+    assert used_up(WIDE, Standing(), [5.0], 5.0) == Standing()
+
+
+def test_where_others_were_met_one_is_late_soon() -> None:
+    """A limit that came back without meeting them is looked at after three windows."""
+    known = Standing(struck=10_000.0 - 60 * 30, ceilings=(14,))
+    assert ceiling(WIDE.allowances[0], known, 0, 10_000.0) == 20
+    assert full(WIDE, 3, known)[-1].parting == (0.0,)
+    assert full(WIDE, 5, known)[-1].parting > (0.0,)
+
+
+def test_windows_with_a_pause_between_are_not_in_a_row() -> None:
+    """Only who uses all of it all the time keeps others out."""
+    standing = full(WIDE, 9)[-1]
+    after = used_up(WIDE, standing, [20_000.0], 12_000.0)
+    assert after.full == (12_000.0,)
+    assert after.parting == (0.0,)
+
+
+def test_what_is_kept_back_goes_when_its_time_has_come() -> None:
+    """Nineteen go when the window opens, and the twentieth three quarters of a window later."""
+    known = {"wide": Standing(parting=(160.0,))}
+    taken = [100.0] * 19
+    there = Room(115.0, lambda bucket, n: taken[n - 1] if n <= len(taken) else None, known)
+    wait = admit((WIDE,), [], there)
+    assert wait
+    assert wait.expected == pytest.approx(45.0, abs=0.1)
+    assert there.room(WIDE) == [115.0]
+    assert admit((WIDE,), [], Room(161.0, there.newest, known)) is None
 
 
 def test_a_claim_comes_from_the_toolkit() -> None:
