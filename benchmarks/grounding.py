@@ -58,8 +58,7 @@ def recorded() -> Iterator[list[Judged]]:
     real = ground
 
     def keep(*arguments: Any) -> list[str]:
-        arguments = (*arguments[:-1], list(arguments[-1]))
-        kept.append(Judged("", arguments, real(*arguments)))
+        kept.append(Judged("", arguments[:-1], real(*arguments)))  # but for the results as they were read
         return kept[-1].reasons
 
     setattr(judging, "ground", keep)  # noqa: B010 (the type checker need not know)

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pydantic import Field
 from definable.calls import Decision, Fact, Receipt
 from definable.engine.accounts import accounts_of
 from definable.engine.ahead import Ahead, ahead, of_steps
+from definable.engine.checkpoints import Checkpoints
 from definable.engine.dry import foresee, rehearse
 from definable.engine.history import spent
 from definable.engine.left import Left, left_behind, undoing
@@ -85,6 +86,7 @@ class Runner:
         self.sleep = sleep
         self.now = now or store.time
         self.guard = Guard(store, self.now)
+        self.checkpoints = Checkpoints(store.place)
         self.rings = Rings(KeyBook(workspace.home / KEYS, now or time.time))
 
     @classmethod
@@ -111,7 +113,9 @@ class Runner:
                 hint="set DEFINABLE_HOME to a folder that can be written to",
             ) from error
         with open_store(place(workspace.home, settings.database)) as store:
-            yield cls(workspace, settings, environ, options or Options(), store, sleep, now)
+            runner = cls(workspace, settings, environ, options or Options(), store, sleep, now)
+            with closing(runner.checkpoints):
+                yield runner
 
     async def start(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:
         """Create a run of a checked workflow and return its id. UsageError when the inputs do not fit."""
@@ -337,6 +341,7 @@ class Runner:
             self.governor,
             self.guard,
             self.rings,
+            self.checkpoints,
         )
         try:
             return await segment.work(row, options.yes_to)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
+from langgraph.runtime import Runtime
 from pydantic import TypeAdapter
 
 from definable.calls import Exchange, Order, Outcome, Phase, Send
 from definable.errors import LimitReached, RunCancelled
 from definable.graph.alone import keep, take
 from definable.graph.context import Context, Door
+from definable.graph.desk import Desk
 from definable.graph.governor import Governor
 from definable.graph.keys import PATIENCE, confirmed, look_after
 from definable.graph.parking import LONG_DELAY, PARK_AFTER, CallParked, Parked, Reason
@@ -26,28 +28,25 @@ WORTH_TELLING = 1.0
 """Seconds of a wait for quota that the run log tells of beforehand."""
 
 
-def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, Any]]]:
-    """Return the node: performs the one attempt it is handed and puts the exchange into the run log."""
-
-    async def perform(dispatch: Dispatch) -> dict[str, Any]:
-        order = ORDER.validate_python(dispatch["order"])
-        assert isinstance(order, Send)  # noqa: S101
-        call, n = dispatch["call"], dispatch["n"]
-        came: dict[str, Any] = {"from": "distributor", "call": call, "n": n}
-        if context.store.exchange(context.run.id, call, n) is None:
-            try:
-                outcome = await _in_time(context, dispatch, order)
-            except CallParked as wait:
-                context.parked[call] = wait.parked
-                return {"came": [{**came, "parked": wait.parked.due}]}
-            if context.lessons:
-                outcome = outcome.model_copy(update={"known": context.lessons.refresh()})
-            outcome = await _meant(context, dispatch, order, outcome)
-            context.record(Exchange(call=call, n=n, order=order, reply=outcome))
-            await _look_after_key(context, dispatch, order)
-        return {"came": [came]}
-
-    return perform
+async def distributor(dispatch: Dispatch, runtime: Runtime[Desk]) -> dict[str, Any]:
+    """The node performs the one attempt it is handed and puts the exchange into the run log."""
+    context = runtime.context.context
+    order = ORDER.validate_python(dispatch["order"])
+    assert isinstance(order, Send)  # noqa: S101
+    call, n = dispatch["call"], dispatch["n"]
+    came: dict[str, Any] = {"from": "distributor", "call": call, "n": n}
+    if context.store.exchange(context.run.id, call, n) is None:
+        try:
+            outcome = await _in_time(context, dispatch, order)
+        except CallParked as wait:
+            context.parked[call] = wait.parked
+            return {"came": [{**came, "parked": wait.parked.due}]}
+        if context.lessons:
+            outcome = outcome.model_copy(update={"known": context.lessons.refresh()})
+        outcome = await _meant(context, dispatch, order, outcome)
+        context.record(Exchange(call=call, n=n, order=order, reply=outcome))
+        await _look_after_key(context, dispatch, order)
+    return {"came": [came]}
 
 
 async def _look_after_key(context: Context, dispatch: Dispatch, order: Send) -> None:

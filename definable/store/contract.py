@@ -88,6 +88,13 @@ class Log(Protocol):
         It waits for the disk when it is `durable`, whatever is written in it.
         """
 
+    def batch(self, run: str, *effects: str) -> AbstractContextManager[None]:
+        """Make what the block writes of the run that the store is bound to few transactions.
+
+        What need not wait for the disk is written with what follows it, at the latest when the block ends,
+        also when it raises. What must wait takes what came before it along. The block awaits nothing.
+        """
+
     def append(
         self, run: str, type: str, data: dict[str, Json], step: str | None = None, call: str | None = None
     ) -> int:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from definable.calls import Phase
+from definable.calls import Exchange, Phase, Send
 from definable.errors import Fenced, LedgerError
 
 
@@ -140,3 +140,14 @@ def hold(run: str, token: int, newest: int) -> None:
             token=token,
             newest=newest,
         )
+
+
+def lasting(exchange: Exchange) -> bool:
+    """Whether it cannot be had again: the answer to a send with an effect, or a person's."""
+    return not isinstance(exchange.order, Send) or exchange.order.effect is not None
+
+
+def effect_of(exchange: Exchange) -> list[str]:
+    """Return the effect whose attempt an exchange was, if it was one."""
+    order = exchange.order
+    return [order.effect] if isinstance(order, Send) and order.effect else []

@@ -374,6 +374,33 @@ class StoreContract:
         assert [e.state for e in store.effects("r1")] == [State.SENT]
         assert len(store.events("r1")) == 1
 
+    def test_what_is_written_in_a_batch_is_there_when_the_block_raises(self, store: Store) -> None:
+        """It can be read at once, and stays; what must wait for the disk takes it along."""
+        bound = store.begin("r1")
+
+        def visit() -> None:
+            with bound.batch("r1", "e1"):
+                assert bound.append("r1", "first", {}) == 1
+                assert [e.type for e in bound.events("r1")] == ["first"]
+                with bound.together("r1", "e1", durable=True):
+                    bound.intend("e1", "r1", "deliver.1", "HEX_CREATE_CELL", {}, attempt=1)
+                bound.append("r1", "second", {})
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            visit()
+        assert [e.type for e in store.events("r1")] == ["first", "second"]
+        assert [e.state for e in store.effects("r1")] == [State.INTENDED]
+
+    def test_a_batch_of_a_run_that_was_taken_over_writes_nothing(self, store: Store) -> None:
+        """Its first write says so; the store can be used afterwards."""
+        old = store.begin("r1")
+        new = store.begin("r1")
+        with old.batch("r1"), pytest.raises(Fenced):
+            old.append("r1", "late", {})
+        new.append("r1", "note", {})
+        assert [e.type for e in store.events("r1")] == ["note"]
+
     def test_a_result_that_an_exchange_has_is_read_from_there(self, store: Store) -> None:
         """The receipt is whole, with the body as it came, broken text and numbers that are none included."""
         body = {"text": "\ud800", "n": float("inf"), "deep": [{"a": None}]}
