@@ -93,6 +93,7 @@ def show(session: Session, run: str, events: bool, as_json: bool, data: bool) ->
 @click.argument("run")
 @click.argument("call", required=False)
 @click.option("--adopt", metavar="CANDIDATE", help="Take this candidate for the lost effect.")
+@click.option("--send-again", is_flag=True, help="Make another one: what is there is not what was meant.")
 @click.option("--reason", default="", help="Why; kept in the receipt.")
 @NO_WAIT
 @JSON
@@ -103,6 +104,7 @@ def approve(
     run: str,
     call: str | None,
     adopt: str | None,
+    send_again: bool,
     reason: str,
     no_wait: bool,
     as_json: bool,
@@ -112,7 +114,8 @@ def approve(
     from definable.calls import Decision
     from definable.cli.decide import person
 
-    answer = Decision(approve=True, by=person(session.environ), reason=reason, adopt=adopt)
+    by = person(session.environ)
+    answer = Decision(approve=True, by=by, reason=reason, adopt=adopt, again=send_again)
     return _answer(session, run, call, answer, as_json, data, wait=not no_wait)
 
 
@@ -194,7 +197,7 @@ def cancel(session: Session, run: str, as_json: bool) -> int:
 def follow(session: Session, run: str, as_json: bool, data: bool) -> int:
     """Watch RUN, which a worker carries on, until it ends or waits; ctrl-C ends only the watching."""
     from definable.cli.follow import Follow, carried_on, steps_of
-    from definable.engine.runner import Options
+    from definable.engine.options import Options
 
     with open_runs(session) as store:
         row = store.run(run)
@@ -214,7 +217,7 @@ def undo(session: Session, run: str, yes: bool, no_wait: bool, as_json: bool, da
     """Take back what RUN did, the newest first, by a run of its own: verified and approved call by call."""
     from definable.cli.follow import Follow
     from definable.cli.report import left_lines
-    from definable.engine.runner import Options
+    from definable.engine.options import Options
 
     with open_runs(session) as store:
         row = store.run(run)
@@ -250,6 +253,12 @@ def _answer(
     if answer.adopt is not None and answer.adopt not in candidates:
         known = ", ".join(candidates) or "none"
         raise UsageError(f"{answer.adopt!r} is no candidate of {chosen.call}; there are: {known}")
+    if answer.again and not chosen.ask.again:
+        raise UsageError(
+            f"--send-again is no answer to what {chosen.call} asks", hint=f"see definable runs show {row.id}"
+        )
+    if answer.again and answer.adopt is not None:
+        raise UsageError("--send-again and --adopt exclude each other", hint="--adopt takes what is there")
     bound = answer.model_copy(update={"arguments_hash": chosen.ask.arguments_hash})
     return _resume(session, row.id, chosen.call, bound, as_json, data, wait=wait)
 
@@ -270,7 +279,7 @@ def _resume(
     """
     from definable.cli.follow import Follow, carried_on, steps_of
     from definable.engine.engine import Engine
-    from definable.engine.runner import Options
+    from definable.engine.options import Options
 
     with open_runs(session) as store:
         row = store.run(run)

@@ -11,12 +11,14 @@ from typing import Any
 
 from langgraph.types import Command
 
-from definable.engine.accounts import account, simulated
-from definable.engine.checkpoints import checkpoints
+from definable.engine.accounts import accounts_of
+from definable.engine.ahead import WORTH_TELLING, of_run
+from definable.engine.checkpoints import Checkpoints
 from definable.engine.history import recall
 from definable.errors import DefinableError
 from definable.graph.build import agents_of, build
 from definable.graph.context import Context
+from definable.graph.desk import Desk
 from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
 from definable.graph.lessons import Lessons
@@ -53,6 +55,7 @@ class Segment:
         govern: Callable[[Mapping[str, Account]], Governor | None],
         guard: Guard,
         rings: Rings,
+        checkpoints: Checkpoints,
     ) -> None:
         """Keep what it is made of; nothing is opened here. `store` is bound to the run by `begin`."""
         self.workspace = workspace
@@ -65,14 +68,14 @@ class Segment:
         self.govern = govern
         self.guard = guard
         self.rings = rings
+        self.checkpoints = checkpoints
 
     async def work(self, row: RunRow, yes_to: tuple[str, ...]) -> RunRow:
         """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
         workflow = self._limited(Workflow.model_validate_json(json.dumps(row.definition)), row)
         async with self._context(row, workflow, yes_to) as context:
-            with checkpoints(self.store.place, self.store.check) as saver:
-                graph = build(workflow, context).compile(checkpointer=saver)
-                return await self._through(graph, context)
+            with self.checkpoints.of(self.store.check) as saver:
+                return await self._through(build(workflow, saver), context)
 
     def _limited(self, workflow: Workflow, row: RunRow) -> Workflow:
         """Return the workflow as it was when the run started, with the limits that its file has now."""
@@ -88,7 +91,7 @@ class Segment:
         config = {"configurable": {"thread_id": context.run.id}, "recursion_limit": MOST_STEPS}
         given = await self._input(graph, config, context)
         try:
-            await graph.ainvoke(given, config, durability="sync")
+            await graph.ainvoke(given, config, context=Desk(context), durability="exit")
         except asyncio.CancelledError:
             self.store.set_status(context.run.id, RunStatus.QUEUED, reason="interrupted")
             raise
@@ -104,16 +107,20 @@ class Segment:
         if state.interrupts:
             reasons = [ask["ask"]["reason"] for i in state.interrupts for ask in i.value]
             reason = min(reasons, key=["auth", "review", "approval"].index)
-            context.log("run.waiting", {"reason": reason})
-            return store.set_status(run, RunStatus.WAITING, reason=reason)
+            return context.stand(RunStatus.WAITING, "run.waiting", {"reason": reason}, reason=reason)
         if state.values.get("step") != len(context.workflow.steps):
             raise DefinableError(
                 "the graph came to rest before its last step, which is a defect of Definable",
                 hint=f"nothing is lost: definable runs show {run}",
             )
         outputs = render(context.workflow.outputs, context.scope(), missing="drop")
-        context.log("run.done", {"outputs": outputs})
-        return store.set_status(run, RunStatus.DONE, outputs=outputs)
+        return context.stand(RunStatus.DONE, "run.done", {"outputs": outputs}, outputs=outputs)
+
+    def _foretell(self, context: Context) -> None:
+        """Say how long the quotas make it last, before anything is called, when that is worth saying."""
+        ahead = of_run(context)
+        if ahead is not None and (ahead.seconds > WORTH_TELLING or ahead.too_long):
+            context.log("run.ahead", ahead.model_dump(mode="json"))
 
     def _parked(self, context: Context, wait: Parked) -> RunRow:
         """Say until when the run waits; the graph runs its last node again then."""
@@ -122,25 +129,27 @@ class Segment:
             return store.run(run)
         until = datetime.fromtimestamp(wait.due, UTC).isoformat(timespec="milliseconds")
         left = round(max(0.0, wait.due - context.now()), 3)
-        facts = {"reason": wait.reason, "until": until, "seconds": left, "what": wait.what}
-        context.log("run.waiting", facts)
-        return store.set_status(run, RunStatus.WAITING, reason=wait.reason, until=until)
+        facts: dict[str, Any] = {"reason": wait.reason, "until": until, "seconds": left, "what": wait.what}
+        if (ahead := of_run(context)) is not None:
+            facts["ahead"] = ahead.model_dump(mode="json")
+        return context.stand(RunStatus.WAITING, "run.waiting", facts, reason=wait.reason, until=until)
 
     async def _input(self, graph: Any, config: Any, context: Context) -> Any:
-        """What the graph is given: the empty state at first, the answers where it waits, else nothing."""
+        """What the graph is given: the empty state at first, the answers where it waits, else nothing.
+
+        A run that was killed before it came to rest has no checkpoint: its graph begins anew, and is led by
+        the log to where it stood.
+        """
+        run = context.run
+        if context.started:
+            context.stand(RunStatus.RUNNING, "run.resumed", {"reason": run.reason})
+        else:
+            what = {"workflow": context.workflow.name, "inputs": run.inputs, "options": run.options}
+            context.stand(RunStatus.RUNNING, "run.started", what)
+            self._foretell(context)
         state = await graph.aget_state(config)
         if not state.config.get("configurable", {}).get("checkpoint_id"):
-            what = {
-                "workflow": context.workflow.name,
-                "inputs": context.run.inputs,
-                "options": context.run.options,
-            }
-            context.log("run.started", what)
-            context.store.set_status(context.run.id, RunStatus.RUNNING)
             return {"came": []}
-        context.second_chance = context.run.status is RunStatus.FAILED or _retried(context.store, context.run)
-        context.log("run.resumed", {"reason": context.run.reason})
-        context.store.set_status(context.run.id, RunStatus.RUNNING)
         if not state.interrupts:
             return None
         answers = {}
@@ -158,15 +167,14 @@ class Segment:
         toolkits = products(self.workspace, workflow)
         tools = {slug: (kit, tool) for kit in toolkits.values() for slug, tool in kit.tools.items()}
         doors: dict[str, Adapter] = {}
-        accounts: dict[str, Account] = {}
         models = Models(self.environ, self.offline)
         try:
             places = {name: base_url(kit, self.environ) for name, kit in toolkits.items()}
             rings = {name: self.rings.of(kit, places[name], self.environ) for name, kit in toolkits.items()}
+            simulation = bool(row.options.get("sandbox"))
+            accounts = accounts_of(toolkits, self.environ, self.rings, self.store, sandbox=simulation)
             for name, kit in toolkits.items():
                 ring = rings[name]
-                sandbox = row.options.get("sandbox")
-                accounts[name] = simulated(kit) if sandbox else account(kit, places[name], ring, self.store)
                 doors[name] = Adapter(
                     kit, places[name], ring, Redactor([*ring.secrets(), *self._model_keys()])
                 )
@@ -205,9 +213,3 @@ class Segment:
 
     def _model_keys(self) -> list[str]:
         return [key for name in KEYS.values() if (key := self.environ.get(name, ""))]
-
-
-def _retried(store: Store, row: RunRow) -> bool:
-    """Whether the run had failed, and was put back into the queue since."""
-    marks = [e for e in store.events(row.id) if e.type in ("run.queued", "run.resumed", "run.started")]
-    return bool(marks) and marks[-1].type == "run.queued" and marks[-1].data.get("why") == "retry"

@@ -25,6 +25,7 @@ from typing import Protocol
 from definable.calls import Ask, Decision, Exchange, Json, Lesson, Phase, Receipt
 from definable.quota.admission import Wait
 from definable.quota.claim import Claim
+from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
 from definable.store.place import Place
@@ -85,6 +86,13 @@ class Log(Protocol):
         """Make what the block writes of a run and these effects one transaction: all of it or nothing.
 
         It waits for the disk when it is `durable`, whatever is written in it.
+        """
+
+    def batch(self, run: str, *effects: str) -> AbstractContextManager[None]:
+        """Make what the block writes of the run that the store is bound to few transactions.
+
+        What need not wait for the disk is written with what follows it, at the latest when the block ends,
+        also when it raises. What must wait takes what came before it along. The block awaits nothing.
         """
 
     def append(
@@ -225,11 +233,24 @@ class Quotas(Protocol):
     def release(self, holder: str) -> None:
         """Give back the places that a call holds; `settle` does so as well."""
 
+    def full(self, claim: Claim, now: float, asked: float | None) -> None:
+        """Learn from an answer that no place is free: nobody takes one for `asked` or 1, 2, 4 … 60 seconds.
+
+        The places of the claim's holder are given back. From then on one at a time tries; a place that
+        somebody else gives back, and an attempt that gets one, end the pause.
+        """
+
+    def tried(self, claim: Claim, *, accepted: bool) -> None:
+        """Say that an attempt which wanted places has its answer, another one than that: the next may try."""
+
     def throttled(self, claim: Claim, now: float, asked: float | None) -> None:
         """Learn from a 429: nobody sends to that bucket for `asked` seconds, and its limit is lower."""
 
     def hinted(self, claim: Claim, now: float, hints: Hints) -> None:
         """Learn from a server's figures; they can only lower what is sent."""
+
+    def taken(self, owner: str, now: float) -> Taken:
+        """Return what is used of an owner's quotas, what was learned of them, and who waits."""
 
     def breaker(self, name: str) -> str:
         """Return the state of an open circuit breaker, as text; empty while it is closed."""

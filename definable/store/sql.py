@@ -14,6 +14,7 @@ from definable.quota.claim import holder
 from definable.spec.model import Evidence
 from definable.store import ledger
 from definable.store.asks import SqlAsks
+from definable.store.batch import Batch
 from definable.store.contracts import SqlContracts
 from definable.store.database import Database, Row
 from definable.store.ledger import OUTCOMES, State, Verb
@@ -55,6 +56,7 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers):
         self._clock = clock or db.now
         self._fence: tuple[str, int] | None = None
         self._joined = False
+        self._batch: Batch | None = None
 
     @property
     def place(self) -> Place:
@@ -184,6 +186,19 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers):
             finally:
                 self._joined = False
 
+    @contextmanager
+    def batch(self, run: str, *effects: str) -> Iterator[None]:
+        """Make what the block writes few transactions."""
+        if self._fence is None or self._fence[0] != run or self._batch is not None:
+            yield
+            return
+        self._batch = batch = Batch(self._db, (run, *effects), self.check)
+        try:
+            yield
+        finally:
+            self._batch = None
+            batch.commit()
+
     def append(
         self, run: str, type: str, data: dict[str, Json], step: str | None = None, call: str | None = None
     ) -> int:
@@ -198,7 +213,7 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers):
 
     def record(self, run: str, exchange: Exchange) -> Exchange:
         """Add an exchange, and with it the outcome to the ledger."""
-        with self._writing(run, *_effect_of(exchange), durable=_lasting(exchange)) as db:
+        with self._writing(run, *ledger.effect_of(exchange), durable=ledger.lasting(exchange)) as db:
             if kept := self._exchanges(run, exchange.call, exchange.n):
                 return kept[0]
             seq = self._log(run, "exchange", whole(exchange), None, exchange.call)
@@ -304,6 +319,12 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers):
         if self._joined:
             yield self._db
             return
+        if self._batch is not None:
+            if not durable and self._batch.covers(locks):
+                with self._batch.part():
+                    yield self._db
+                return
+            self._batch.commit()
         mine = self._fence[:1] if self._fence else ()
         with self._db.transaction(*mine, *(lock for lock in locks if lock not in mine), durable=durable):
             self.check()
@@ -376,13 +397,3 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers):
 
     def _now(self) -> str:
         return stamp(self._clock())
-
-
-def _lasting(exchange: Exchange) -> bool:
-    """Whether it cannot be had again: the answer to a send with an effect, or a person's."""
-    return not isinstance(exchange.order, Send) or exchange.order.effect is not None
-
-
-def _effect_of(exchange: Exchange) -> list[str]:
-    order = exchange.order
-    return [order.effect] if isinstance(order, Send) and order.effect else []
