@@ -46,7 +46,7 @@ HEAD = f"name: w\ndescription: d\n{STEPS}"
             "zzz: 1",
             "f:4:1: unknown key 'zzz'; known: approvals, description, inputs, limits, name, outputs, steps",
         ),
-        ("triggers: []", "f:4:1: 'triggers' comes with the engine and is not understood yet; take it out"),
+        ("batch: []", "f:4:1: 'batch' comes with the engine and is not understood yet; take it out"),
         ("batch: {}", "f:4:1: 'batch' comes with the engine and is not understood yet; take it out"),
     ],
 )
