@@ -24,10 +24,12 @@ from definable.errors import DefinableError, Fenced, LimitReached, RunCancelled,
 from definable.graph.context import nobody, run_names
 from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
+from definable.limits import overdue
 from definable.settings import Settings
 from definable.spec.inputs import complete
 from definable.spec.workflow import RunLimits, Step, Workflow
 from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store, place
+from definable.store.retention import refuse_pruned
 from definable.toolkits.arguments import normalise
 from definable.toolkits.credentials import KeyRing, Rings
 from definable.toolkits.keybook import KeyBook
@@ -133,7 +135,7 @@ class Runner:
     def submit(self, workflow: Workflow, inputs: Mapping[str, Any], **facts: Any) -> RunRow:
         """Submit a run of a checked workflow to the workers, or return the one of its `key`.
 
-        `facts` are of a RunRow: priority, key, deadline, batch, item. UsageError as for `start`.
+        `facts` are of a RunRow: priority, key, deadline, batch, item; or its Options. UsageError: see `start`.
         """
         return self.store.submit(self._row(workflow, self._fitting(workflow, inputs)["inputs"], **facts))
 
@@ -153,7 +155,9 @@ class Runner:
         return RunRow(
             id=new_id(),
             workflow=workflow.name,
-            definition=workflow.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            definition=workflow.model_dump(
+                mode="json", by_alias=True, exclude_unset=True, exclude={"triggers"}
+            ),
             inputs=dict(inputs),
             options=options.model_dump(mode="json"),
             **facts,
@@ -242,6 +246,7 @@ class Runner:
     async def _stretch(self, run: str, environ: Mapping[str, str], watch: Watch) -> RunRow:
         row = self.store.run(run)
         with self.store.alone(row.id):
+            refuse_pruned(self.store.run(row.id))
             return await self._segment(row, environ, watch)
 
     async def resume(self, run: str, watch: Watch = nobody, *, wait: bool | None = None) -> RunRow:
@@ -253,6 +258,7 @@ class Runner:
         row = self.store.run(run)
         if row.status.final:
             raise UsageError(f"run {row.id} is {row.status}; there is nothing to go on with")
+        refuse_pruned(row)
         self.by_itself(row)
         open_asks = self.store.open_asks(row.id)
         if open_asks and row.reason not in PARKED and not self._answered(row):
@@ -356,6 +362,8 @@ class Runner:
             self.rings,
         )
         try:
+            if row.deadline and datetime.fromisoformat(row.deadline).timestamp() <= self.now():
+                raise overdue(row.deadline)
             return await segment.work(row, options.yes_to)
         except RunCancelled:
             return self.store.run(row.id)

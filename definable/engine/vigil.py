@@ -8,6 +8,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from definable.engine.queue import ATTEMPTS, URGENT
+from definable.engine.retention import PIECE, prune
+from definable.engine.schedules import Schedules
 from definable.engine.waits import trials
 from definable.errors import DefinableError, RunBusy, StoreError
 from definable.store import RunRow, RunStatus, WorkerRow
@@ -21,8 +23,11 @@ STALE = 4.0
 TICK = 0.1
 """Seconds between two looks for runs that were submitted."""
 
-SECOND, SELDOM = 10, 50
-"""Every so many ticks: workers and waits; what hardly ever happens."""
+SECOND, SELDOM, MINUTE = 10, 50, 600
+"""Every so many ticks: workers, waits and schedules; what hardly ever happens; what is of no use any more."""
+
+FINISHED, FORGET = 3600.0, 500
+"""Seconds that the queue knows segments after their end, and how many are forgotten in one go."""
 
 LIVE = ("working", "draining")
 
@@ -39,6 +44,7 @@ class Vigil:
         """Look after things for a worker."""
         self.worker = worker
         self.store = worker.store
+        self.schedules = Schedules(worker.runner)
         self._trials: dict[str, Iterator[bool]] = {}
 
     async def keep(self) -> None:
@@ -55,9 +61,19 @@ class Vigil:
             self._due()
             await self._keys()
             self._let_go()
+            await self.schedules.look()
         if tick % SELDOM == 0:
             await self._left()
             await self._poisoned()
+            await self._prune()
+        if tick % MINUTE == 0:
+            while await self.worker.queue.forget(FINISHED, FORGET) == FORGET:
+                pass
+
+    async def _prune(self) -> None:
+        keep = self.worker.runner.settings.keep
+        if keep is not None:
+            await prune(self.store, keep, most=PIECE)
 
     async def _submitted(self) -> None:
         for run, line in self.store.submitted(AT_ONCE):

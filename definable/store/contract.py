@@ -28,7 +28,16 @@ from definable.quota.claim import Claim
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
 from definable.store.place import Place
-from definable.store.rows import AskRow, EffectRow, Event, Reservation, RunRow, RunStatus, WorkerRow
+from definable.store.rows import (
+    AskRow,
+    EffectRow,
+    Event,
+    Reservation,
+    RunRow,
+    RunStatus,
+    TriggerRow,
+    WorkerRow,
+)
 
 
 class Runs(Protocol):
@@ -284,7 +293,10 @@ class Workers(Protocol):
         """Return runs that the queue does not have yet, first first, each with its last line's number."""
 
     def due(self) -> list[RunRow]:
-        """Return submitted runs that wait and may go on: their time has come, or their answers are there."""
+        """Return submitted runs that wait and may go on: their time has come, or their answers are there.
+
+        And those that wait past their deadline.
+        """
 
     def waiting(self, reason: str) -> list[RunRow]:
         """Return the submitted runs that wait for this reason, the oldest first."""
@@ -318,7 +330,40 @@ class Workers(Protocol):
         """
 
 
-class Store(Runs, Log, Ledger, Approvals, Quotas, Contracts, Workers, Protocol):
+class Triggers(Protocol):
+    """How far schedules have been seen to: what had its run, and up to when somebody looked."""
+
+    def triggers(self) -> dict[str, TriggerRow]:
+        """Return what is known of each schedule, by its id."""
+
+    def looked(self, triggers: Iterable[str], until: float) -> None:
+        """Say that all times of these schedules up to `until` have been seen to; it never goes back."""
+
+    def fired(self, trigger: str, due: float, run: str) -> None:
+        """Say which run a time of a schedule has; what is known of a later time stays."""
+
+
+class Retention(Protocol):
+    """Forgetting old runs: what is left is the run, its effects, and the receipts of these, with results."""
+
+    def prunable(self, before: str, limit: int | None, *, keep_failed: bool = False) -> list[str]:
+        """Return runs that may be forgotten: they ended before a time, RFC 3339 in UTC, the oldest first.
+
+        None that has an effect in doubt; with `keep_failed` none that failed or reached a limit, as those may
+        be told to go on. Those that somebody began to forget come along.
+        """
+
+    def prune(self, run: str) -> bool:
+        """Forget a piece of a run; True while something is left. A killed process loses nothing by it.
+
+        From the first piece on, the run cannot go on any more. UsageError when it has not ended.
+        """
+
+    def give_back(self) -> None:
+        """Give some of the space that is free to the machine, where the database does not by itself."""
+
+
+class Store(Runs, Log, Ledger, Approvals, Quotas, Contracts, Workers, Triggers, Retention, Protocol):
     """Everything that outlives a process."""
 
     @property

@@ -32,7 +32,9 @@ from definable.store.records import (
     whole,
 )
 from definable.store.reservations import SqlReservations, give_up
+from definable.store.retention import SqlRetention
 from definable.store.rows import EffectRow, Event, RunRow, RunStatus
+from definable.store.triggers import SqlTriggers
 from definable.store.workers import SqlWorkers
 
 Clock = Callable[[], datetime]
@@ -46,7 +48,7 @@ RECEIPTS = (
 """The receipts of a run, each with the exchange that has its result, when it is not in the receipt."""
 
 
-class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers):
+class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, SqlTriggers, SqlRetention):
     """A `Store` (see contract.py) in a database that has the tables."""
 
     def __init__(self, db: Database, clock: Clock | None = None) -> None:
