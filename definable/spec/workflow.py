@@ -135,6 +135,13 @@ class Workflow(FileModel):
     limits: RunLimits = Field(default_factory=RunLimits)
     approvals: tuple[ApprovalRule, ...] = ()
     triggers: tuple[Trigger, ...] = Field((), description="What starts a run by itself")
+    concurrency: int | None = Field(
+        None, ge=1, description="How many submitted runs of it are at work at a time, over all workers"
+    )
+
+    def pinned(self) -> dict[str, Any]:
+        """Return it as a run keeps it: as it was written, without what starts runs."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"triggers"})
 
     def rule_for(self, slug: str) -> ApprovalRule | None:
         """Return the first approval rule that names this tool."""

@@ -35,7 +35,7 @@ from definable.store.reservations import SqlReservations, give_up
 from definable.store.retention import SqlRetention
 from definable.store.rows import EffectRow, Event, RunRow, RunStatus
 from definable.store.triggers import SqlTriggers
-from definable.store.workers import SqlWorkers
+from definable.store.workers import RUNS, SqlWorkers
 
 Clock = Callable[[], datetime]
 
@@ -87,8 +87,8 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
 
     def run(self, run: str) -> RunRow:
         """Return a run by its id or the start of it."""
-        found = self._read("SELECT * FROM runs WHERE id = ?", run)
-        found = found or self._read("SELECT * FROM runs WHERE substr(id, 1, ?) = ? LIMIT 5", len(run), run)
+        found = self._read(f"{RUNS} WHERE runs.id = ?", run)
+        found = found or self._read(f"{RUNS} WHERE substr(runs.id, 1, ?) = ? LIMIT 5", len(run), run)
         if len(found) == 1 and run:
             return run_row(found[0])
         if found and run:
@@ -104,8 +104,8 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
     def runs(self, limit: int | None = None, status: RunStatus | None = None) -> list[RunRow]:
         """Return runs, newest first."""
         rows = self._read(
-            f"SELECT * FROM runs {'WHERE status = ?' if status else ''} "  # noqa: S608 - our words
-            f"ORDER BY created_at DESC, rowid DESC {'' if limit is None else 'LIMIT ?'}",
+            f"{RUNS} {'WHERE status = ?' if status else ''} "
+            f"ORDER BY created_at DESC, runs.rowid DESC {'' if limit is None else 'LIMIT ?'}",
             *[value for value in (status, limit) if value is not None],
         )
         return [run_row(row) for row in rows]
@@ -153,9 +153,10 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
         """Return the time that all go by."""
         return self._clock().timestamp()
 
-    def begin(self, run: str, worker: str | None = None) -> SqlStore:
+    def begin(self, run: str, worker: str | None = None, history: int = 1) -> SqlStore:
         """Bind the store to a run, with a token newer than all before."""
         with self._writing(run) as db:
+            db.execute("UPDATE runs SET history = ? WHERE id = ? AND history < ?", (history, run, history))
             token = db.execute(
                 "INSERT INTO fences (run, token, worker) VALUES (?, 1, ?) ON CONFLICT (run) DO UPDATE "
                 "SET token = fences.token + 1, worker = excluded.worker RETURNING token",
