@@ -129,10 +129,7 @@ class Runner:
         return scope
 
     def submit(self, workflow: Workflow, inputs: Mapping[str, Any], **facts: Any) -> RunRow:
-        """Submit a run of a checked workflow to the workers, or return the one of its `key`.
-
-        `facts` are of a RunRow: priority, key, deadline, batch, item, options. UsageError as for `start`.
-        """
+        """Submit a run of a checked workflow, or return the one of its `key`; `facts` are of a RunRow."""
         return self.store.submit(self._row(workflow, self._fitting(workflow, inputs)["inputs"], **facts))
 
     def _create(self, workflow: Workflow, inputs: Mapping[str, Any], options: Options | None = None) -> str:
