@@ -264,7 +264,8 @@ def prune_(session: Session, older_than: str, keep_failed: bool, dry: bool, as_j
         return
     for run in found if dry else ():
         screen.result(run)
-    screen.say(f"{plural(len(found), 'run')} {'would be' if dry else 'were'} pruned")
+    done = "was" if len(found) == 1 else "were"
+    screen.say(f"{plural(len(found), 'run')} {'would be' if dry else done} pruned")
 
 
 def _answer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, closing
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from definable.calls import Receipt
+from definable.cli import main
 from definable.engine.checkpoints import checkpoints
 from definable.engine.engine import Engine
 from definable.engine.retention import prune, would_be_pruned
@@ -20,11 +22,12 @@ from definable.errors import UsageError
 from definable.settings import Settings
 from definable.spec.model import Evidence
 from definable.store import Place, RunStatus, Server, Store, open_store
+from definable.store.place import FILE
 from definable.store.records import stamp
 from definable.store.retention import LINES
 from definable.workspace import checked, find
 from tests.integration.conftest import Hex
-from tests.integration.store_contract import FakeClock, a_question, a_run, an_exchange
+from tests.integration.store_contract import START, FakeClock, a_question, a_run, an_exchange
 
 
 @pytest.fixture
@@ -210,6 +213,30 @@ async def test_a_failed_run_that_was_forgotten_cannot_go_on(tmp_path: Path, wher
         assert runner.store.run("r1").status == "failed"
 
 
+def test_the_command_says_what_it_does_and_show_says_what_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--dry` deletes nothing; a pruned run is still shown, with what is kept of it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEFINABLE_HOME", str(tmp_path))
+    with open_store(tmp_path / FILE, lambda: START) as store:
+        worked(store, "r1", RunStatus.FAILED)
+        worked(store, "r2")
+    assert main(["runs", "prune", "--older-than", "1m", "--dry"]) == 0
+    assert sorted(capsys.readouterr().out.split()) == ["r1", "r2"]
+    assert main(["runs", "prune", "--older-than", "1m", "--keep-failed", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == ["r2"]
+    assert main(["runs", "prune", "--older-than", "1m"]) == 0
+    assert capsys.readouterr().err == "1 run was pruned\n"
+    assert main(["runs", "show", "r1"]) == 0
+    shown = capsys.readouterr().out
+    assert "Its log was deleted; what is kept are its outputs, its effects and their receipts." in shown
+    assert "write.1" in shown
+    assert "resume" not in shown
+    assert main(["runs", "prune", "--older-than", "1"]) == 2
+    assert "--older-than '1' is no time" in capsys.readouterr().err
+
+
 @pytest.mark.anyio
 async def test_the_queue_forgets_what_has_ended_and_workers_what_is_old(
     tmp_path: Path, where: Place, hexes: Callable[..., AbstractAsyncContextManager[Hex]]
@@ -222,11 +249,12 @@ async def test_the_queue_forgets_what_has_ended_and_workers_what_is_old(
         row = await engine.submit(checked(space, "weekly-brief"), {"project": hex.project()})
         await engine.worker.idle()
         assert await engine.worker.queue.forget(3600.0, 10) == 0
-        assert await engine.worker.queue.forget(-2.0, 10) == 1
-        assert await engine.worker.queue.forget(-2.0, 10) == 0
+        forgotten = 0
         for _ in range(200):
-            if engine.store.run(row.id).pruned_at:
+            forgotten += await engine.worker.queue.forget(-2.0, 10)
+            if forgotten and engine.store.run(row.id).pruned_at:
                 break
             await asyncio.sleep(0.1)
+        assert forgotten == 1
         assert engine.store.run(row.id).pruned_at
         assert engine.store.run(row.id).status == "done"
