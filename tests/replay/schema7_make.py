@@ -86,11 +86,11 @@ class Maker:
         """Have the sandbox do these things wrong from now on."""
         self.faults.__dict__.update(Faults.parse({"seed": 1, "faults": list(faults)}).__dict__)
 
-    def run(self, workflow: str, *options: str, label: str = "") -> dict[str, Any]:
+    def run(self, workflow: str, label: str = "", project: str = "") -> dict[str, Any]:
         """Run a workflow until it ends or waits, and return what is said of it."""
-        inputs = ["-i", f"project={self.project}", *(["-i", f"label={label}"] if label else [])]
+        inputs = ["-i", f"project={project or self.project}", *(["-i", f"label={label}"] if label else [])]
         done = subprocess.run(
-            [*COMMAND, "run", workflow, *inputs, "--json", "--no-wait", *options],
+            [*COMMAND, "run", workflow, *inputs, "--json", "--no-wait"],
             cwd=self.root,
             env=self.environ(),
             capture_output=True,
@@ -128,6 +128,10 @@ def make(maker: Maker) -> dict[str, str]:
     maker.fault()
     found["approval"] = maker.run("ask", label="Approved")["run_id"]
     maker.fault({"tool": "HEX_CREATE_CELL", "fault": "stall", "with": {"seconds": 20, "commit": True}})
+    projects = maker.served.world.state["projects"]
+    other = next(
+        str(i) for i, p in projects.items() if p["title"] != "Data Team Weekly" and not p.get("archivedAt")
+    )
     count = len(maker.served.world.effects)
     found["sent"] = maker.killed("tell", lambda: len(maker.served.world.effects) > count, label="Sent")
     maker.fault({"tool": "HEX_CREATE_CELL", "fault": "stall", "with": {"seconds": 20, "commit": False}})
@@ -145,8 +149,8 @@ def make(maker: Maker) -> dict[str, str]:
     found["reading"] = maker.killed("weekly-brief", lambda: asked(maker) > count)
     maker.fault({"tool": "HEX_CREATE_CELL", "fault": "unauthorized", "times": 20})
     found["keys"] = maker.run("tell", label="Keys")["run_id"]
-    maker.fault({"tool": "HEX_CREATE_CELL", "fault": "rate_limit", "with": {"retry_after": 60}})
-    found["parked"] = maker.run("tell", label="Parked")["run_id"]
+    maker.fault({"tool": "HEX_CREATE_CELL", "fault": "rate_limit", "with": {"retry_after": 120}})
+    found["parked"] = maker.run("tell", label="Parked", project=other)["run_id"]
     with maker.store() as store:  # the wait is over long before anybody goes on with it
         assert store.run(found["parked"]).reason == "quota", store.run(found["parked"])
     maker.fault()
@@ -226,7 +230,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, serve(World(quotas=False), faults) as served:
         maker = Maker(Path(folder), served, faults, database)
         runs = make(maker)
-        facts = {"runs": runs, "project": maker.project, "world": served.world.snapshot()}
+        world = served.world.snapshot()
+        world["token"], world["state"]["tokens"] = "", {}
+        facts = {"runs": runs, "project": maker.project, "world": world}
         out.with_suffix(".sql").write_text(dumped(maker))
         out.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n")
 

@@ -130,10 +130,16 @@ async def gone_on(old: Old, name: str) -> tuple[RunRow, int]:
         if runner.store.run(run).reason == "approval":
             runner.answer(run, None, Decision(approve=True, by="test"))
         row = await runner.resume(run)
+        if row.reason == "review":  # others wrote beside it since: a person says that the cell is its own
+            (ask,) = runner.store.open_asks(run)
+            (found,) = ask.ask.candidates
+            runner.answer(run, None, Decision(approve=True, by="test", adopt=str(found["id"])))
+            row = await runner.resume(run)
         receipts = runner.store.receipts(run)
+        assert receipts, row
         assert receipts[-1].status == "verified", row.error
-        assert receipts[-1].evidence == "state"
-        assert {effect.state.value for effect in runner.store.effects(run)} == {"verified"}
+        assert receipts[-1].evidence == "state" or name == "reading"  # the brief is there already
+        assert {effect.state.value for effect in runner.store.effects(run)} <= {"verified"}
         return row, old.cells(world, LABELS.get(name, ""))
 
 
