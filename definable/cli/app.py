@@ -110,6 +110,7 @@ class Root(Group):
         "runs",
         "worker",
         "workers",
+        "triggers",
         "tools",
         "contracts",
         "graph",

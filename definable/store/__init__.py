@@ -8,7 +8,16 @@ from definable.store.contract import Store
 from definable.store.database import Database
 from definable.store.ledger import State
 from definable.store.place import Place, Server, place
-from definable.store.rows import AskRow, EffectRow, Event, Reservation, RunRow, RunStatus, WorkerRow
+from definable.store.rows import (
+    AskRow,
+    EffectRow,
+    Event,
+    Reservation,
+    RunRow,
+    RunStatus,
+    TriggerRow,
+    WorkerRow,
+)
 from definable.store.sql import Clock, SqlStore
 
 __all__ = [
@@ -23,6 +32,7 @@ __all__ = [
     "Server",
     "State",
     "Store",
+    "TriggerRow",
     "WorkerRow",
     "open_store",
     "place",

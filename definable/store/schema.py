@@ -94,6 +94,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             session INTEGER NOT NULL
         )""",
     ),
+    (
+        """CREATE TABLE triggers (
+            id TEXT PRIMARY KEY, looked REAL NOT NULL, due REAL, run TEXT
+        ) WITHOUT ROWID""",
+        "ALTER TABLE runs ADD COLUMN pruned_at TEXT",
+        "CREATE INDEX runs_to_prune ON runs (ended_at) WHERE pruned_at IS NULL",
+    ),
 )
 """Index + 1 is the schema version that the statements lead to."""
 
