@@ -19,7 +19,7 @@ from definable.engine.history import spent
 from definable.engine.left import Left, left_behind, undoing
 from definable.engine.place import refuse_real, sandboxed
 from definable.engine.segment import Segment
-from definable.engine.waits import PARKED, TICK, have_keys, key_comes, turn_comes
+from definable.engine.waits import PARKED, TICK, have_keys, key_comes, may_come, turn_comes
 from definable.errors import DefinableError, Fenced, LimitReached, RunCancelled, StoreError, UsageError
 from definable.graph.context import nobody, run_names
 from definable.graph.governor import Account, Governor
@@ -220,6 +220,10 @@ class Runner:
         """Whether a run that waits for keys may go on; refused ones are tried again when `tries` says so."""
         rings = self._lacking(row)
         return bool(rings) and await have_keys(rings, tries)
+
+    def key_may_come(self, row: RunRow) -> bool:
+        """Whether a run that waits for keys may go on by itself while this process runs."""
+        return may_come(self._lacking(row))
 
     def _lacking(self, row: RunRow) -> list[KeyRing]:
         """The rings that a run waits for; none where no key can come."""

@@ -38,7 +38,7 @@ _PATTERNS: Final = {
     NAME: "small letters, digits and hyphens, starting with a letter",
     r"^(openai|anthropic|offline)/.+$": "openai/MODEL, anthropic/MODEL or offline/MODEL",
 }
-_LATER: Final = {"triggers", "batch"}
+_LATER: Final = {"triggers"}
 _YES_NO: Final = {"yes", "no", "on", "off", "y", "n"}
 
 

@@ -12,6 +12,9 @@ from definable.spec.model import Duration, FileModel
 NAME = r"^[a-z][a-z0-9-]*$"
 """Names of workflows, agents and steps."""
 
+MOST_AT_A_TIME = 1000
+"""Items of a batch that one process may work on at a time."""
+
 
 class Limits(FileModel):
     """What may be spent; checked before the call that would break it."""
@@ -91,6 +94,14 @@ class ApprovalRule(FileModel):
     timeout: Duration = Field(4 * 3600.0, description="No answer in this time is a no")
 
 
+class Batch(FileModel):
+    """What `definable batch WORKFLOW` runs when it is told nothing else."""
+
+    items: str | None = Field(None, min_length=1, description="File with the items, seen from this file")
+    key: str | None = Field(None, min_length=1, description="Column that names the items; else custom_id")
+    concurrency: int | None = Field(None, ge=1, le=MOST_AT_A_TIME, description="Items at a time")
+
+
 class Workflow(FileModel):
     """A workflow: named steps, one after the other."""
 
@@ -101,6 +112,7 @@ class Workflow(FileModel):
     outputs: dict[str, Any] = Field(default_factory=dict)
     limits: RunLimits = Field(default_factory=RunLimits)
     approvals: tuple[ApprovalRule, ...] = ()
+    batch: Batch | None = None
 
     def rule_for(self, slug: str) -> ApprovalRule | None:
         """Return the first approval rule that names this tool."""

@@ -8,11 +8,24 @@ from definable.store.contract import Store
 from definable.store.database import Database
 from definable.store.ledger import State
 from definable.store.place import Place, Server, place
-from definable.store.rows import AskRow, EffectRow, Event, Reservation, RunRow, RunStatus, WorkerRow
+from definable.store.rows import (
+    AskRow,
+    BatchRow,
+    EffectRow,
+    Event,
+    Reservation,
+    RunRow,
+    RunStatus,
+    Standing,
+    Tallied,
+    TallyRow,
+    WorkerRow,
+)
 from definable.store.sql import Clock, SqlStore
 
 __all__ = [
     "AskRow",
+    "BatchRow",
     "Clock",
     "EffectRow",
     "Event",
@@ -21,8 +34,11 @@ __all__ = [
     "RunRow",
     "RunStatus",
     "Server",
+    "Standing",
     "State",
     "Store",
+    "Tallied",
+    "TallyRow",
     "WorkerRow",
     "open_store",
     "place",

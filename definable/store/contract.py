@@ -17,7 +17,7 @@ nothing and logs nothing. All methods raise StoreError when the database refuses
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -28,7 +28,19 @@ from definable.quota.claim import Claim
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
 from definable.store.place import Place
-from definable.store.rows import AskRow, EffectRow, Event, Reservation, RunRow, RunStatus, WorkerRow
+from definable.store.rows import (
+    AskRow,
+    BatchRow,
+    EffectRow,
+    Event,
+    Reservation,
+    RunRow,
+    RunStatus,
+    Standing,
+    Tallied,
+    TallyRow,
+    WorkerRow,
+)
 
 
 class Runs(Protocol):
@@ -43,8 +55,10 @@ class Runs(Protocol):
     def status(self, run: str) -> RunStatus:
         """Return where the run of exactly this id stands; UsageError when there is none."""
 
-    def runs(self, limit: int | None = None, status: RunStatus | None = None) -> list[RunRow]:
-        """Return runs, newest first, at most `limit`, only those with `status` when it is given."""
+    def runs(
+        self, limit: int | None = None, status: RunStatus | None = None, batch: str | None = None
+    ) -> list[RunRow]:
+        """Return runs, newest first, at most `limit`, only with this `status` and of this `batch` if given."""
 
     def set_status(
         self,
@@ -318,7 +332,38 @@ class Workers(Protocol):
         """
 
 
-class Store(Runs, Log, Ledger, Approvals, Quotas, Contracts, Workers, Protocol):
+class Batches(Protocol):
+    """Batches, and what their runs came to. An item has one run at a time: the one submitted last."""
+
+    def open_batch(self, batch: BatchRow) -> BatchRow:
+        """Keep a new batch, or that an old one has other files now; return it with `created_at`.
+
+        UsageError when the id belongs to a batch of another workflow, or one that works in another place.
+        """
+
+    def batch(self, batch: str) -> BatchRow:
+        """Return a batch by its id; UsageError when there is none, with nearby ids."""
+
+    def batches(self) -> list[BatchRow]:
+        """Return all batches, the newest first."""
+
+    def items(self, batch: str, names: Sequence[str]) -> dict[str, RunRow]:
+        """Return the run of each of these items of a batch that has one, by the item's name."""
+
+    def standing(self, runs: Sequence[str]) -> list[Standing]:
+        """Return where these runs stand, some hundred at most."""
+
+    def stands(self, batch: str) -> dict[tuple[RunStatus, str], int]:
+        """Return how many items of a batch are where: (status, reason) → number."""
+
+    def tally(self, row: TallyRow) -> TallyRow | None:
+        """Keep what a run has come to, and return what was kept before, if anything."""
+
+    def tallied(self, batch: str) -> Tallied:
+        """Return what the runs of a batch have come to, as far as they were counted."""
+
+
+class Store(Runs, Log, Ledger, Approvals, Quotas, Contracts, Workers, Batches, Protocol):
     """Everything that outlives a process."""
 
     @property

@@ -14,6 +14,7 @@ from definable.quota.claim import holder
 from definable.spec.model import Evidence
 from definable.store import ledger
 from definable.store.asks import SqlAsks
+from definable.store.batches import SqlBatches
 from definable.store.contracts import SqlContracts
 from definable.store.database import Database, Row
 from definable.store.ledger import OUTCOMES, State, Verb
@@ -46,7 +47,7 @@ RECEIPTS = (
 """The receipts of a run, each with the exchange that has its result, when it is not in the receipt."""
 
 
-class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers):
+class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, SqlBatches):
     """A `Store` (see contract.py) in a database that has the tables."""
 
     def __init__(self, db: Database, clock: Clock | None = None) -> None:
@@ -99,12 +100,16 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers):
         found = self._read("SELECT status FROM runs WHERE id = ?", run)
         return RunStatus(found[0]["status"]) if found else self.run(run).status
 
-    def runs(self, limit: int | None = None, status: RunStatus | None = None) -> list[RunRow]:
+    def runs(
+        self, limit: int | None = None, status: RunStatus | None = None, batch: str | None = None
+    ) -> list[RunRow]:
         """Return runs, newest first."""
+        wanted = {"status = ?": status, "batch = ?": batch}
+        where = " AND ".join(name for name, value in wanted.items() if value is not None)
         rows = self._read(
-            f"SELECT * FROM runs {'WHERE status = ?' if status else ''} "  # noqa: S608 - our words
+            f"SELECT * FROM runs {where and f'WHERE {where}'} "  # noqa: S608 - our words
             f"ORDER BY created_at DESC, rowid DESC {'' if limit is None else 'LIMIT ?'}",
-            *[value for value in (status, limit) if value is not None],
+            *[value for value in (*wanted.values(), limit) if value is not None],
         )
         return [run_row(row) for row in rows]
 
