@@ -12,9 +12,8 @@ from definable.errors import UsageError
 
 if TYPE_CHECKING:
     from definable.cli.screen import Screen
-    from definable.engine.batch.job import Ended, Job, Order
+    from definable.engine.batch.job import Ended, Job
     from definable.engine.batch.plan import Plan
-    from definable.engine.runner import Options
     from definable.spec.workflow import Workflow
 
 FILE = click.Path(path_type=Path)
@@ -43,7 +42,9 @@ SHOWN = 20
 @click.option("--faults", type=FILE, metavar="FILE", help="What the sandbox does wrong; see `sandbox`.")
 @click.option("--yes-to", multiple=True, metavar="GLOB", help="Approve these tools ahead; repeatable.")
 @click.option("--offline", is_flag=True, help="Use the offline models even if keys are set.")
-@click.option("--grace", type=click.FloatRange(min=0), default=20.0, help="Seconds that runs have at the end.")
+@click.option(
+    "--grace", type=click.FloatRange(min=0), default=20.0, help="Seconds that runs have at the end."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.pass_obj
 def command(
@@ -102,9 +103,7 @@ def command(
     )
     if not options.sandbox:
         need_keys(session, products(session.workspace, definition).values(), wait=True)
-    with Job.open(
-        session.workspace, session.settings, session.environ, definition, options, order
-    ) as job:
+    with Job.open(session.workspace, session.settings, session.environ, definition, options, order) as job:
         if job.index.bad:
             _tell_bad(screen, job, skip_bad)
         return _run(session, screen, job)
@@ -169,7 +168,9 @@ def _stops(loop: Any, stop: Any) -> None:
 
     def told() -> None:
         if stop.is_set():
-            os._exit(130)  # every line that was written is whole; runs at work are taken up by the next process
+            os._exit(
+                130
+            )  # every line that was written is whole; runs at work are taken up by the next process
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -49,7 +49,9 @@ class View:
             from rich.live import Live
 
             console = self.screen.console(progress=True)
-            self.live = Live(console=console, get_renderable=self._picture, refresh_per_second=4, transient=True)
+            self.live = Live(
+                console=console, get_renderable=self._picture, refresh_per_second=4, transient=True
+            )
             self.live.start()
         return self
 
@@ -164,7 +166,9 @@ def told(ended: Ended, job: Job) -> list[str]:
     lines = [f"Batch {job.row.id}: {ended.summary['status']}", f"  {_counts(ended)}"]
     lines.append(f"  output   {shown(str(folder / 'output.jsonl'))}  ({words.plural(now.done, 'line')})")
     if now.failed:
-        lines.append(f"  errors   {shown(str(folder / 'errors.jsonl'))}  ({words.plural(now.failed, 'line')})")
+        lines.append(
+            f"  errors   {shown(str(folder / 'errors.jsonl'))}  ({words.plural(now.failed, 'line')})"
+        )
     if now.waiting:
         lines.append(f"  waiting  definable runs list --batch {job.row.id} --status waiting")
     return [*lines, *(f"  {each}" for each in _further(ended))]

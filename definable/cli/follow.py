@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 
+LOOK = 0.2
+"""Seconds between two looks at a run that is carried on elsewhere."""
+
 Go = Callable[["Runner", "Follow"], Awaitable["RunRow"]]
 """Carries a run on until it stops; the follow it is given is what watches."""
 
@@ -41,6 +44,8 @@ class Follow:
     """Tell trouble and questions only."""
     wait: bool = False
     """Wait out what can end by itself, such as a key that is missing."""
+    elsewhere: bool = False
+    """A worker carries it on: who stops watching stops nothing."""
     run_id: str = ""
     seen: Watch | None = None
 
@@ -59,6 +64,9 @@ class Follow:
         except KeyboardInterrupt:
             if not self.run_id:
                 raise
+            if self.elsewhere:
+                self.screen.say(f"the run goes on; watch it again with: definable runs follow {self.run_id}")
+                return None
             for line in self._left():
                 self.screen.say(line)
             self.screen.say(f"interrupted; the run is kept, go on with: definable runs resume {self.run_id}")
@@ -113,6 +121,19 @@ class Follow:
                 return False
             runner.answer(row.id, ask.call, decision)
         return bool(asks)
+
+
+async def carried_on(runner: Runner, follow: Follow) -> RunRow:
+    """Show what a worker does on a run until it ends, or waits for something that does not end by itself."""
+    shown = max((event.seq for event in runner.store.events(follow.run_id)), default=0)
+    while True:
+        row = runner.store.run(follow.run_id)
+        for event in runner.store.events(row.id, after=shown):
+            shown = event.seq
+            follow(event)
+        if row.status.ended or (row.status == "waiting" and not row.until):
+            return row
+        await asyncio.sleep(LOOK)
 
 
 def reported(session: Session, store: Store, row: RunRow) -> Report:

@@ -150,20 +150,27 @@ def resume(session: Session, run: str, no_wait: bool, as_json: bool, data: bool)
 @JSON
 @click.pass_obj
 def cancel(session: Session, run: str, as_json: bool) -> int:
-    """Cancel RUN: nothing more is sent for it. Says what it leaves behind; `undo` takes back what can be."""
+    """Cancel RUN wherever it is, and stop what it has started there and still goes on.
+
+    Says what it leaves behind; `undo` takes back what can be.
+    """
     import asyncio
 
     from definable.cli.report import left_lines
-    from definable.engine.runner import Runner
+    from definable.engine.engine import Engine
 
     screen = session.screen(as_json)
     with open_runs(session) as store:
         row = store.run(run)
 
     async def end() -> tuple[RunRow, list[Left]]:
-        opened = Runner.open(session.workspace, session.settings, session.environ)
-        async with opened as runner:
-            return await runner.cancel(row.id), runner.left(row.id)
+        opened = Engine.open(session.workspace, session.settings, session.environ)
+        async with opened as engine:
+            ended = await engine.cancel(row.id)
+            if (stop := engine.stopping(row.id)) is not None:
+                screen.say(f"{row.id} is cancelled; what it started is stopped by run {stop}")
+                await engine.runner.go(stop)
+            return ended, engine.runner.left(row.id)
 
     ended, left = asyncio.run(end())
     if as_json:
@@ -176,6 +183,23 @@ def cancel(session: Session, run: str, as_json: bool) -> int:
     if any(each.undo for each in left):
         screen.result(f"take back what can be: definable runs undo {ended.id}")
     return 0
+
+
+@command.command("follow")
+@click.argument("run")
+@JSON
+@DATA
+@click.pass_obj
+def follow(session: Session, run: str, as_json: bool, data: bool) -> int:
+    """Watch RUN, which a worker carries on, until it ends or waits; ctrl-C ends only the watching."""
+    from definable.cli.follow import Follow, carried_on, steps_of
+    from definable.engine.runner import Options
+
+    with open_runs(session) as store:
+        row = store.run(run)
+    steps = steps_of(row.definition)
+    following = Follow(session, session.screen(as_json), Options(), steps, run_id=row.id, elsewhere=True)
+    return following.finish(carried_on, data=data)
 
 
 @command.command("undo")
@@ -239,22 +263,30 @@ def _resume(
     *,
     wait: bool,
 ) -> int:
-    """Go on with a run, after an answer when there is one. What is done or cancelled is only shown."""
-    from definable.cli.follow import Follow, steps_of
+    """Go on with a run, after an answer when there is one. What is done or cancelled is only shown.
+
+    A submitted run goes on in a worker, if there is one.
+    """
+    from definable.cli.follow import Follow, carried_on, steps_of
+    from definable.engine.engine import Engine
     from definable.engine.runner import Options
 
     with open_runs(session) as store:
         row = store.run(run)
+        elsewhere = row.priority is not None and any(each.alive for each in store.workers())
 
     async def go(runner: Runner, follow: Follow) -> RunRow:
         if answer is not None:
             runner.answer(row.id, call, answer)
         if row.status.final:
             return row
+        if elsewhere:
+            await Engine(runner).again(row.id)
+            return await carried_on(runner, follow) if wait else runner.store.run(row.id)
         return await runner.resume(row.id, follow, wait=wait)
 
-    screen = session.screen(as_json)
-    follow = Follow(session, screen, Options(), steps_of(row.definition), wait=wait, run_id=row.id)
+    screen, steps = session.screen(as_json), steps_of(row.definition)
+    follow = Follow(session, screen, Options(), steps, wait=wait, run_id=row.id, elsewhere=elsewhere)
     return follow.finish(go, data=data)
 
 

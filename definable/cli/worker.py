@@ -62,7 +62,9 @@ async def _work(session: Session, screen: Screen, slots: int, grace: float, unti
             screen.say(f"worker {worker.row.id}: up to {slots} runs at a time, in {engine.store.place}")
             ends: list[Awaitable[object]] = [stop.wait(), worker.buried.wait()]
             ends += [worker.idle()] if until_idle else []
-            await _first(ends)
+            await _first(worker.looking, ends)
+            if worker.looking.done():
+                worker.looking.result()
             if worker.buried.is_set():
                 screen.say("this worker was away for so long that others took over; it begins anew")
             elif not stop.is_set():
@@ -73,8 +75,8 @@ async def _work(session: Session, screen: Screen, slots: int, grace: float, unti
     return 0
 
 
-async def _first(ends: Iterable[Awaitable[object]]) -> None:
+async def _first(looking: asyncio.Task[None], ends: Iterable[Awaitable[object]]) -> None:
     tasks = [asyncio.ensure_future(each) for each in ends]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([looking, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()

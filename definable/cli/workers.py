@@ -18,7 +18,7 @@ def command(session: Session, everyone: bool, as_json: bool) -> None:
     screen = session.screen(as_json)
     with open_runs(session) as store:
         now = store.time()
-        rows = [row for row in store.workers() if everyone or row.state in ("working", "draining")]
+        rows = [row for row in store.workers() if everyone or row.alive]
     if as_json:
         screen.data([row.model_dump(mode="json") for row in rows])
         return

@@ -11,11 +11,14 @@ import asyncio
 import json
 import logging
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
+from dbos._error import DBOSException
+from sqlalchemy.exc import SQLAlchemyError
 
 from definable.engine.queue import ATTEMPTS, Perform
 from definable.errors import StoreError
@@ -77,50 +80,69 @@ class DbosQueue:
         _perform = perform
         logging.getLogger("dbos").setLevel(logging.CRITICAL)
         DBOS(config=_config(where, worker))
+        queue = cls(where)
         try:
-            DBOS.launch()
-            await DBOS.register_queue_async(
-                QUEUE, worker_concurrency=slots, polling_interval_sec=POLL, on_conflict="always_update"
-            )
-        except Exception as error:
+            with queue._explained():
+                DBOS.launch()
+                await DBOS.register_queue_async(
+                    QUEUE, worker_concurrency=slots, polling_interval_sec=POLL, on_conflict="always_update"
+                )
+        except StoreError:
             await asyncio.to_thread(DBOS.destroy)
-            raise StoreError(f"the queue in {_shown(where)} cannot be opened: {error}") from error
-        return cls()
+            raise
+        return queue
+
+    def __init__(self, where: Place) -> None:
+        """Keep where it is, for errors."""
+        self.where = where
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, DBOSException) as error:
+            reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+            raise StoreError(f"the queue in {_shown(self.where)} refused: {reason}") from error
 
     async def put(self, segment: str, run: str, priority: int) -> None:
         """Put a segment into the queue."""
-        where = {"workflow_name": NAME, "queue_name": QUEUE, "workflow_id": segment, "priority": priority}
-        await DBOS.enqueue_workflow_with_options_async(where, run)  # type: ignore[arg-type]
+        with self._explained():
+            where = {"workflow_name": NAME, "queue_name": QUEUE, "workflow_id": segment, "priority": priority}
+            await DBOS.enqueue_workflow_with_options_async(where, run)  # type: ignore[arg-type]
 
     async def start(self, segment: str, run: str) -> None:
         """Begin with a segment here and now."""
-        with SetWorkflowID(segment):
+        with self._explained(), SetWorkflowID(segment):
             await DBOS.start_workflow_async(_segment, run)
 
     async def drop(self, run: str) -> None:
         """Take a run's segments out of the queue."""
-        queued = await DBOS.list_queued_workflows_async(queue_name=QUEUE, workflow_id_prefix=f"{run}#")
-        for each in queued:
-            if each.status != "PENDING":
-                await DBOS.cancel_workflow_async(each.workflow_id)
+        with self._explained():
+            queued = await DBOS.list_queued_workflows_async(queue_name=QUEUE, workflow_id_prefix=f"{run}#")
+            for each in queued:
+                if each.status != "PENDING":
+                    await DBOS.cancel_workflow_async(each.workflow_id)
 
     async def holders(self) -> set[str]:
         """Return the workers that have taken segments."""
-        held = await DBOS.list_workflows_async(status="PENDING", load_input=False, load_output=False)
-        return {each.executor_id for each in held if each.executor_id}
+        with self._explained():
+            held = await DBOS.list_workflows_async(status="PENDING", load_input=False, load_output=False)
+            return {each.executor_id for each in held if each.executor_id}
 
     async def recover(self, worker: str) -> None:
         """Put back what a dead worker had taken."""
-        # Not a public name; the version is pinned, and tests/integration/test_dbos_queue.py holds it to this.
-        await asyncio.to_thread(DBOS._recover_pending_workflows, [worker])
+        with self._explained():
+            # Not a public name: the version is pinned, and tests/integration/test_dbos_queue.py holds it.
+            await asyncio.to_thread(DBOS._recover_pending_workflows, [worker])
 
     async def poisoned(self) -> list[str]:
         """Return runs that nobody can work on."""
-        status = "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
-        found = [each.workflow_id for each in await DBOS.list_workflows_async(status=status)]
-        for segment in found:
-            await DBOS.delete_workflow_async(segment)
-        return [segment.rpartition("#")[0] for segment in found]
+        with self._explained():
+            status = "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
+            found = [each.workflow_id for each in await DBOS.list_workflows_async(status=status)]
+            for segment in found:
+                await DBOS.delete_workflow_async(segment)
+            return [segment.rpartition("#")[0] for segment in found]
 
     async def close(self, grace: float) -> None:
         """Let go of the queue."""

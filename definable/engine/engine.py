@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from definable.engine.queue import NORMAL, URGENT
+from definable.engine.queue import NORMAL
 from definable.engine.runner import Options, Runner
 from definable.engine.worker import Worker
 from definable.errors import UsageError
@@ -118,9 +118,18 @@ class Engine:
             await self.worker.queue.drop(row.id)
         return row
 
+    def stopping(self, run: str) -> str | None:
+        """Create a run that stops what a cancelled run has started and still goes on there; None for nothing.
+
+        Each stop is a call like any other: in the ledger, verified, with a receipt.
+        """
+        if any(each.undo and each.state == "going_on" for each in self.runner.left(run)):
+            return self.runner.undo(run, approve=True, only="going_on")
+        return None
+
     async def _enqueue(self, run: str, line: int) -> None:
         if self.worker is None:
             return  # a worker finds it
         row = self.store.run(run)
         if row.status is RunStatus.QUEUED:
-            await self.worker.enqueue(row, line, soon=row.priority == URGENT)
+            await self.worker.enqueue(row, line)

@@ -12,6 +12,9 @@ from typing import Protocol
 Perform = Callable[[str], Awaitable[str]]
 """Works on a run until it ends or waits, and returns where it stands then. It raises nothing."""
 
+HISTORY = 1
+"""The version of what is written into a run's log; it grows when older code could not go on with that."""
+
 ATTEMPTS = 5
 """How many processes in a row a segment may take down before it is given up."""
 

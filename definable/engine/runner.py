@@ -18,20 +18,20 @@ from definable.engine.dry import foresee, rehearse
 from definable.engine.history import spent
 from definable.engine.left import Left, left_behind, undoing
 from definable.engine.place import refuse_real, sandboxed
+from definable.engine.queue import HISTORY
 from definable.engine.segment import Segment
-from definable.engine.waits import PARKED, TICK, have_keys, key_comes, may_come, turn_comes
+from definable.engine.single import single
+from definable.engine.waits import PARKED, TICK, have_keys, key_comes, lacking, turn_comes
 from definable.errors import DefinableError, Fenced, LimitReached, RunCancelled, StoreError, UsageError
 from definable.graph.context import nobody, run_names
 from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
 from definable.settings import Settings
 from definable.spec.inputs import complete
-from definable.spec.workflow import RunLimits, Step, Workflow
+from definable.spec.workflow import Workflow
 from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store, place
-from definable.toolkits.arguments import normalise
 from definable.toolkits.credentials import KeyRing, Rings
 from definable.toolkits.keybook import KeyBook
-from definable.toolkits.where import base_url
 from definable.workspace import Workspace
 from definable.workspace.reach import products
 
@@ -41,9 +41,6 @@ Now = Callable[[], float]
 
 KEYS = "keys.json"
 """What is known of keys, by their marks, in the workspace's home."""
-
-ONE_CALL = 900.0
-"""Seconds that a single call from the command line may take, waits for quota included."""
 
 
 class Options(Fact):
@@ -214,24 +211,15 @@ class Runner:
         return await turn_comes(self.store, row, self.sleep, self.now)
 
     async def _key_comes(self, row: RunRow, watch: Watch) -> bool:
-        return await key_comes(self.store, row, self._lacking(row), watch, self.sleep)
+        return await key_comes(self.store, row, self.keys_lacking(row), watch, self.sleep)
+
+    def keys_lacking(self, row: RunRow) -> list[KeyRing]:
+        """Return the rings that a run waits for; none where no key can come."""
+        return lacking(self.store, row, self.workspace, self.rings, self.environ)
 
     async def key_is_there(self, row: RunRow, tries: Iterator[bool]) -> bool:
         """Whether a run that waits for keys may go on; refused ones are tried again when `tries` says so."""
-        rings = self._lacking(row)
-        return bool(rings) and await have_keys(rings, tries)
-
-    def key_may_come(self, row: RunRow) -> bool:
-        """Whether a run that waits for keys may go on by itself while this process runs."""
-        return may_come(self._lacking(row))
-
-    def _lacking(self, row: RunRow) -> list[KeyRing]:
-        """The rings that a run waits for; none where no key can come."""
-        asks = [ask.ask.tool for ask in self.store.open_asks(row.id) if ask.ask.reason == "auth"]
-        if row.options.get("sandbox") or not all(asks):
-            return []  # a simulator's keys, or a model's, do not change
-        kits = {kit.toolkit: kit for kit in map(self.workspace.toolkit_of, asks)}
-        return [self.rings.of(kit, base_url(kit, self.environ), self.environ) for kit in kits.values()]
+        return bool(rings := self.keys_lacking(row)) and await have_keys(rings, tries)
 
     async def _taken_over(self, row: RunRow) -> RunRow:
         """Return where the run stands, once nobody else works on it."""
@@ -294,8 +282,10 @@ class Runner:
         """Return what became of each write of a run, and what takes it back. See `engine.left`."""
         return left_behind(self.store, self.store.run(run), self.workspace.tools())
 
-    def undo(self, run: str, *, approve: bool = False) -> str:
+    def undo(self, run: str, *, approve: bool = False, only: str = "") -> str:
         """Create a run that takes back what another left, and return its id; `go` makes the calls.
+
+        With `only`, no more than what is in that state.
 
         Each is a call like any other: asked about where its tool asks (unless `approve` answers ahead),
         verified, in the ledger. UsageError when the run may still go on, or nothing of it can be taken back.
@@ -313,7 +303,8 @@ class Runner:
                 hint=f"go on with it: definable runs resume {going.id}; or end it: definable runs cancel",
             )
         tried = [receipt for other in others for receipt in self.store.receipts(other.id)]
-        workflow = undoing(row, self.left(row.id), tried, approve)
+        left = [each for each in self.left(row.id) if only in ("", each.state)]
+        workflow = undoing(row, left, tried, approve)
         options = Options.model_validate(row.options)
         own = {"undoes": row.id, "yes_to": (), "file": "", "faults": self.options.faults}
         return self._create(workflow, {}, options.model_copy(update=own))
@@ -327,16 +318,7 @@ class Runner:
         approve: bool = False,
     ) -> tuple[RunRow, Receipt | None]:
         """Make one verified call: a workflow of one step. Return its run, and its receipt unless it waits."""
-        toolkit = self.workspace.toolkit_of(slug)
-        exact = normalise(toolkit, toolkit.tools[slug], slug, dict(arguments))
-        given = {name: f"${{{{ inputs.{name} }}}}" for name in exact}
-        workflow = Workflow(
-            name=slug.lower().replace("_", "-"),
-            description=f"One call of {slug}",
-            steps=(Step(id="call", call=slug, arguments=given, approve=False if approve else None),),
-            outputs={"result": "${{ steps.call.output }}"},
-            limits=RunLimits(time=ONE_CALL),
-        )
+        workflow, exact = single(self.workspace.toolkit_of(slug), slug, arguments, approve=approve)
         run = self._create(workflow, exact)
         row = await self.go(run, watch)
         return row, self.store.receipt(run, "call.1")
@@ -347,7 +329,7 @@ class Runner:
 
     async def _segment(self, row: RunRow, environ: Mapping[str, str], watch: Watch) -> RunRow:
         options = Options.model_validate(row.options)
-        store = self.store.begin(row.id, self.worker)
+        store = self.store.begin(row.id, self.worker, HISTORY)
         segment = Segment(
             self.workspace,
             store,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from definable.engine.queue import ATTEMPTS, URGENT
+from definable.engine.queue import ATTEMPTS, HISTORY
 from definable.engine.waits import trials
-from definable.errors import DefinableError, RunBusy, StoreError
+from definable.errors import DefinableError, RunBusy
 from definable.store import RunRow, RunStatus, WorkerRow
 
 if TYPE_CHECKING:
     from definable.engine.worker import Worker
+
+log = logging.getLogger(__name__)
 
 STALE = 4.0
 """Seconds without a sign of life after which a worker counts as dead."""
@@ -23,8 +26,6 @@ TICK = 0.1
 
 SECOND, SELDOM = 10, 50
 """Every so many ticks: workers and waits; what hardly ever happens."""
-
-LIVE = ("working", "draining")
 
 AT_ONCE = 200
 """Runs that are handed to the queue between two ticks."""
@@ -44,8 +45,10 @@ class Vigil:
     async def keep(self) -> None:
         """Look until cancelled; what the database refuses is looked at again."""
         for tick in _ticks():
-            with suppress(StoreError):
+            try:
                 await self._look(tick)
+            except DefinableError as error:
+                log.warning("could not look after runs: %s", error.message)
             await asyncio.sleep(TICK)
 
     async def _look(self, tick: int) -> None:
@@ -60,8 +63,13 @@ class Vigil:
             await self._poisoned()
 
     async def _submitted(self) -> None:
-        for run, line in self.store.submitted(AT_ONCE):
-            await self.worker.enqueue(run, line, soon=run.priority == URGENT)
+        full: set[str] = set()
+        while found := self.store.submitted(AT_ONCE, HISTORY, sorted(full)):
+            for run, line in found:
+                if run.workflow not in full and not await self.worker.enqueue(run, line):
+                    full.add(run.workflow)
+            if len(found) < AT_ONCE:
+                break
 
     def _again(self, row: RunRow) -> None:
         self.worker.runner.by_itself(row)
@@ -92,7 +100,7 @@ class Vigil:
     async def _peers(self) -> None:
         now = self.store.time()
         for peer in self.store.workers():
-            if peer.id == self.worker.row.id or peer.state not in LIVE:
+            if peer.id == self.worker.row.id or not peer.alive:
                 continue
             if self._gone(peer) or peer.beat < now - STALE:
                 self.store.bury(peer)
@@ -105,7 +113,7 @@ class Vigil:
     async def _left(self) -> None:
         """Put back what is left of workers that ended, or whose burial was cut short."""
         holders = await self.worker.queue.holders()
-        alive = {peer.id for peer in self.store.workers() if peer.state in LIVE}
+        alive = {peer.id for peer in self.store.workers() if peer.alive}
         for worker in holders - alive:
             await self.worker.queue.recover(worker)
 

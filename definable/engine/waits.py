@@ -5,13 +5,15 @@ A run that waits holds nothing, so that another process may go on with it; whoev
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from definable.quota.admission import NAP
 from definable.store import Event, RunRow, Store
-from definable.toolkits.credentials import KeyRing
+from definable.toolkits.credentials import KeyRing, Rings
+from definable.toolkits.where import base_url
+from definable.workspace import Workspace
 
 Watch = Callable[[Event], None]
 Sleep = Callable[[float], Awaitable[None]]
@@ -76,6 +78,17 @@ async def key_comes(store: Store, row: RunRow, rings: Sequence[KeyRing], watch: 
     return await until(
         store, row.id, note(store, row.id, watch, "key.awaited", {"sources": sources}), sleep, come
     )
+
+
+def lacking(
+    store: Store, row: RunRow, workspace: Workspace, rings: Rings, environ: Mapping[str, str]
+) -> list[KeyRing]:
+    """Return the rings whose keys a run waits for; none where no key can come."""
+    asks = [ask.ask.tool for ask in store.open_asks(row.id) if ask.ask.reason == "auth"]
+    if row.options.get("sandbox") or not all(asks):
+        return []  # a simulator's keys, or a model's, do not change
+    kits = {kit.toolkit: kit for kit in map(workspace.toolkit_of, asks)}
+    return [rings.of(kit, base_url(kit, environ), environ) for kit in kits.values()]
 
 
 async def have_keys(rings: Sequence[KeyRing], tries: Iterator[bool]) -> bool:

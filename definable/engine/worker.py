@@ -18,7 +18,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from definable import __version__
-from definable.engine.queue import BULK, Perform, Queue, segment
+from definable.engine.queue import BULK, HISTORY, URGENT, Perform, Queue, segment
 from definable.engine.runner import Runner
 from definable.engine.vigil import Vigil
 from definable.errors import DefinableError, Fenced, RunBusy, StoreError
@@ -53,6 +53,8 @@ class Worker:
         self.runner = runner
         self.store = runner.store
         self.queue: Queue
+        self.looking: asyncio.Task[None]
+        """Looks after what waits; it ends only with an error, which then is the worker's."""
         self.active: dict[str, asyncio.Task[Any]] = {}
         """Run → the task that works on it."""
         self.lost: set[str] = set()
@@ -69,23 +71,30 @@ class Worker:
             self.row = self.store.join(self.row)
             runner.worker = self.row.id
             self.queue = await opening(self.store.place, self.row.id, slots, self._perform)
-            looking = asyncio.create_task(Vigil(self).keep())
+            self.looking = asyncio.create_task(Vigil(self).keep())
             try:
                 yield self
             finally:
-                looking.cancel()
+                self.looking.cancel()
                 beat.say("draining")
                 await self._close(grace)
                 beat.say("stopped")
 
-    async def enqueue(self, run: RunRow, line: int, *, soon: bool = False) -> None:
-        """Have the queue take a run; with `soon`, begin with it here at once while there is room."""
+    async def enqueue(self, run: RunRow, line: int) -> bool:
+        """Have the queue take a run; False when as many of its workflow are at work as may be.
+
+        One that somebody looks at begins here at once while there is room.
+        """
+        most = run.definition.get("concurrency")
+        if most and not self.store.admit(run, most):
+            return False
         name = segment(run.id, line)
-        if soon and len(self.active) < self.row.slots:
+        if run.priority == URGENT and len(self.active) < self.row.slots:
             await self.queue.start(name, run.id)
         else:
             await self.queue.put(name, run.id, BULK if run.priority is None else run.priority)
         self.store.enqueued(run.id)
+        return True
 
     async def idle(self) -> None:
         """Return when nothing is at work, in the queue, or waiting for a time that comes by itself."""
@@ -127,6 +136,10 @@ class Worker:
             row = self.store.run(run)
             if row.status.ended or row.status is RunStatus.WAITING:
                 return row.status
+            if row.history > HISTORY:
+                self.store.set_status(run, RunStatus.RUNNING)
+                self.store.requeue(run, RunStatus.RUNNING, why="its log is newer than this worker")
+                return "newer"
             try:
                 return (await self.runner.go(run, wait=False)).status
             except RunBusy:

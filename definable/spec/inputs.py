@@ -108,7 +108,7 @@ def _usage(workflow: Workflow) -> str:
 
 
 def read_text(declared: Input | None, text: str) -> Json:
-    """Return the value that a text is, read by the declared type. ValueError, in a sentence, when it is none."""
+    """Return the value that a text is, read by the declared type. ValueError, in words, when it is none."""
     kind = declared.type if declared else "string"
     if kind == "string":
         return text

@@ -112,6 +112,9 @@ class Workflow(FileModel):
     outputs: dict[str, Any] = Field(default_factory=dict)
     limits: RunLimits = Field(default_factory=RunLimits)
     approvals: tuple[ApprovalRule, ...] = ()
+    concurrency: int | None = Field(
+        None, ge=1, description="How many submitted runs of it are at work at a time, over all workers"
+    )
     batch: Batch | None = None
 
     def rule_for(self, slug: str) -> ApprovalRule | None:

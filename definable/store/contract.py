@@ -58,7 +58,7 @@ class Runs(Protocol):
     def runs(
         self, limit: int | None = None, status: RunStatus | None = None, batch: str | None = None
     ) -> list[RunRow]:
-        """Return runs, newest first, at most `limit`, only with this `status` and of this `batch` if given."""
+        """Return runs, newest first, at most `limit`, with this `status` and of this `batch` if given."""
 
     def set_status(
         self,
@@ -81,7 +81,7 @@ class Runs(Protocol):
         run, too: every method raises StoreError from then on until the block ends.
         """
 
-    def begin(self, run: str, worker: str | None = None) -> Store:
+    def begin(self, run: str, worker: str | None = None, history: int = 1) -> Store:
         """Begin to work on a run: return this store bound to it, and fence off who began before.
 
         The run gets a new fencing token, one higher than the last, on disk. Through what is returned, every
@@ -291,11 +291,17 @@ class Workers(Protocol):
         and None when the run is in another status. Whoever comes twice gets the same number.
         """
 
+    def admit(self, run: RunRow, most: int) -> bool:
+        """Say that a run goes to the queue now; False when `most` of its workflow are there or at work."""
+
     def enqueued(self, run: str) -> None:
         """Say that the queue has a run that is `queued`."""
 
-    def submitted(self, limit: int) -> list[tuple[RunRow, int]]:
-        """Return runs that the queue does not have yet, first first, each with its last line's number."""
+    def submitted(self, limit: int, history: int, full: Sequence[str] = ()) -> list[tuple[RunRow, int]]:
+        """Return runs that the queue does not have yet, first first, each with its last line's number.
+
+        Without those of a newer `history`, and those of the workflows in `full`.
+        """
 
     def due(self) -> list[RunRow]:
         """Return submitted runs that wait and may go on: their time has come, or their answers are there."""

@@ -59,9 +59,13 @@ def whole(fact: Fact, without: str | None = None) -> str:
         return dump(fact.model_dump(mode="json", by_alias=True, exclude=exclude))
 
 
+ELSEWHERE = {"worker"}
+"""Fields of a row that stand in another table."""
+
+
 def columns(row: Fact) -> dict[str, Any]:
     """Return the columns of a row."""
-    return as_columns(row.model_dump(mode="json"))
+    return as_columns(row.model_dump(mode="json", exclude=ELSEWHERE))
 
 
 def as_columns(values: Mapping[str, Any]) -> dict[str, Any]:

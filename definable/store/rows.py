@@ -59,6 +59,10 @@ class RunRow(Fact):
     batch: str | None = None
     item: str | None = None
     """The batch that it is part of, and its item's `custom_id` there."""
+    history: int = 1
+    """The version of what its log holds: who knows only older ones leaves it to others."""
+    worker: str | None = None
+    """The worker that works on it, or did last; filled in when it is read."""
     created_at: str = ""
     """RFC 3339 in UTC; the store fills it in when it is empty."""
     ended_at: str | None = None
@@ -136,6 +140,11 @@ class WorkerRow(Fact):
     """By which number the server knows its connection; 0 without a server."""
     runs: int = 0
     """How many runs it works on now; filled in when it is read."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended, as far as anybody has noticed."""
+        return self.state in ("working", "draining")
 
 
 class Event(Fact):

@@ -83,6 +83,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE runs ADD COLUMN deadline TEXT",
         "ALTER TABLE runs ADD COLUMN batch TEXT",
         "ALTER TABLE runs ADD COLUMN item TEXT",
+        "ALTER TABLE runs ADD COLUMN history INTEGER NOT NULL DEFAULT 1",
         "CREATE UNIQUE INDEX runs_by_key ON runs (key)",
         "CREATE INDEX runs_by_batch ON runs (batch, item)",
         "CREATE INDEX runs_by_status ON runs (status, created_at)",

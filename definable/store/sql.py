@@ -34,7 +34,7 @@ from definable.store.records import (
 )
 from definable.store.reservations import SqlReservations, give_up
 from definable.store.rows import EffectRow, Event, RunRow, RunStatus
-from definable.store.workers import SqlWorkers
+from definable.store.workers import RUNS, SqlWorkers
 
 Clock = Callable[[], datetime]
 
@@ -86,8 +86,8 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
 
     def run(self, run: str) -> RunRow:
         """Return a run by its id or the start of it."""
-        found = self._read("SELECT * FROM runs WHERE id = ?", run)
-        found = found or self._read("SELECT * FROM runs WHERE substr(id, 1, ?) = ? LIMIT 5", len(run), run)
+        found = self._read(f"{RUNS} WHERE runs.id = ?", run)
+        found = found or self._read(f"{RUNS} WHERE substr(runs.id, 1, ?) = ? LIMIT 5", len(run), run)
         if len(found) == 1 and run:
             return run_row(found[0])
         if found and run:
@@ -107,8 +107,8 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
         wanted = {"status = ?": status, "batch = ?": batch}
         where = " AND ".join(name for name, value in wanted.items() if value is not None)
         rows = self._read(
-            f"SELECT * FROM runs {where and f'WHERE {where}'} "  # noqa: S608 - our words
-            f"ORDER BY created_at DESC, rowid DESC {'' if limit is None else 'LIMIT ?'}",
+            f"{RUNS} {where and f'WHERE {where}'} "
+            f"ORDER BY created_at DESC, runs.rowid DESC {'' if limit is None else 'LIMIT ?'}",
             *[value for value in (*wanted.values(), limit) if value is not None],
         )
         return [run_row(row) for row in rows]
@@ -156,9 +156,10 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
         """Return the time that all go by."""
         return self._clock().timestamp()
 
-    def begin(self, run: str, worker: str | None = None) -> SqlStore:
+    def begin(self, run: str, worker: str | None = None, history: int = 1) -> SqlStore:
         """Bind the store to a run, with a token newer than all before."""
         with self._writing(run) as db:
+            db.execute("UPDATE runs SET history = ? WHERE id = ? AND history < ?", (history, run, history))
             token = db.execute(
                 "INSERT INTO fences (run, token, worker) VALUES (?, 1, ?) ON CONFLICT (run) DO UPDATE "
                 "SET token = fences.token + 1, worker = excluded.worker RETURNING token",

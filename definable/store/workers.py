@@ -13,6 +13,14 @@ from definable.store.rows import RunRow, RunStatus, WorkerRow
 SUBMITTED = "submitted"
 """The reason of a queued run that the queue does not have yet."""
 
+ADMITTED = "admitted"
+"""The reason of one that goes to the queue in this moment."""
+
+RUNS = "SELECT runs.*, fences.worker FROM runs LEFT JOIN fences ON fences.run = runs.id"
+
+ABROAD = f"reason IN ('{SUBMITTED}', '{ADMITTED}')"
+"""Queued, but not known to be in the queue."""
+
 LAST = "(SELECT coalesce(max(seq), 0) FROM log WHERE log.run = runs.id)"
 
 DUE = """
@@ -86,20 +94,39 @@ class SqlWorkers:
             db.execute(f"UPDATE runs SET {names} WHERE id = :id", {**values, "id": run})  # noqa: S608
             return self._log(run, "run.queued", f'{{"why":"{why}"}}', None, None)
 
+    def admit(self, run: RunRow, most: int) -> bool:
+        """Say that a run goes to the queue, if fewer than `most` of its workflow are there or at work."""
+        with self._writing(f"workflow {run.workflow}", run.id, durable=False) as db:
+            row = db.execute(
+                "SELECT count(*) AS n FROM runs WHERE workflow = ? AND priority IS NOT NULL AND id != ? "  # noqa: S608
+                f"AND (status = 'running' OR (status = 'queued' AND reason != '{SUBMITTED}'))",
+                (run.workflow, run.id),
+            ).fetchone()
+            if row["n"] >= most:
+                return False
+            db.execute(
+                "UPDATE runs SET reason = ? WHERE id = ? AND status = 'queued' AND reason = ?",
+                (ADMITTED, run.id, SUBMITTED),
+            )
+        return True
+
     def enqueued(self, run: str) -> None:
         """Say that the queue has a run."""
         with self._writing(run, durable=False) as db:
             db.execute(
-                "UPDATE runs SET reason = '' WHERE id = ? AND status = 'queued' AND reason = ?",
-                (run, SUBMITTED),
+                f"UPDATE runs SET reason = '' WHERE id = ? AND status = 'queued' AND {ABROAD}",  # noqa: S608
+                (run,),
             )
 
-    def submitted(self, limit: int) -> list[tuple[RunRow, int]]:
+    def submitted(self, limit: int, history: int, full: Sequence[str] = ()) -> list[tuple[RunRow, int]]:
         """Return runs that the queue does not have."""
+        others = f"workflow NOT IN ({', '.join('?' * len(full))})" if full else "1 = 1"
         rows = self._read(
-            f"SELECT runs.*, {LAST} AS last FROM runs WHERE status = 'queued' AND reason = ? "  # noqa: S608
-            "AND priority IS NOT NULL ORDER BY priority, created_at LIMIT ?",
-            SUBMITTED,
+            f"SELECT runs.*, {LAST} AS last FROM runs WHERE status = 'queued' AND {ABROAD} "  # noqa: S608
+            f"AND priority IS NOT NULL AND history <= ? AND {others} "
+            "ORDER BY priority, created_at LIMIT ?",
+            history,
+            *full,
             limit,
         )
         return [(_run(row), int(row["last"])) for row in rows]

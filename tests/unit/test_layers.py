@@ -31,8 +31,16 @@ ROOMS = (
 """A room imports only from rooms before it."""
 
 
-LAZY = ("cli", "__main__", "models/__init__.py", "store/__init__.py", "engine/checkpoints.py")
-"""Where an import may stand inside a function: the command line starts fast, and one SDK or driver loads."""
+LAZY = (
+    "cli",
+    "__main__",
+    "models/__init__.py",
+    "store/__init__.py",
+    "engine/checkpoints.py",
+    "engine/engine.py",
+)
+"""Where an import may stand inside a function: the command line starts fast, one SDK or driver loads, and who
+only submits runs does not load the queue."""
 
 MODULES = sorted(path for path in ROOT.rglob("*.py") if "_workspace" not in path.parts)
 

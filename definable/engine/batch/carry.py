@@ -16,6 +16,7 @@ from definable.engine.batch.results import Results
 from definable.engine.batch.weather import TRIES, Weather, away
 from definable.engine.engine import Engine
 from definable.engine.queue import BULK
+from definable.engine.waits import may_come
 from definable.errors import UsageError
 from definable.spec.workflow import Workflow
 from definable.store import RunRow, RunStatus, Standing
@@ -188,7 +189,8 @@ class Carry:
                     continue
                 self.index.move(entries[each.id], Stage.OPEN)
                 self.open.add(each.id)
-        self.stuck = any(not self.engine.runner.key_may_come(self.store.run(run)) for run in self.keyless)
+        runner = self.engine.runner
+        self.stuck = any(not may_come(runner.keys_lacking(self.store.run(run))) for run in self.keyless)
         self._looks = self.clock() + max(SELDOM, 20 * (self.clock() - began))
 
     async def _feed(self) -> None:
@@ -207,8 +209,10 @@ class Carry:
         if entry.stage is Stage.NEW:
             batch, item = self.results.batch, entry.item
             key = f"{batch}/{item.custom_id}/{entry.turn}"
-            facts = {"batch": batch, "item": item.custom_id}
-            run = (await self.engine.submit(self.workflow, item.inputs, key=key, priority=BULK, **facts)).id
+            row = await self.engine.submit(
+                self.workflow, item.inputs, key=key, priority=BULK, batch=batch, item=item.custom_id
+            )
+            run = row.id
         else:
             run = entry.run or ""
             with suppress(UsageError):  # somebody has gone on with it, or ended it, meanwhile

@@ -95,7 +95,8 @@ class Files:
             return
         if known != self.batch:
             raise UsageError(
-                f"{str(self.folder)!r} has the results of the batch {known!r}", hint="name another folder: --out"
+                f"{str(self.folder)!r} has the results of the batch {known!r}",
+                hint="name another folder: --out",
             )
 
 

@@ -195,4 +195,3 @@ class Index:
         self.stages[entry.stage] -= 1
         self.stages[stage] += 1
         entry.stage, entry.run = stage, run or entry.run
-

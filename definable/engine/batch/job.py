@@ -195,9 +195,7 @@ class Job:
         async with self._engine() as engine:
             for run in planner.outdated:
                 await engine.cancel(run)
-            carry = Carry(
-                engine, self.workflow, self.index, results, self.order.concurrency, watch, stop
-            )
+            carry = Carry(engine, self.workflow, self.index, results, self.order.concurrency, watch, stop)
             end = await carry.go()
             if end is End.STOPPED and engine.worker is not None and engine.worker.active:
                 left = len(engine.worker.active)
@@ -208,7 +206,12 @@ class Job:
     async def _engine(self) -> AsyncIterator[Engine]:
         order = self.order
         opened = Engine.open(
-            self.workspace, self.settings, self.environ, self.options, slots=order.concurrency, grace=order.grace
+            self.workspace,
+            self.settings,
+            self.environ,
+            self.options,
+            slots=order.concurrency,
+            grace=order.grace,
         )
         async with opened as engine:
             yield engine

@@ -60,6 +60,8 @@ def _line(raw: bytes, number: int, trouble: str) -> Line:
         line = Line(raw.decode())
     except UnicodeDecodeError as error:
         line = Line(raw.decode(errors="surrogateescape"))
-        trouble = f"byte {error.start + 1} is not UTF-8 ({raw[error.start : error.start + 1]!r}); save it as UTF-8"
+        trouble = (
+            f"byte {error.start + 1} is not UTF-8 ({raw[error.start : error.start + 1]!r}); save it as UTF-8"
+        )
     line.number, line.trouble = number, trouble
     return line

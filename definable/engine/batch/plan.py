@@ -37,7 +37,9 @@ class Plan:
 class Planner:
     """Compares a batch's items with their runs. Use `plan`."""
 
-    def __init__(self, store: Store, index: Index, batch: str, definition: dict[str, Json], anew: bool) -> None:
+    def __init__(
+        self, store: Store, index: Index, batch: str, definition: dict[str, Json], anew: bool
+    ) -> None:
         """Keep what is compared; nothing is read yet."""
         self.store = store
         self.index = index

@@ -47,6 +47,8 @@ class Purse:
     def why(self) -> str:
         """Say why the batch stops."""
         if self.unknown:
-            return f"the price of {self.unknown} of its runs is not known, so nobody can say what the next costs"
+            return (
+                f"the price of {self.unknown} of its runs is not known, so nobody can say what the next costs"
+            )
         next_ = f", and the next item may cost ${self.dearest:.4f}" if self.dearest else ""
         return f"${self.spent:.4f} of ${self.limit:.2f} is spent{next_}"

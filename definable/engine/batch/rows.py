@@ -78,7 +78,7 @@ class Reading:
         return self._item(line, name, given, [])
 
     def of_texts(self, line: int, cells: Mapping[str, str]) -> Item | BadRow:
-        """Read a row of texts, by the types that the inputs have. An empty one is an input that is not given."""
+        """Read a row of texts, by the types of the inputs. An empty one is an input not given."""
         texts = {key: text for key, text in cells.items() if text != ""}
         name = self._name(texts)
         given: dict[str, Json] = {}
@@ -133,5 +133,8 @@ class Reading:
             return "", f"{self.named_by}: a text or a whole number is expected, not {shown(name)}"
         text = str(name)
         if not text.isprintable() or not text.strip() or len(text) > LONGEST_ID:
-            return "", f"{self.named_by}: 1 to {LONGEST_ID} printable characters are expected, not {shown(text)}"
+            return (
+                "",
+                f"{self.named_by}: 1 to {LONGEST_ID} printable characters are expected, not {shown(text)}",
+            )
         return text, ""

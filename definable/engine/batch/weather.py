@@ -1,4 +1,4 @@
-"""Whether the services that a batch needs are there: when several runs in a row fail by them, it pauses. Pure."""
+"""Whether the services that a batch needs are there: a row of failures by them is a pause. Pure."""
 
 from __future__ import annotations
 

@@ -1,0 +1,197 @@
+"""Workers in processes of their own: killed, stopped, told to end; their runs go on, and nothing is twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from definable.sandbox import Served
+from tests.e2e.test_cli_processes import COMMAND, clean, definable, last
+from tests.e2e.test_kill import asked, sandbox, weekly, where
+from tests.postgres import PostgresServer
+
+PATIENCE = 60.0
+"""Seconds for a process to get where a test wants it, beside others."""
+
+STALL = {"tool": "HEX_CREATE_CELL", "fault": "stall", "with": {"seconds": 60}}
+
+
+@pytest.fixture(params=["file", "server"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """Return the environment with the database: a file that processes share, or a server."""
+    if request.param == "file":
+        return {"DEFINABLE_HOME": str(tmp_path / "home")}
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return {"DEFINABLE_DATABASE": server.database()}
+
+
+@contextmanager
+def worker(cwd: Path, *options: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a worker, and see to it that it ends."""
+    process = subprocess.Popen(
+        [*COMMAND, "worker", *options], cwd=cwd, env=clean(**environ), stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr
+    try:
+        assert process.stderr.readline().startswith("worker "), process.stderr.read()
+        yield process
+    finally:
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGCONT)
+            process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def submitted(served: Served, cwd: Path, *options: str, **environ: str) -> str:
+    """Submit the weekly brief, and return its run."""
+    found = definable(
+        *("run", "weekly-brief", "-i", f"project={weekly(served)}", "--detach", "--json", *options),
+        cwd=cwd,
+        **environ,
+    )
+    assert found.returncode == 0, found.stderr
+    return str(last(found)["run_id"])
+
+
+def shown(run: str, cwd: Path, **environ: str) -> dict[str, Any]:
+    """Return what is known of a run."""
+    return dict(json.loads(definable("runs", "show", run, "--json", cwd=cwd, **environ).stdout))
+
+
+def ended(run: str, cwd: Path, **environ: str) -> dict[str, Any]:
+    """Return a run once it has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while (row := shown(run, cwd, **environ))["status"] not in ("done", "failed", "cancelled", "limited"):
+        assert time.monotonic() < deadline, row
+        time.sleep(0.1)
+    return row
+
+
+def until(ready: Any, what: str) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + PATIENCE
+    while not ready():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def effects(served: Served) -> list[str]:
+    """Return what was really done."""
+    return [each["tool"] for each in served.world.effects]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+def test_the_run_of_a_worker_that_is_gone_goes_on_in_another(
+    home: dict[str, str], tmp_path: Path, how: signal.Signals
+) -> None:
+    """Its write is out when it goes; the other one looks for it, and a stopped one sends nothing later on."""
+    with sandbox({**STALL, "times": 1}) as served:
+        environ = {**home, **where(served)}
+        with worker(tmp_path, **environ) as first:
+            run = submitted(served, tmp_path, **environ)
+            until(lambda: effects(served), "the write did not leave")
+            with worker(tmp_path, **environ) as second:
+                time.sleep(1.5)  # it has seen that the first one lives
+                assert shown(run, tmp_path, **environ)["status"] == "running"
+                os.kill(first.pid, how)
+                row = ended(run, tmp_path, **environ)
+                assert row["status"] == "done", row
+                assert effects(served) == ["HEX_CREATE_CELL"]
+                assert row["receipts"][-1]["evidence"] == "state"
+                if how == signal.SIGSTOP:
+                    before = dict(served.world.requests)
+                    os.kill(first.pid, signal.SIGCONT)
+                    assert first.stderr
+                    assert "others took over" in first.stderr.readline()
+                    assert first.stderr.readline().startswith("worker "), "it begins anew"
+                    assert served.world.requests == before
+                second.send_signal(signal.SIGTERM)
+                assert second.wait(PATIENCE) == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_worker_that_is_told_to_stop_lets_its_runs_end(home: dict[str, str], tmp_path: Path) -> None:
+    """What cannot end in time is put back, and is done by the next worker; nothing is sent twice."""
+    slow = {"tool": "HEX_CREATE_CELL", "fault": "slow", "with": {"seconds": 3}, "times": 1}
+    with sandbox(slow) as served:
+        environ = {**home, **where(served)}
+        with worker(tmp_path, **environ) as first:
+            run = submitted(served, tmp_path, **environ)
+            until(lambda: effects(served), "the write did not leave")
+            first.send_signal(signal.SIGTERM)
+            assert first.wait(PATIENCE) == 0
+        assert shown(run, tmp_path, **environ)["status"] == "done"
+        assert effects(served) == ["HEX_CREATE_CELL"]
+    with sandbox({**STALL, "times": 1}) as served:
+        environ = {**home, **where(served)}
+        with worker(tmp_path, "--grace", "0.5", **environ) as first:
+            run = submitted(served, tmp_path, **environ)
+            until(lambda: effects(served), "the write did not leave")
+            first.send_signal(signal.SIGTERM)
+            assert first.wait(PATIENCE) == 0
+        assert shown(run, tmp_path, **environ)["status"] == "queued"
+        with worker(tmp_path, **environ):
+            assert ended(run, tmp_path, **environ)["status"] == "done"
+        assert effects(served) == ["HEX_CREATE_CELL"]
+
+
+@pytest.mark.timeout(120)
+def test_a_run_is_submitted_once_and_answered_once(home: dict[str, str], tmp_path: Path) -> None:
+    """The same key is the same run; two answers at once are one; a parked run holds no worker."""
+    with sandbox() as served:
+        environ = {**home, **where(served)}
+        run = submitted(served, tmp_path, "--key", "monday", **environ)
+        assert submitted(served, tmp_path, "--key", "monday", **environ) == run
+        other = definable(
+            *("run", "weekly-brief", "-i", f"project={weekly(served)}", "-i", "days=3", "--key", "monday"),
+            cwd=tmp_path,
+            **environ,
+        )
+        assert other.returncode == 2
+        assert f"belongs to run {run}" in other.stderr
+        with worker(tmp_path, **environ):
+            assert ended(run, tmp_path, **environ)["status"] == "done"
+        assert effects(served) == ["HEX_CREATE_CELL"]
+
+
+@pytest.mark.timeout(120)
+def test_a_run_is_cancelled_while_a_worker_has_it(home: dict[str, str], tmp_path: Path) -> None:
+    """It stops before its next call, and stays cancelled."""
+    slow = {"tool": "HEX_LIST_PROJECTS", "fault": "slow", "with": {"seconds": 2}, "times": 1}
+    with sandbox(slow) as served, worker(tmp_path, **home, **where(served)):
+        environ = {**home, **where(served)}
+        run = submitted(served, tmp_path, **environ)
+        until(lambda: shown(run, tmp_path, **environ)["status"] == "running", "it did not begin")
+        assert definable("runs", "cancel", run, cwd=tmp_path, **environ).returncode == 0
+        time.sleep(3)
+        assert shown(run, tmp_path, **environ)["status"] == "cancelled"
+        assert not effects(served)
+        assert not asked(served, "HEX_CREATE_CELL")
+
+
+@pytest.mark.timeout(180)
+def test_workers_outlast_a_restart_of_their_server(postgres: PostgresServer, tmp_path: Path) -> None:
+    """Runs that were at work when the server went away go on when it is back, each effect once."""
+    slow = {"tool": "HEX_LIST_CELLS", "fault": "slow", "with": {"seconds": 1}}
+    with sandbox(slow) as served:
+        environ = {"DEFINABLE_DATABASE": postgres.database(), **where(served)}
+        with worker(tmp_path, **environ), worker(tmp_path, **environ):
+            runs = [submitted(served, tmp_path, **environ) for _ in range(4)]
+            until(lambda: asked(served, "HEX_LIST_CELLS") > 1, "no run got so far")
+            postgres.stop()
+            time.sleep(1)
+            postgres.start()
+            rows = [ended(run, tmp_path, **environ) for run in runs]
+        assert [row["status"] for row in rows] == ["done"] * 4, rows
+        assert len(effects(served)) == 4
