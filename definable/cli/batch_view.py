@@ -114,7 +114,8 @@ def line(now: Progress) -> str:
     parts = [f"{now.done:,} of {now.total:,} done"]
     parts += [f"{now.failed:,} failed"] if now.failed else []
     parts += [f"{now.waiting:,} wait for a person"] if now.waiting else []
-    parts += [f"{now.running:,} under way"] if now.running else []
+    waits = f" ({now.quota:,} wait for a quota)" if now.quota else ""
+    parts += [f"{now.running:,} under way{waits}"] if now.running else []
     if now.paused:
         return ", ".join([*parts, f"paused: {now.paused}"])
     parts += [pace(now.rate)] if now.rate else []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from definable.engine.batch.index import Entry, Index, Stage
-from definable.engine.batch.plan import PERSON
+from definable.engine.batch.plan import PERSON, asks
 from definable.engine.batch.progress import Progress, Rate
 from definable.engine.batch.results import Results
 from definable.engine.batch.weather import TRIES, Weather, away
@@ -86,6 +86,8 @@ class Carry:
         self.keyless: set[str] = set()
         """Those among them that wait for a key."""
         self.stuck = False
+        self.quota = 0
+        """How many wait for a quota."""
         self.rate = Rate(clock())
         self.before = 0
         self._looks = 0.0
@@ -124,6 +126,7 @@ class Carry:
             failed=results.failed + self.index.bad,
             waiting=self.index.stages[Stage.PARKED],
             running=len(self.open),
+            quota=self.quota,
             healed=results.healed,
             usd=purse.spent,
             unpriced=purse.unknown,
@@ -136,7 +139,9 @@ class Carry:
 
     def _notice(self) -> None:
         """Take in what has become of the runs that are under way."""
-        for each in self.store.standing(list(self.open)):
+        found = self.store.standing(list(self.open))
+        self.quota = sum(each.status is RunStatus.WAITING and each.reason == "quota" for each in found)
+        for each in found:
             self._one(each)
 
     def _one(self, run: Standing) -> None:
@@ -144,7 +149,8 @@ class Carry:
         if run.status.ended:
             self._ended(run.id)
         elif waits and run.reason in PERSON:
-            self._park(run.id)
+            if asks(self.store, run.id):
+                self._park(run.id)
         elif waits and run.reason == "auth":
             self.keyless.add(run.id)
         else:

@@ -175,7 +175,7 @@ class Index:
         return Entry(self._db.execute("SELECT * FROM items WHERE run = ?", (run,)).fetchone())
 
     def written(self, custom_id: str, run: str) -> bool:
-        """Note that a result stands in the file. False when it is none of an item that ended so, or the second."""
+        """Note that a result stands in the file. False for one that is nobody's, outdated, or there twice."""
         changed = self._db.execute(
             "UPDATE items SET written = 1 WHERE custom_id = ? AND run = ? AND stage = ? AND written = 0",
             (custom_id, run, Stage.ENDED),

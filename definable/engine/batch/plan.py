@@ -1,8 +1,9 @@
-"""What is left to do of a batch: each item is compared with its run, and goes to the stage where it stands."""
+"""What is left to do of a batch: each item is compared with its run, and put at the stage where it is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from definable.calls import Json, digest
 from definable.engine.batch.index import Entry, Index, Stage
@@ -81,7 +82,7 @@ class Planner:
         plan = self.plan
         waits = run.status is RunStatus.WAITING
         plan.older += any(run.definition.get(key) != value for key, value in self.definition.items())
-        if waits and run.reason in PERSON:
+        if waits and run.reason in PERSON and asks(self.store, run.id):
             plan.waiting += 1
             self.index.move(entry, Stage.PARKED, run=run.id)
         elif run.status.ended or (waits and run.reason == "auth"):
@@ -90,6 +91,13 @@ class Planner:
         else:
             plan.going += 1
             self.index.move(entry, Stage.OPEN, run=run.id)
+
+
+def asks(store: Store, run: str) -> bool:
+    """Whether a run has a question without an answer, and time is left for one; else a worker goes on."""
+    now = store.time()
+    ends = [ask.expires_at for ask in store.open_asks(run)]
+    return any(end is None or datetime.fromisoformat(end).timestamp() > now for end in ends)
 
 
 def take_up(index: Index, results: Results) -> int:

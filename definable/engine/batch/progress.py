@@ -22,6 +22,8 @@ class Progress:
     """Items that wait for a person."""
     running: int
     """Items whose runs are in the queue, at work, or wait for a time that comes."""
+    quota: int
+    """Those of them that wait for a quota."""
     healed: int
     usd: float
     unpriced: int

@@ -27,9 +27,10 @@ class Purse:
         self.dearest = max(self.dearest or 0.0, now.usd)
 
     def may(self, open_: int) -> bool:
-        """Whether one more item may begin while so many are under way, each taken to cost what the dearest did.
+        """Whether one more item may begin while so many are under way.
 
-        The first goes alone: then it is known what one costs. A price that nobody knows keeps within no limit.
+        Each is taken to cost what the dearest did. The first goes alone: then it is known what one costs. A
+        price that nobody knows keeps within no limit.
         """
         if self.limit is None:
             return True

@@ -47,7 +47,7 @@ def _opened(path: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        file = Path(path).open("rb")
+        file = Path(path).open("rb")  # noqa: SIM115 - closed below
     except OSError as error:
         raise UsageError(f"cannot read the items in {path!r}: {error.strerror}") from error
     with file:

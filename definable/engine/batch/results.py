@@ -32,7 +32,7 @@ class Results:
         return tally
 
     def write(self, run: RunRow, tally: TallyRow) -> None:
-        """Write the line of an item whose run has ended. It is counted before: the file is what is read again."""
+        """Write the line of an item whose run has ended. It is counted before: the file is read again."""
         if run.status is RunStatus.DONE:
             self.done += 1
             self.files.output.add(shape.done(run, tally))
