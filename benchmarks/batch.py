@@ -2,8 +2,8 @@
 
     python -m benchmarks.batch [--items 10000] [--concurrency 8] [--database postgresql://…]
 
-Each item is a run of a workflow with one step: one verified read (`HEX_ME`) of a sandbox without quotas, over
-HTTP. The batch runs in a process of its own, the sandbox in this one, so that its memory is not counted. Both
+Each item is a run of a workflow with one step: one verified read (`HEX_GET_PROJECT`) of a sandbox without
+quotas, over HTTP. The batch runs in a process of its own, the sandbox in this one, so that its memory is not counted. Both
 share the machine's cores, so the rate is that of a laptop, not of a server.
 """
 
@@ -32,9 +32,9 @@ from definable.workspace.check import checked
 WORKFLOW = """
 name: one-read
 description: One verified read.
-inputs: { number: { type: integer } }
-steps: [{ id: me, call: HEX_ME }]
-outputs: { name: "${{ steps.me.output.name }}" }
+inputs: { number: { type: integer }, project: { type: string } }
+steps: [{ id: read, call: HEX_GET_PROJECT, arguments: { projectId: "${{ inputs.project }}" } }]
+outputs: { title: "${{ steps.read.output.title }}" }
 """
 
 STEP = 1000
@@ -74,8 +74,10 @@ def measure(items: int, concurrency: int, database: str | None) -> list[dict[str
         (folder / "workflows").mkdir()
         (folder / "workflows" / "one-read.yaml").write_text(WORKFLOW)
         with (folder / "items.jsonl").open("w") as file:
+            project = next(iter(served.world.state["projects"]))
             for number in range(items):
-                file.write(json.dumps({"custom_id": f"item-{number}", "inputs": {"number": number}}) + "\n")
+                file.write(json.dumps({"custom_id": f"item-{number}", "number": number, "project": project}))
+                file.write("\n")
         there = {
             "HEX_BASE_URL": served.base_url,
             "HEX_API_TOKEN": served.token,
@@ -122,14 +124,11 @@ def main() -> None:
     took = [first["seconds"] - marks[0]["seconds"], end["seconds"] - before["seconds"]]
     seconds = end["seconds"] - marks[0]["seconds"]
     print(f"{given.items:,} items, {given.concurrency} at a time, load {os.getloadavg()[0]:.1f}")
-    print(
-        f"  read and checked in {marks[0]['seconds']:.1f} s, run in {seconds:.0f} s: {end['done'] / seconds:.1f} a second"
-    )
-    print(
-        f"  first thousand {STEP / took[0]:.1f} a second, last thousand {STEP / took[1]:.1f}: {took[0] / took[1]:.2f}"
-    )
-    print(f"  memory {first['rss'] / 1024:.0f} MB after 1,000, {last['rss'] / 1024:.0f} MB at the end: "
-          f"{last['rss'] / first['rss']:.2f}")  # fmt: skip
+    begun, rates = marks[0]["seconds"], [STEP / each for each in took]
+    held = [each / 1024 for each in (first["rss"], last["rss"])]
+    print(f"  rows checked in {begun:.1f} s, run in {seconds:.0f} s: {end['done'] / seconds:.1f} a second")
+    print(f"  first thousand {rates[0]:.1f} a second, last {rates[1]:.1f}: {rates[1] / rates[0]:.2f}")
+    print(f"  memory {held[0]:.0f} MB after 1,000, {held[1]:.0f} MB at the end: {held[1] / held[0]:.2f}")
 
 
 if __name__ == "__main__":
