@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,8 @@ def _items(session: Session, workflow: str, definition: Workflow) -> str:
             f"ITEMS is missing, and {definition.name} names no file in `batch: {{ items: … }}`",
             hint=f"definable batch {workflow} items.jsonl",
         )
-    return str(Path(str(session.workspace.locate(workflow)[0])).parent / definition.batch.items)
+    there = Path(str(session.workspace.locate(workflow)[0])).absolute().parent / definition.batch.items
+    return os.path.relpath(there)
 
 
 def _tell_bad(screen: Screen, job: Job, skip: bool) -> None:
@@ -163,7 +165,6 @@ def _run(session: Session, screen: Screen, job: Job) -> int:
 
 def _stops(loop: Any, stop: Any) -> None:
     """Let the first signal stop the batch in order, and the second at once."""
-    import os
     import signal
 
     def told() -> None:
