@@ -3,8 +3,8 @@
     python -m benchmarks.batch [--items 10000] [--concurrency 8] [--database postgresql://…]
 
 Each item is a run of a workflow with one step: one verified read (`HEX_GET_PROJECT`) of a sandbox without
-quotas, over HTTP. The batch runs in a process of its own, the sandbox in this one, so that its memory is not counted. Both
-share the machine's cores, so the rate is that of a laptop, not of a server.
+quotas, over HTTP. The batch runs in a process of its own, the sandbox in this one, so that its memory is not
+counted. Both share the machine's cores, so the rate is that of a laptop, not of a server.
 """
 
 from __future__ import annotations

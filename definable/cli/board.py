@@ -55,6 +55,8 @@ class Board:
     steps: list[StepState]
     calls: dict[str, CallState] = field(default_factory=dict)
     exchanges: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    parked: tuple[str, float, float] | None = None
+    """What the whole run waits for, until when, and when the last request that is known can leave."""
 
     @classmethod
     def of(cls, steps: Sequence[tuple[str, str]]) -> Board:
@@ -69,6 +71,8 @@ class Board:
             self._step(step, event.type)
         if event.call is not None:
             self._call(event, now)
+        if event.type.startswith("run."):
+            self._run(event, now)
         if event.type in ("run.failed", "run.limited", "run.cancelled"):
             for running in self.steps:
                 if running.state in ("running", "waiting"):
@@ -84,6 +88,13 @@ class Board:
         }
         step.state = changes.get(kind, step.state)
         step.calls += kind == "receipt"
+
+    def _run(self, event: Event, now: float) -> None:
+        self.parked = None
+        if event.type == "run.waiting" and "until" in event.data:
+            left, known = float(event.data["seconds"]), event.data.get("ahead") or {}
+            last = max(left, float(known.get("seconds", 0.0)))
+            self.parked = str(event.data["what"]), now + left, now + last
 
     def _call(self, event: Event, now: float) -> None:
         call = event.call or ""
@@ -126,6 +137,15 @@ class Board:
             count = f"  {words.plural(step.calls, 'call')}" if step.calls else ""
             shown.append((f"{mark} {step.id:<12} {step.actor}{count}", style))
             shown += [(self._doing(c, now), "") for c in list(self.calls.values()) if c.step == step.id]
+        if self.parked is not None:
+            what, until, last = self.parked
+            text = f"parked for {what}, {words.duration(max(0.0, until - now))} left"
+            text += (
+                f"; {words.duration(last - now)} until all that is known can have left"
+                if last > until
+                else ""
+            )
+            shown.append((text, "yellow"))
         return shown
 
     def _doing(self, call: CallState, now: float) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from definable.cli import words
+from definable.cli import ahead, words
 from definable.cli.app import Session
 from definable.cli.screen import Screen
 
@@ -20,26 +20,30 @@ def rehearsal(
     session: Session, screen: Screen, workflow: Workflow, inputs: Mapping[str, Any], options: Options
 ) -> int:
     """Write what a run would do, step by step, and return the exit code."""
-    steps = asyncio.run(_rehearse(session, workflow, inputs, options))
+    steps, known = asyncio.run(_rehearse(session, workflow, inputs, options))
     if screen.json:
-        screen.data({"workflow": workflow.name, "dry": True, "inputs": dict(inputs), "steps": steps})
+        what = {"workflow": workflow.name, "dry": True, "inputs": dict(inputs), "steps": steps}
+        screen.data({**what, "ahead": known})
         return 0
     screen.say(f"{workflow.name}: a rehearsal; nothing is called and nothing is sent")
     for step in steps:
         for line in described(step):
             screen.result(line)
+    for line in ahead.lines(known) if known else ("no quota is looked at: DEFINABLE_QUOTA_SHARE is off",):
+        screen.result(line)
     return 0
 
 
 async def _rehearse(
     session: Session, workflow: Workflow, inputs: Mapping[str, Any], options: Options
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     from definable.engine.runner import Runner
 
     _ = session.home
     opened = Runner.open(session.workspace, session.settings, session.environ, options)
     async with opened as runner:
-        return runner.rehearse(workflow, inputs)
+        known = runner.ahead(workflow, inputs)
+        return runner.rehearse(workflow, inputs), known.model_dump(mode="json") if known else None
 
 
 def described(step: Mapping[str, Any]) -> list[str]:

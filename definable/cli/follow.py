@@ -140,7 +140,9 @@ def reported(session: Session, store: Store, row: RunRow) -> Report:
     """Return the report on a run as the store has it."""
     from definable.engine.history import spent
 
-    turns = [event.data for event in store.events(row.id) if event.type == "model.called"]
+    log = store.events(row.id)
+    turns = [event.data for event in log if event.type == "model.called"]
+    waits = [event.data for event in log if event.type == "run.waiting"] if row.until else []
     receipts = store.receipts(row.id)
     asks = store.open_asks(row.id) if row.status == "waiting" else []
     slugs = {receipt.tool for receipt in receipts} | {each.ask.tool for each in asks}
@@ -152,6 +154,7 @@ def reported(session: Session, store: Store, row: RunRow) -> Report:
         left=_left(session, store, row) if row.status in ("failed", "limited", "cancelled") else [],
         offline=any(turn.get("offline") for turn in turns),
         places=_places(session, slugs, bool(row.options.get("sandbox"))),
+        ahead=waits[-1].get("ahead") if waits else None,
         inside=_inside(session) if row.options.get("sandbox") and slugs else "",
     )
 

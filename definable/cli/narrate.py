@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from definable.cli import words
+from definable.cli import ahead, words
 from definable.cli.trouble import ORDER, trouble
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Narrator:
         self._reviewed = ""
         self._tell: dict[str, Callable[[Event], list[Line]]] = {
             "run.started": self._run_started,
+            "run.ahead": self._ahead,
             "run.resumed": self._resumed,
             "step.started": self._step_started,
             "step.skipped": self._step_skipped,
@@ -74,6 +75,10 @@ class Narrator:
             shown = ", ".join(f"{key}={words.compact(value)}" for key, value in inputs.items())
             lines.append(Line("", f"  with {shown}"))
         return lines
+
+    def _ahead(self, event: Event) -> list[Line]:
+        tone: Tone = "trouble" if ahead.late(event.data) else "plain"
+        return [Line("", f"  {text}", tone) for text in ahead.lines(event.data)]
 
     def _resumed(self, event: Event) -> list[Line]:
         self._speaking = None
@@ -222,7 +227,8 @@ class Narrator:
             return [Line("", f"waiting: {data.get('reason', '')}", "ask")]
         left = words.duration(float(data.get("seconds", 0.0)))
         text = f"parked for {left}, until {words.clock(data['until'])}: {data.get('what', '')}"
-        return [Line("", text, "trouble")]
+        more = ahead.parked(data["ahead"], float(data["seconds"])) if data.get("ahead") else []
+        return [Line("", line, "trouble") for line in (text, *more)]
 
     def _awaited(self, event: Event) -> list[Line]:
         sources = event.data.get("sources") or {}

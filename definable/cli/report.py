@@ -33,6 +33,8 @@ class Report:
     """Product → where its tools worked."""
     left: Sequence[Left] = field(default=())
     """What became of its writes, when it has not come to its end."""
+    ahead: Mapping[str, Any] | None = None
+    """What is known of the requests to come, while it waits for its turn or a time; an `Ahead` as JSON."""
     inside: str = ""
     """The command that serves the sandbox, so that links into it open; empty when it was the real thing."""
 
@@ -71,6 +73,7 @@ class Report:
             "status": run.status.value,
             "reason": run.reason or None,
             "until": run.until,
+            "ahead": dict(self.ahead) if self.ahead else None,
             "inputs": run.inputs,
             "outputs": run.outputs,
             "receipts": [receipt.brief(data) for receipt in self.receipts],

@@ -48,8 +48,9 @@ def list_(session: Session, status: str | None, limit: int, as_json: bool) -> No
         return
     for row in rows:
         state = standing(row.status.value, row.reason, row.until)
+        at = f"  on {row.worker}" if row.status is RunStatus.RUNNING and row.worker else ""
         screen.result(
-            f"{row.id}  {row.created_at[:16].replace('T', ' ')} UTC  {state:<18}  {row.workflow}".rstrip()
+            f"{row.id}  {row.created_at[:16].replace('T', ' ')} UTC  {state:<18}  {row.workflow}{at}".rstrip()
         )
     if not rows:
         screen.say("no runs" if status else "no runs yet; start one with: definable run WORKFLOW --sandbox")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from definable.calls import Outcome, Phase
 from definable.graph.governor import Account
@@ -10,7 +11,21 @@ from definable.quota.claim import owner_of
 from definable.spec.paths import lookup
 from definable.spec.toolkit import Toolkit
 from definable.store import Store
-from definable.toolkits.credentials import KeyRing
+from definable.toolkits.credentials import KeyRing, Rings
+from definable.toolkits.where import base_url
+
+
+def accounts_of(
+    kits: Mapping[str, Toolkit], environ: Mapping[str, str], rings: Rings, store: Store, *, sandbox: bool
+) -> dict[str, Account]:
+    """Return each toolkit's account, by name: the simulator's, or that of the keys in `environ`."""
+    if sandbox:
+        return {name: simulated(kit) for name, kit in kits.items()}
+    places = {name: base_url(kit, environ) for name, kit in kits.items()}
+    return {
+        name: account(kit, places[name], rings.of(kit, places[name], environ), store)
+        for name, kit in kits.items()
+    }
 
 
 def simulated(kit: Toolkit) -> Account:

@@ -14,6 +14,8 @@ from typing import Any
 from pydantic import Field
 
 from definable.calls import Decision, Fact, Receipt
+from definable.engine.accounts import accounts_of
+from definable.engine.ahead import Ahead, ahead, of_steps
 from definable.engine.dry import foresee, rehearse
 from definable.engine.history import spent
 from definable.engine.left import Left, left_behind, undoing
@@ -27,6 +29,7 @@ from definable.graph.context import nobody, run_names
 from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
 from definable.settings import Settings
+from definable.spec.allowlist import offered
 from definable.spec.inputs import complete
 from definable.spec.workflow import Workflow
 from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store, place
@@ -161,6 +164,26 @@ class Runner:
         agents = {s.agent: self.workspace.agent(s.agent).tools for s in workflow.steps if s.agent}
         scope = self._fitting(workflow, inputs)
         return rehearse(workflow, agents, self.workspace.tools(), scope)
+
+    def ahead(self, workflow: Workflow, inputs: Mapping[str, Any], runs: int = 1) -> Ahead | None:
+        """Return what is known of the requests of a run, or of so many, and how long quotas let them take.
+
+        It counts what is in the store now: slots, the queue, learned limits. None without a governor.
+        """
+        kits = products(self.workspace, workflow)
+        accounts = accounts_of(kits, self.environ, self.rings, self.store, sandbox=self.options.sandbox)
+        if (governor := self.governor(accounts)) is None:
+            return None
+        toolkits = {slug: kit for kit in kits.values() for slug in kit.tools}
+        scope, tools = self._fitting(workflow, inputs), self.workspace.tools()
+
+        def may_ask(step: Step) -> bool:
+            globs = step.tools if step.tools is not None else self.workspace.agent(step.agent or "").tools
+            return bool(offered(tools, globs))
+
+        work = of_steps(workflow.steps, toolkits, scope, may_ask).times(runs)
+        limits = workflow.limits if runs == 1 else RunLimits()
+        return ahead(work, toolkits, governor, calls=limits.calls, time=limits.time)
 
     async def go(self, run: str, watch: Watch = nobody, *, wait: bool | None = None) -> RunRow:
         """Work on a run until it ends or waits; return where it stands then.

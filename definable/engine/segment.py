@@ -11,7 +11,8 @@ from typing import Any
 
 from langgraph.types import Command
 
-from definable.engine.accounts import account, simulated
+from definable.engine.accounts import accounts_of
+from definable.engine.ahead import WORTH_TELLING, of_run
 from definable.engine.checkpoints import checkpoints
 from definable.engine.history import recall
 from definable.errors import DefinableError
@@ -115,6 +116,12 @@ class Segment:
         context.log("run.done", {"outputs": outputs})
         return store.set_status(run, RunStatus.DONE, outputs=outputs)
 
+    def _foretell(self, context: Context) -> None:
+        """Say how long the quotas make it last, before anything is called, when that is worth saying."""
+        ahead = of_run(context)
+        if ahead is not None and (ahead.seconds > WORTH_TELLING or ahead.too_long):
+            context.log("run.ahead", ahead.model_dump(mode="json"))
+
     def _parked(self, context: Context, wait: Parked) -> RunRow:
         """Say until when the run waits; the graph runs its last node again then."""
         store, run = context.store, context.run.id
@@ -122,7 +129,9 @@ class Segment:
             return store.run(run)
         until = datetime.fromtimestamp(wait.due, UTC).isoformat(timespec="milliseconds")
         left = round(max(0.0, wait.due - context.now()), 3)
-        facts = {"reason": wait.reason, "until": until, "seconds": left, "what": wait.what}
+        facts: dict[str, Any] = {"reason": wait.reason, "until": until, "seconds": left, "what": wait.what}
+        if (ahead := of_run(context)) is not None:
+            facts["ahead"] = ahead.model_dump(mode="json")
         context.log("run.waiting", facts)
         return store.set_status(run, RunStatus.WAITING, reason=wait.reason, until=until)
 
@@ -136,6 +145,7 @@ class Segment:
                 "options": context.run.options,
             }
             context.log("run.started", what)
+            self._foretell(context)
             context.store.set_status(context.run.id, RunStatus.RUNNING)
             return {"came": []}
         context.second_chance = context.run.status is RunStatus.FAILED or _retried(context.store, context.run)
@@ -158,15 +168,14 @@ class Segment:
         toolkits = products(self.workspace, workflow)
         tools = {slug: (kit, tool) for kit in toolkits.values() for slug, tool in kit.tools.items()}
         doors: dict[str, Adapter] = {}
-        accounts: dict[str, Account] = {}
         models = Models(self.environ, self.offline)
         try:
             places = {name: base_url(kit, self.environ) for name, kit in toolkits.items()}
             rings = {name: self.rings.of(kit, places[name], self.environ) for name, kit in toolkits.items()}
+            simulation = bool(row.options.get("sandbox"))
+            accounts = accounts_of(toolkits, self.environ, self.rings, self.store, sandbox=simulation)
             for name, kit in toolkits.items():
                 ring = rings[name]
-                sandbox = row.options.get("sandbox")
-                accounts[name] = simulated(kit) if sandbox else account(kit, places[name], ring, self.store)
                 doors[name] = Adapter(
                     kit, places[name], ring, Redactor([*ring.secrets(), *self._model_keys()])
                 )

@@ -25,6 +25,7 @@ from typing import Protocol
 from definable.calls import Ask, Decision, Exchange, Json, Lesson, Phase, Receipt
 from definable.quota.admission import Wait
 from definable.quota.claim import Claim
+from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
 from definable.store.place import Place
@@ -244,6 +245,9 @@ class Quotas(Protocol):
 
     def hinted(self, claim: Claim, now: float, hints: Hints) -> None:
         """Learn from a server's figures; they can only lower what is sent."""
+
+    def taken(self, owner: str, now: float) -> Taken:
+        """Return what is used of an owner's quotas, what was learned of them, and who waits."""
 
     def breaker(self, name: str) -> str:
         """Return the state of an open circuit breaker, as text; empty while it is closed."""

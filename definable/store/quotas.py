@@ -20,6 +20,7 @@ from definable.quota.admission import (
     turn,
 )
 from definable.quota.claim import HOLD, Bucket, Claim, dumped, loaded
+from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
 from definable.quota.learning import Standing, hinted, meant, strike
 from definable.store.database import Database, Row
@@ -118,6 +119,21 @@ class SqlQuotas:
             if after != before:
                 _learn(db, claim.owner, bucket, after)
 
+    def taken(self, owner: str, now: float) -> Taken:
+        """Return what of an owner's quotas is used and asked for."""
+        rows = self._read("SELECT bucket, answered FROM quota_slots WHERE owner = ? ORDER BY answered", owner)
+        slots: dict[str, list[float]] = {}
+        for row in rows:
+            slots.setdefault(row["bucket"], []).append(row["answered"])
+        known = self._read("SELECT bucket, standing FROM quota_lessons WHERE owner = ?", owner)
+        queue = self._read("SELECT * FROM quota_queue WHERE owner = ?", owner)
+        return Taken(
+            now,
+            {bucket: tuple(times) for bucket, times in slots.items()},
+            {row["bucket"]: _standing(row["standing"]) for row in known},
+            tuple(in_order(map(_waiter, queue), now)),
+        )
+
     def breaker(self, name: str) -> str:
         """Return the state of an open breaker."""
         found = self._read("SELECT state FROM breakers WHERE name = ?", name)
@@ -214,11 +230,13 @@ def _queue(db: Database, owner: str, now: float) -> list[Waiter]:
     rows = db.execute("SELECT * FROM quota_queue WHERE owner = ?", (owner,)).fetchall()
     if any(row["wakes"] + GRACE < now for row in rows):
         db.execute("DELETE FROM quota_queue WHERE owner = ? AND wakes < ?", (owner, now - GRACE))
-    waiters = (
-        Waiter(r["ticket"], r["source"], r["turn"], r["number"], r["wakes"], loaded(r["buckets"]))
-        for r in rows
+    return in_order(map(_waiter, rows), now)
+
+
+def _waiter(row: Row) -> Waiter:
+    return Waiter(
+        row["ticket"], row["source"], row["turn"], row["number"], row["wakes"], loaded(row["buckets"])
     )
-    return in_order(waiters, now)
 
 
 def _turn(db: Database, claim: Claim, wanted: tuple[Bucket, ...], queue: Sequence[Waiter]) -> int:

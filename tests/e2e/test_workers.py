@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from definable.sandbox import Served
+from definable.store import RunRow, open_store, place
 from tests.e2e.test_cli_processes import COMMAND, clean, definable, last
 from tests.e2e.test_kill import asked, sandbox, weekly, where
 from tests.postgres import PostgresServer
@@ -63,18 +63,23 @@ def submitted(served: Served, cwd: Path, *options: str, **environ: str) -> str:
     return str(last(found)["run_id"])
 
 
-def shown(run: str, cwd: Path, **environ: str) -> dict[str, Any]:
-    """Return what is known of a run."""
-    return dict(json.loads(definable("runs", "show", run, "--json", cwd=cwd, **environ).stdout))
+def shown(run: str, **environ: str) -> RunRow:
+    """Return where a run stands."""
+    home = Path(environ.get("DEFINABLE_HOME", ""))
+    with open_store(place(home, environ.get("DEFINABLE_DATABASE"))) as store:
+        return store.run(run)
 
 
-def ended(run: str, cwd: Path, **environ: str) -> dict[str, Any]:
+def ended(run: str, **environ: str) -> RunRow:
     """Return a run once it has ended."""
-    deadline = time.monotonic() + PATIENCE
-    while (row := shown(run, cwd, **environ))["status"] not in ("done", "failed", "cancelled", "limited"):
-        assert time.monotonic() < deadline, row
-        time.sleep(0.1)
-    return row
+    found: list[RunRow] = []
+
+    def over() -> bool:
+        found[:] = [shown(run, **environ)]
+        return found[0].status.ended
+
+    until(over, "the run did not end")
+    return found[0]
 
 
 def until(ready: Any, what: str) -> None:
@@ -82,7 +87,7 @@ def until(ready: Any, what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not ready():
         assert time.monotonic() < deadline, what
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def effects(served: Served) -> list[str]:
@@ -103,12 +108,13 @@ def test_the_run_of_a_worker_that_is_gone_goes_on_in_another(
             until(lambda: effects(served), "the write did not leave")
             with worker(tmp_path, **environ) as second:
                 time.sleep(1.5)  # it has seen that the first one lives
-                assert shown(run, tmp_path, **environ)["status"] == "running"
+                began = shown(run, **environ).worker
+                assert shown(run, **environ).status == "running"
                 os.kill(first.pid, how)
-                row = ended(run, tmp_path, **environ)
-                assert row["status"] == "done", row
+                row = ended(run, **environ)
+                assert row.status == "done", row
+                assert row.worker != began, "another worker has done it"
                 assert effects(served) == ["HEX_CREATE_CELL"]
-                assert row["receipts"][-1]["evidence"] == "state"
                 if how == signal.SIGSTOP:
                     before = dict(served.world.requests)
                     os.kill(first.pid, signal.SIGCONT)
@@ -131,7 +137,7 @@ def test_a_worker_that_is_told_to_stop_lets_its_runs_end(home: dict[str, str], t
             until(lambda: effects(served), "the write did not leave")
             first.send_signal(signal.SIGTERM)
             assert first.wait(PATIENCE) == 0
-        assert shown(run, tmp_path, **environ)["status"] == "done"
+        assert shown(run, **environ).status == "done"
         assert effects(served) == ["HEX_CREATE_CELL"]
     with sandbox({**STALL, "times": 1}) as served:
         environ = {**home, **where(served)}
@@ -140,9 +146,9 @@ def test_a_worker_that_is_told_to_stop_lets_its_runs_end(home: dict[str, str], t
             until(lambda: effects(served), "the write did not leave")
             first.send_signal(signal.SIGTERM)
             assert first.wait(PATIENCE) == 0
-        assert shown(run, tmp_path, **environ)["status"] == "queued"
+        assert shown(run, **environ).status == "queued"
         with worker(tmp_path, **environ):
-            assert ended(run, tmp_path, **environ)["status"] == "done"
+            assert ended(run, **environ).status == "done"
         assert effects(served) == ["HEX_CREATE_CELL"]
 
 
@@ -161,7 +167,7 @@ def test_a_run_is_submitted_once_and_answered_once(home: dict[str, str], tmp_pat
         assert other.returncode == 2
         assert f"belongs to run {run}" in other.stderr
         with worker(tmp_path, **environ):
-            assert ended(run, tmp_path, **environ)["status"] == "done"
+            assert ended(run, **environ).status == "done"
         assert effects(served) == ["HEX_CREATE_CELL"]
 
 
@@ -172,10 +178,10 @@ def test_a_run_is_cancelled_while_a_worker_has_it(home: dict[str, str], tmp_path
     with sandbox(slow) as served, worker(tmp_path, **home, **where(served)):
         environ = {**home, **where(served)}
         run = submitted(served, tmp_path, **environ)
-        until(lambda: shown(run, tmp_path, **environ)["status"] == "running", "it did not begin")
+        until(lambda: shown(run, **environ).status == "running", "it did not begin")
         assert definable("runs", "cancel", run, cwd=tmp_path, **environ).returncode == 0
         time.sleep(3)
-        assert shown(run, tmp_path, **environ)["status"] == "cancelled"
+        assert shown(run, **environ).status == "cancelled"
         assert not effects(served)
         assert not asked(served, "HEX_CREATE_CELL")
 
@@ -192,6 +198,6 @@ def test_workers_outlast_a_restart_of_their_server(postgres: PostgresServer, tmp
             postgres.stop()
             time.sleep(1)
             postgres.start()
-            rows = [ended(run, tmp_path, **environ) for run in runs]
-        assert [row["status"] for row in rows] == ["done"] * 4, rows
+            rows = [ended(run, **environ) for run in runs]
+        assert [row.status for row in rows] == ["done"] * 4, rows
         assert len(effects(served)) == 4

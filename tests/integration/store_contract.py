@@ -12,6 +12,7 @@ import pytest
 from definable.calls import Ask, Decision, Exchange, Lesson, Outcome, Phase, Receipt, Send
 from definable.errors import Fenced, LedgerError, ReplayError, StoreError, UsageError
 from definable.quota.claim import Allowance, Bucket, Claim, places
+from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
 from definable.store import BatchRow, Reservation, RunRow, RunStatus, State, Store, Tallied, TallyRow
@@ -531,6 +532,20 @@ class StoreContract:
         store.answered(a_claim("a"), 140.0)
         assert store.take(a_claim("b"), 199.9)
         assert store.take(a_claim("b"), 200.1) is None
+
+    def test_what_is_taken_can_be_read_and_nothing_moves(self, store: Store) -> None:
+        """Slots oldest first, the queue first first, and what a 429 taught; of this owner alone."""
+        assert store.taken("o", 100.0) == Taken(100.0)
+        assert store.take(a_claim("a"), 100.0) is None
+        store.answered(a_claim("a"), 100.0)
+        assert store.take(a_claim("b"), 101.0)
+        store.throttled(a_claim("a"), 101.0, 9.0)
+        taken = store.taken("o", 102.0)
+        assert taken.slots == {"user": (100.0,)}
+        assert [each.ticket for each in taken.waiting] == ["b"]
+        assert taken.standings["user"].paused == 110.0
+        assert store.taken("o", 102.0) == taken
+        assert store.taken("o2", 102.0) == Taken(102.0)
 
     def test_a_request_that_never_left_gives_its_slot_back(self, store: Store) -> None:
         """The server has not seen it."""

@@ -15,11 +15,12 @@ from definable.store import Store, open_store, schema
 from definable.store.postgres import Postgres
 from definable.store.schema import MIGRATIONS
 from definable.store.sql import SqlStore
-from tests.integration.store_contract import StoreContract, a_run
+from tests.integration.store_contract import a_run
+from tests.integration.workers_contract import WorkersContract
 from tests.postgres import ESCAPED, PASSWORD, PostgresServer, place_of
 
 
-class TestPostgresStore(StoreContract):
+class TestPostgresStore(WorkersContract):
     """The contract, on a server."""
 
     @pytest.fixture(autouse=True)

@@ -15,10 +15,11 @@ from definable.store import RunStatus, Store, open_store, schema
 from definable.store.connection import Sqlite, explain
 from definable.store.schema import MIGRATIONS
 from definable.store.sql import SqlStore
-from tests.integration.store_contract import StoreContract, a_run, an_exchange
+from tests.integration.store_contract import a_run, an_exchange
+from tests.integration.workers_contract import WorkersContract
 
 
-class TestSqliteStore(StoreContract):
+class TestSqliteStore(WorkersContract):
     """The contract, on a file."""
 
     @pytest.fixture(autouse=True)

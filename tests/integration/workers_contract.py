@@ -1,0 +1,149 @@
+"""What every store must do for submitted runs and their workers: a part of the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from definable.errors import Fenced, UsageError
+from definable.store import RunStatus, Store, WorkerRow
+from tests.integration.store_contract import FakeClock, StoreContract, a_question, a_run, a_yes
+
+
+def submitted(store: Store, name: str = "s1", **facts: Any) -> str:
+    """Submit a run and return its id."""
+    return store.submit(a_run(name).model_copy(update={"priority": 10, **facts})).id
+
+
+def a_worker(name: str = "w1") -> WorkerRow:
+    """Return a worker that has just begun."""
+    return WorkerRow(id=name, host="h", pid=7, version="1", slots=4)
+
+
+def ids(found: list[Any]) -> list[str]:
+    """Return the ids of runs."""
+    return [each[0].id for each in found]
+
+
+class WorkersContract(StoreContract):
+    """What every store must do for workers."""
+
+    def test_a_key_is_used_once(self, store: Store) -> None:
+        """The second submission is the first one's run; another run under its key is refused."""
+        first = store.submit(a_run("s1").model_copy(update={"priority": 5, "key": "k"}))
+        assert (first.status, first.reason) == (RunStatus.QUEUED, "submitted")
+        assert store.submit(a_run("s2").model_copy(update={"priority": 5, "key": "k"})) == first
+        other = a_run("s3").model_copy(update={"priority": 5, "key": "k", "inputs": {"days": 8}})
+        with pytest.raises(UsageError, match="the key 'k' belongs to run s1 of weekly-brief") as caught:
+            store.submit(other)
+        assert caught.value.facts["run"] == "s1"
+
+    def test_what_the_queue_does_not_have_is_found_by_priority_and_age(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        """A run of the process that started it is nobody else's, nor is one of a newer history ours."""
+        for name, priority in (("late", 20), ("soon", 1), ("next", 10)):
+            clock.pass_(seconds=1)
+            submitted(store, name, priority=priority)
+        submitted(store, "newer", history=2)
+        assert ids(store.submitted(10, 1)) == ["soon", "next", "late"]
+        assert ids(store.submitted(2, 2)) == ["soon", "next"]
+        assert ids(store.submitted(10, 1, ["weekly-brief"])) == []
+        store.enqueued("soon")
+        assert ids(store.submitted(10, 1)) == ["next", "late"]
+        assert store.run("soon").reason == ""
+
+    def test_no_more_runs_of_a_workflow_are_admitted_than_may_be(self, store: Store) -> None:
+        """What is at work counts, and what is in the queue; what waits does not."""
+        for name in ("s1", "s2", "s3"):
+            submitted(store, name)
+        assert store.admit(store.run("s1"), 2)
+        assert store.admit(store.run("s1"), 2), "once more is no more"
+        store.enqueued("s1")
+        store.set_status("s2", RunStatus.RUNNING)
+        assert not store.admit(store.run("s3"), 2)
+        store.set_status("s2", RunStatus.WAITING, reason="approval")
+        assert store.admit(store.run("s3"), 2)
+        assert ids(store.submitted(10, 1)) == ["s3"], "the queue may not have it yet"
+
+    def test_a_run_is_put_back_once(self, store: Store) -> None:
+        """Two answers at the same moment name the same line of the log; a run that works is left alone."""
+        run = submitted(store)
+        store.set_status(run, RunStatus.WAITING, reason="approval")
+        line = store.requeue(run, RunStatus.WAITING, why="answered")
+        assert line == store.requeue(run, RunStatus.WAITING, why="answered") == 1
+        assert [e.data for e in store.events(run)] == [{"why": "answered"}]
+        assert store.submitted(10, 1)[0][1] == 1
+        store.set_status(run, RunStatus.RUNNING)
+        assert store.requeue(run, RunStatus.WAITING, why="answered") is None
+        assert store.requeue("r1", RunStatus.QUEUED, why="not ours") is None
+
+    def test_what_waits_is_due_when_its_time_or_its_answer_has_come(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        """A time that has passed, a question that is answered, one that nobody answered in time."""
+        for name in ("timed", "asked", "expiring", "keyless"):
+            submitted(store, name)
+        until = "2026-11-23T09:05:00.000+00:00"
+        store.set_status("timed", RunStatus.WAITING, reason="quota", until=until)
+        ask = store.ask("asked", "d.1", 0, a_question())
+        store.ask("expiring", "d.1", 0, a_question(), clock.now.replace(minute=4))
+        for name in ("asked", "expiring"):
+            store.set_status(name, RunStatus.WAITING, reason="approval")
+        store.set_status("keyless", RunStatus.WAITING, reason="auth")
+        assert store.due() == []
+        clock.pass_(minutes=3)
+        store.answer(ask, a_yes())
+        assert [row.id for row in store.due()] == ["asked"]
+        clock.pass_(minutes=2)
+        assert {row.id for row in store.due()} == {"timed", "asked", "expiring"}
+        assert [row.id for row in store.waiting("auth")] == ["keyless"]
+        assert store.moving() == 1, "only what goes on by itself"
+
+    def test_a_worker_lives_while_it_says_so(self, store: Store, clock: FakeClock) -> None:
+        """One that is read as silent and says something meanwhile is not buried."""
+        store.join(a_worker())
+        silent = store.workers()[0]
+        clock.pass_(seconds=5)
+        assert store.beat("w1", 0) == "working"
+        assert store.bury(silent) == []
+        assert store.workers()[0].beat == clock.now.timestamp()
+        assert store.beat("w1", 0, "draining") == "draining"
+        assert store.beat("nobody", 0) == "dead"
+
+    def test_a_dead_worker_is_buried_once_and_its_runs_are_free(self, store: Store) -> None:
+        """One caller gets its runs; what it held is free, and what it writes later is refused."""
+        run = submitted(store)
+        with self.make(FakeClock()) as other:
+            joined = other.join(a_worker())
+            with other.alone(run):
+                bound = other.begin(run, "w1")
+                other.set_status(run, RunStatus.RUNNING)
+                assert store.workers()[0].runs == 1
+                assert store.run(run).worker == "w1"
+                assert store.bury(joined) == [run]
+                assert store.bury(joined) == []
+                with store.alone(run):
+                    store.begin(run, "w2")
+                if not other.session:
+                    assert other.beat("w1", other.session) == "dead"
+                    with pytest.raises(Fenced):
+                        bound.append(run, "noted", {})
+
+    def test_a_run_that_a_command_went_on_with_is_found_again(self, store: Store) -> None:
+        """It is `running`, and no worker has it: whoever looks whether its lock is free puts it back."""
+        run = submitted(store)
+        store.begin(run, "w1")
+        store.set_status(run, RunStatus.RUNNING)
+        assert store.stray() == []
+        store.begin(run)
+        assert store.stray() == [run]
+
+    def test_a_presence_is_held_by_one(self, store: Store) -> None:
+        """Whoever gets it knows that the other is gone."""
+        with self.make(FakeClock()) as other:
+            with store.present("w1") as mine, other.present("w1") as theirs:
+                assert (mine, theirs) == (True, False)
+            with other.present("w1") as theirs:
+                assert theirs
