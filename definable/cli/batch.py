@@ -13,6 +13,7 @@ from definable.errors import UsageError
 
 if TYPE_CHECKING:
     from definable.cli.screen import Screen
+    from definable.engine.ahead import Ahead
     from definable.engine.batch.job import Ended, Job
     from definable.engine.batch.plan import Plan
     from definable.spec.workflow import Workflow
@@ -152,7 +153,7 @@ def _run(session: Session, screen: Screen, job: Job) -> int:
         stop = asyncio.Event()
         _stops(asyncio.get_running_loop(), stop)
         with view:
-            return await job.run(view.watch(), stop, lambda plan: _begin(screen, job, plan))
+            return await job.run(view.watch(), stop, lambda *what: _begin(screen, job, *what))
 
     with logging(session):
         ended = asyncio.run(go())
@@ -178,8 +179,8 @@ def _stops(loop: Any, stop: Any) -> None:
         loop.add_signal_handler(number, told)
 
 
-def _begin(screen: Screen, job: Job, plan: Plan) -> None:
+def _begin(screen: Screen, job: Job, plan: Plan, ahead: Ahead | None) -> None:
     from definable.cli.batch_view import planned
 
-    for line in planned(plan, job):
+    for line in planned(plan, job, ahead):
         screen.say(line)

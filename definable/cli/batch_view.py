@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from definable.cli import words
+from definable.cli.ahead import lines as foreseen
 from definable.cli.screen import Screen, harmless
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from definable.engine.ahead import Ahead
     from definable.engine.batch.carry import Watch
     from definable.engine.batch.job import Ended, Job
     from definable.engine.batch.plan import Plan
@@ -135,7 +137,7 @@ def cost(now: Progress) -> list[str]:
     return [*known, f"{words.plural(now.unpriced, 'run')} at a price not known"] if now.unpriced else known
 
 
-def planned(plan: Plan, job: Job) -> list[str]:
+def planned(plan: Plan, job: Job, ahead: Ahead | None) -> list[str]:
     """Return what is told before a batch begins."""
     index, order = job.index, job.order
     kinds = {
@@ -158,6 +160,8 @@ def planned(plan: Plan, job: Job) -> list[str]:
     if plan.dropped:
         what = words.plural(plan.dropped, "result")
         lines.append(f"  {what} taken out of the output: not in the file any more, or run anew")
+    if ahead is not None and (ahead.quota or ahead.agents):
+        lines += [f"  {each}" for each in foreseen(ahead.model_dump(mode="json"))]
     return lines
 
 

@@ -15,13 +15,14 @@ from pydantic import Field
 
 from definable.calls import Decision, Fact, Receipt
 from definable.engine.accounts import accounts_of
-from definable.engine.ahead import Ahead, ahead, of_steps
+from definable.engine.ahead import Ahead
 from definable.engine.dry import foresee, rehearse
+from definable.engine.foretell import foretell
 from definable.engine.history import spent
 from definable.engine.left import Left, left_behind, undoing
 from definable.engine.place import refuse_real, sandboxed
 from definable.engine.queue import HISTORY
-from definable.engine.segment import Segment
+from definable.engine.segment import Segment, ended
 from definable.engine.single import single
 from definable.engine.waits import PARKED, TICK, have_keys, key_comes, lacking, turn_comes
 from definable.errors import DefinableError, Fenced, LimitReached, RunCancelled, StoreError, UsageError
@@ -29,7 +30,6 @@ from definable.graph.context import nobody, run_names
 from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
 from definable.settings import Settings
-from definable.spec.allowlist import offered
 from definable.spec.inputs import complete
 from definable.spec.workflow import Workflow
 from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store, place
@@ -166,24 +166,15 @@ class Runner:
         return rehearse(workflow, agents, self.workspace.tools(), scope)
 
     def ahead(self, workflow: Workflow, inputs: Mapping[str, Any], runs: int = 1) -> Ahead | None:
-        """Return what is known of the requests of a run, or of so many, and how long quotas let them take.
+        """Return what is known of the requests of a run, or of so many, by what is in the store now.
 
-        It counts what is in the store now: slots, the queue, learned limits. None without a governor.
+        None without a governor.
         """
         kits = products(self.workspace, workflow)
         accounts = accounts_of(kits, self.environ, self.rings, self.store, sandbox=self.options.sandbox)
         if (governor := self.governor(accounts)) is None:
             return None
-        toolkits = {slug: kit for kit in kits.values() for slug in kit.tools}
-        scope, tools = self._fitting(workflow, inputs), self.workspace.tools()
-
-        def may_ask(step: Step) -> bool:
-            globs = step.tools if step.tools is not None else self.workspace.agent(step.agent or "").tools
-            return bool(offered(tools, globs))
-
-        work = of_steps(workflow.steps, toolkits, scope, may_ask).times(runs)
-        limits = workflow.limits if runs == 1 else RunLimits()
-        return ahead(work, toolkits, governor, calls=limits.calls, time=limits.time)
+        return foretell(self.workspace, governor, workflow, self._fitting(workflow, inputs), runs)
 
     async def go(self, run: str, watch: Watch = nobody, *, wait: bool | None = None) -> RunRow:
         """Work on a run until it ends or waits; return where it stands then.
@@ -357,7 +348,7 @@ class Runner:
             self.workspace,
             store,
             environ,
-            self._offline(options),
+            options.offline or self.settings.offline,
             watch,
             self.sleep,
             self.governor,
@@ -369,19 +360,16 @@ class Runner:
         except RunCancelled:
             return self.store.run(row.id)
         except LimitReached as error:
-            return _ended(store, row, RunStatus.LIMITED, "run.limited", error, watch)
+            return ended(store, row, RunStatus.LIMITED, "run.limited", error, watch)
         except Fenced:
             raise
         except DefinableError as error:
-            return _ended(store, row, RunStatus.FAILED, "run.failed", error, watch)
+            return ended(store, row, RunStatus.FAILED, "run.failed", error, watch)
 
     def governor(self, accounts: Mapping[str, Account]) -> Governor | None:
         """Return what keeps requests of these accounts within their quotas; None when it is switched off."""
         share = self.settings.quota_share
         return Governor(self.store, accounts, self.sleep, self.now, share) if share else None
-
-    def _offline(self, options: Options) -> bool | None:
-        return True if options.offline else self.settings.offline
 
     def by_itself(self, row: RunRow) -> None:
         """Answer what needs no person: a key may be there now, and no answer in time is a no."""
@@ -404,17 +392,6 @@ class Runner:
         events = self.store.events(row.id)
         waited = max((e.seq for e in events if e.type == "run.waiting"), default=0)
         return any(e.type == "decision" and e.seq > waited for e in events)
-
-
-def _ended(
-    store: Store, row: RunRow, status: RunStatus, event: str, error: DefinableError, watch: Watch
-) -> RunRow:
-    if store.run(row.id).status.final:
-        return store.run(row.id)
-    seq = store.append(row.id, event, {"error": error.to_json()})
-    for each in store.events(row.id, after=seq - 1):
-        watch(each)
-    return store.set_status(row.id, status, error=error.to_json())
 
 
 def new_id() -> str:

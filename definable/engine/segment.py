@@ -216,6 +216,23 @@ class Segment:
         return [key for name in KEYS.values() if (key := self.environ.get(name, ""))]
 
 
+def ended(
+    store: Store,
+    row: RunRow,
+    status: RunStatus,
+    event: str,
+    error: DefinableError,
+    watch: Callable[[Event], None],
+) -> RunRow:
+    """End a run with an error, in its log and where it stands, unless nothing may follow what it is."""
+    if store.run(row.id).status.final:
+        return store.run(row.id)
+    seq = store.append(row.id, event, {"error": error.to_json()})
+    for each in store.events(row.id, after=seq - 1):
+        watch(each)
+    return store.set_status(row.id, status, error=error.to_json())
+
+
 def _retried(store: Store, row: RunRow) -> bool:
     """Whether the run had failed, and was put back into the queue since."""
     marks = [e for e in store.events(row.id) if e.type in ("run.queued", "run.resumed", "run.started")]

@@ -6,13 +6,14 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from definable.calls import Json, digest
+from definable.engine.ahead import Ahead
 from definable.engine.batch.carry import Carry, End, Watch
 from definable.engine.batch.files import ERRORS, OUTPUT, Files
 from definable.engine.batch.index import Index, Stage
@@ -80,7 +81,8 @@ class Ended:
         return 3 if self.progress.waiting else int(bool(self.progress.failed))
 
 
-Begin = Callable[[Plan], None]
+Begin = Callable[[Plan, Ahead | None], None]
+"""Told what is to be done, and what is known of its requests, before any of it is."""
 
 
 class Job:
@@ -143,7 +145,7 @@ class Job:
         folder = str((order.out or beside / name).absolute())
         return BatchRow(id=name, workflow=self.workflow.name, items=path, place=where, folder=folder)
 
-    async def run(self, watch: Watch, stop: asyncio.Event, begin: Begin = lambda plan: None) -> Ended:
+    async def run(self, watch: Watch, stop: asyncio.Event, begin: Begin = lambda *_: None) -> Ended:
         """Run what is not done. `begin` is told what that is, before anything runs.
 
         UsageError when another process runs the batch, or its name belongs to another.
@@ -160,8 +162,7 @@ class Job:
             planner.compare()
             planner.plan.dropped = take_up(self.index, results)
             try:
-                begin(planner.plan)
-                carry, end = await self._carried(planner, results, watch, stop)
+                carry, end = await self._carried(planner, results, watch, stop, begin)
                 carry.settle()
                 self._leave(results)
             finally:
@@ -190,17 +191,26 @@ class Job:
         return Purse(self.order.limit_usd, known.usd, known.dearest, known.unpriced)
 
     async def _carried(
-        self, planner: Planner, results: Results, watch: Watch, stop: asyncio.Event
+        self, planner: Planner, results: Results, watch: Watch, stop: asyncio.Event, begin: Begin
     ) -> tuple[Carry, End]:
         async with self._engine() as engine:
+            begin(planner.plan, self._ahead(engine))
             for run in planner.outdated:
-                await engine.cancel(run)
+                with suppress(UsageError):  # it has ended meanwhile
+                    await engine.cancel(run)
             carry = Carry(engine, self.workflow, self.index, results, self.order.concurrency, watch, stop)
             end = await carry.go()
             if end is End.STOPPED and engine.worker is not None and engine.worker.active:
                 left = len(engine.worker.active)
                 watch.say(f"stopping: {left} at work, at most {self.order.grace:g} s; once more ends at once")
         return carry, end
+
+    def _ahead(self, engine: Engine) -> Ahead | None:
+        """What is known of the requests of the items that are new, each taken to be as the first of them."""
+        first = self.index.first(Stage.NEW)
+        if first is None:
+            return None
+        return engine.runner.ahead(self.workflow, first.item.inputs, self.index.stages[Stage.NEW])
 
     @asynccontextmanager
     async def _engine(self) -> AsyncIterator[Engine]:
