@@ -183,6 +183,7 @@ async def test_a_line_is_in_the_shape_of_openai(desks: Desks) -> None:
         assert body["receipts"] == {"calls": 1, "verified": 1, "healed": 0}
         assert (body["status"], body["spent"]["usd"], body["spent"]["calls"]) == ("done", 0.0, 1)
         assert (error["custom_id"], error["response"]) == ("i1", None)
+        assert error["error"]["code"] == "not_found"
         assert "HEX_CREATE_CELL failed" in error["error"]["message"]
         summary = json.loads((desk.out / "summary.json").read_text())
         assert (summary["done"], summary["failed"], summary["total"], summary["usd"]) == (1, 1, 2, 0.0)

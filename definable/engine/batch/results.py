@@ -38,4 +38,4 @@ class Results:
             self.files.output.add(shape.done(run, tally))
         else:
             self.failed += 1
-            self.files.errors.add(shape.failed(run))
+            self.files.errors.add(shape.failed(run, self.store.receipts(run.id)))

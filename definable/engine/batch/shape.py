@@ -17,7 +17,7 @@ from definable.store import RunRow, RunStatus, TallyRow
 OK = 200
 
 BAD_ROW = "invalid_row"
-"""The code of a row that could not be run; other codes are where its run ended, or the error's own name."""
+"""The code of a row that could not be run; others are a call's failure, an error's name, a run's status."""
 
 
 def done(run: RunRow, tally: TallyRow) -> dict[str, Json]:
@@ -33,9 +33,12 @@ def done(run: RunRow, tally: TallyRow) -> dict[str, Json]:
     return {"id": run.id, "custom_id": run.item, "response": response, "error": None}
 
 
-def failed(run: RunRow) -> dict[str, Json]:
+def failed(run: RunRow, receipts: Iterable[Receipt] = ()) -> dict[str, Json]:
     """Return the line of an item whose run ended otherwise: as an error, or cancelled."""
-    error = run.error or {}
+    error = dict(run.error or {})
+    classes = [each.failure.value for each in receipts if each.status != "verified" and each.failure]
+    if error.get("error") == "DefinableError" and classes:
+        error["error"] = classes[-1]
     plain = run.status is RunStatus.CANCELLED or not error
     code = run.status.value if plain else str(error.get("error", run.status.value))
     words = str(error.get("message") or f"the run was {run.status.value}")
