@@ -40,10 +40,11 @@ outputs: { title: "${{ steps.read.output.title }}" }
 STEP = 1000
 
 
-def resident() -> int:
-    """Return the resident memory of this process, in kB."""
+def used() -> dict[str, float]:
+    """Return the memory of this process now, in kB, and the seconds of a core that it has had."""
     status = Path("/proc/self/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+    memory = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return {"rss": int(memory.split()[1]), "cpu": time.process_time()}
 
 
 def work(folder: Path, concurrency: int) -> None:
@@ -55,16 +56,16 @@ def work(folder: Path, concurrency: int) -> None:
         nonlocal told
         while told < now.done // STEP:
             told += 1
-            line = {"done": told * STEP, "seconds": time.monotonic() - began, "rss": resident()}
+            line = {"done": told * STEP, "seconds": time.monotonic() - began, **used()}
             print(json.dumps(line), flush=True)
 
     workflow, options = checked(space, "one-read"), Options(offline=True, file="one-read")
     order = Order(str(folder / "items.jsonl"), concurrency=concurrency, name="bench")
     with Job.open(space, Settings.read(environ), environ, workflow, options, order) as job:
-        print(json.dumps({"done": 0, "seconds": time.monotonic() - began, "rss": resident()}), flush=True)
+        print(json.dumps({"done": 0, "seconds": time.monotonic() - began, **used()}), flush=True)
         ended = asyncio.run(job.run(Watch(progress), asyncio.Event()))
         progress(ended.progress)
-        print(json.dumps({"summary": ended.summary, "rss": resident()}), flush=True)
+        print(json.dumps({"summary": ended.summary, **used()}), flush=True)
 
 
 def measure(items: int, concurrency: int, database: str | None) -> list[dict[str, Any]]:
@@ -118,17 +119,19 @@ def main() -> None:
         work(given.child, given.concurrency)
         return
     found = measure(given.items, given.concurrency, given.database)
-    marks, last = [each for each in found if "done" in each], found[-1]
-    first, end = marks[1], marks[-1]
-    before = marks[-2]
-    took = [first["seconds"] - marks[0]["seconds"], end["seconds"] - before["seconds"]]
-    seconds = end["seconds"] - marks[0]["seconds"]
+    marks = [each for each in found if "done" in each]
+    start, first, before, end = marks[0], marks[1], marks[-2], marks[-1]
+    seconds = end["seconds"] - start["seconds"]
     print(f"{given.items:,} items, {given.concurrency} at a time, load {os.getloadavg()[0]:.1f}")
-    begun, rates = marks[0]["seconds"], [STEP / each for each in took]
-    held = [each / 1024 for each in (first["rss"], last["rss"])]
-    print(f"  rows checked in {begun:.1f} s, run in {seconds:.0f} s: {end['done'] / seconds:.1f} a second")
-    print(f"  first thousand {rates[0]:.1f} a second, last {rates[1]:.1f}: {rates[1] / rates[0]:.2f}")
-    print(f"  memory {held[0]:.0f} MB after 1,000, {held[1]:.0f} MB at the end: {held[1] / held[0]:.2f}")
+    print(f"  rows checked in {start['seconds']:.1f} s")
+    print(f"  run in {seconds:.0f} s: {end['done'] / seconds:.1f} a second")
+    for what, name in (("seconds", "a second"), ("cpu", "a second of a core")):
+        early, late = (STEP / (b[what] - a[what]) for a, b in ((start, first), (before, end)))
+        print(f"  first thousand {early:.1f} {name}, last {late:.1f}: {late / early:.2f}")
+    most = max(each["rss"] for each in marks[1:])
+    held = [each / 1024 for each in (first["rss"], end["rss"], most)]
+    print(f"  memory {held[0]:.0f} MB after 1,000, {held[1]:.0f} MB after the last: {held[1] / held[0]:.2f}")
+    print(f"  and {held[2]:.0f} MB at most: {held[2] / held[0]:.2f}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import pytest
 from definable.engine.batch.carry import End, Watch
 from definable.engine.batch.job import Ended, Job, Order
 from definable.engine.batch.progress import Progress
-from definable.engine.batch.weather import Weather
 from definable.engine.runner import Options
 from definable.errors import UsageError
 from definable.settings import Settings
@@ -285,6 +284,43 @@ async def test_a_service_that_stays_away_ends_the_batch(
         assert 0 < ended.progress.failed < 12
 
 
+REVOKED = {"tool": "HEX_LIST_CELLS", "fault": "revoke", "after": 3, "times": 1}
+
+
+@pytest.mark.anyio
+async def test_without_a_key_nothing_fails(desks: Desks) -> None:
+    """Where none can come it ends, and what had begun waits; with another key the same command goes on."""
+    async with desks(REVOKED) as desk:
+        desk.items(*desk.numbered(12))
+        ended = await desk.run(name="look", concurrency=2)
+        assert (ended.end, ended.exit_code, ended.progress.failed) == (End.KEYLESS, 3, 0)
+        assert ended.progress.done >= 3
+        assert 1 <= ended.progress.waiting <= 4
+        assert {each["reason"] for each in ended.summary["waits"]} == {"auth"}
+        desk.hex.environ["HEX_API_TOKEN"] = desk.hex.world.issue_token()
+        again = await desk.run(name="look")
+        assert (again.exit_code, again.progress.done) == (0, 12)
+
+
+@pytest.mark.anyio
+async def test_it_goes_on_by_itself_once_a_key_is_there(desks: Desks) -> None:
+    """It says that it waits for one, and begins nothing meanwhile."""
+    async with desks(REVOKED) as desk:
+        desk.items(*desk.numbered(12))
+        file = desk.folder / "token"
+        file.write_text(desk.hex.environ.pop("HEX_API_TOKEN"))
+        desk.hex.environ["HEX_API_TOKEN_FILE"] = str(file)
+
+        async def renew() -> None:
+            while not desk.said:  # noqa: ASYNC110 - it is told by the batch
+                await asyncio.sleep(0.05)
+            file.write_text(desk.hex.world.issue_token())
+
+        ended, _ = await asyncio.gather(desk.run(name="look", concurrency=2), renew())
+        assert (ended.exit_code, ended.progress.done) == (0, 12)
+        assert [text.partition(":")[0] for text in desk.said] == ["paused", "goes on"]
+
+
 @pytest.mark.anyio
 async def test_told_to_stop_it_leaves_whole_files(desks: Desks) -> None:
     """What is at work ends, nothing new begins, and the same command does the rest."""
@@ -344,19 +380,3 @@ def Decide(arguments_hash: str) -> Any:
     from definable.calls import Decision
 
     return Decision(approve=True, by="ana", arguments_hash=arguments_hash)
-
-
-def test_weather_is_bad_after_three_in_a_row() -> None:
-    """Then one at a time tries, later and later; one that comes through ends it."""
-    weather = Weather()
-    for now in (1.0, 2.0):
-        weather.bad(now)
-    assert weather.room(5, 3, 2.0) == 5
-    weather.bad(3.0)
-    weather.bad(3.5)  # was under way
-    assert (weather.room(5, 0, 4.0), weather.room(5, 0, 18.0), weather.room(5, 1, 18.0)) == (0, 1, 0)
-    weather.bad(20.0)
-    assert (weather.room(5, 0, 49.0), weather.room(5, 0, 50.0)) == (0, 1)
-    assert (weather.hopeless(3600.0), weather.hopeless(3602.0)) == (False, True)
-    weather.well()
-    assert weather.room(5, 3, 51.0) == 5
