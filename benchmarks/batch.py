@@ -23,7 +23,7 @@ from typing import Any
 from definable.engine.batch.carry import Watch
 from definable.engine.batch.job import Job, Order
 from definable.engine.batch.progress import Progress
-from definable.engine.runner import Options
+from definable.engine.options import Options
 from definable.sandbox import World, serve
 from definable.settings import Settings
 from definable.workspace import find

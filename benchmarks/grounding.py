@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.planted import KINDS, Told
-from definable.engine.runner import Options, Runner
+from definable.engine.options import Options
+from definable.engine.runner import Runner
 from definable.graph import judging
 from definable.sandbox import Faults, World, serve
 from definable.settings import Settings
@@ -58,8 +59,7 @@ def recorded() -> Iterator[list[Judged]]:
     real = ground
 
     def keep(*arguments: Any) -> list[str]:
-        arguments = (*arguments[:-1], list(arguments[-1]))
-        kept.append(Judged("", arguments, real(*arguments)))
+        kept.append(Judged("", arguments[:-1], real(*arguments)))  # but for the results as they were read
         return kept[-1].reasons
 
     setattr(judging, "ground", keep)  # noqa: B010 (the type checker need not know)

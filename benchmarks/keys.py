@@ -20,7 +20,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.timing import show
-from definable.calls import Ask, Decision, Order, Receipt, Reply, ToolCall
+from definable.calls import Ask, Decision, Order, Outcome, Receipt, Reply, Send, ToolCall
+from definable.graph.keys import confirmed
 from definable.redaction import Redactor
 from definable.sandbox import Served, World, serve
 from definable.spec.toolkit import Source, Toolkit
@@ -32,6 +33,7 @@ from definable.verify.flow import advance, settle
 from definable.workspace import find
 
 TOOL = "HEX_LIST_GROUPS"
+WHO = "HEX_ME"
 PROCESSES = 4
 VARIABLE = "HEX_API_TOKEN_COMMAND"
 
@@ -46,12 +48,14 @@ print(urllib.request.urlopen(asked, timeout=60).read().decode())
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """What came of it: `runs` of the command, keys `issued`, requests `refused`, calls `lost`."""
+    """What came of it: `runs` of the command, keys `issued`, `checks` of a refused key, requests `refused`,
+    calls `lost`."""
 
     calls: int
     generations: int
     runs: int
     issued: int
+    checks: int
     refused: int
     lost: int
     seconds: float
@@ -79,10 +83,11 @@ def storm(folder: Path, *, each: int, revocations: int) -> Storm:
             began = time.monotonic()
             kept = _together(place)
             seconds = time.monotonic() - began
-    refused = sum(by.get("401", 0) for by in world.requests.values())
+    checks = sum(world.requests.get(WHO, {}).values())
+    refused = sum(by.get("401", 0) for tool, by in world.requests.items() if tool != WHO)
     issued = world.state["tokens_issued"] - before
     runs = len(notes.read_text().splitlines())
-    return Storm(calls, revocations + 1, runs, issued, refused, calls - sum(kept), seconds)
+    return Storm(calls, revocations + 1, runs, issued, checks, refused, calls - sum(kept), seconds)
 
 
 @contextmanager
@@ -127,7 +132,8 @@ def _worker(place: Place, barrier: Barrier, kept: Any) -> None:
 
 async def _settled(kit: Toolkit, place: Place) -> int:
     sources = [Source(command_env=VARIABLE)]
-    ring = KeyRing(sources, {VARIABLE: place.line}, KeyBook(place.home / "keys.json"), place.base_url)
+    book = KeyBook(place.home / "keys.json")
+    ring = KeyRing(sources, {VARIABLE: place.line}, book, place.base_url, asks=True)
     adapter = Adapter(kit, place.base_url, ring, Redactor())
     catalog = Catalog({slug: (kit, tool) for slug, tool in kit.tools.items()})
 
@@ -136,7 +142,7 @@ async def _settled(kit: Toolkit, place: Place) -> int:
         flow = settle(call, catalog)
         step: Order | Receipt = advance(flow, None)
         while not isinstance(step, Receipt):
-            step = advance(flow, await _reply(adapter, step))
+            step = advance(flow, await _reply(kit, ring, adapter, step))
         return step.status == "verified"
 
     try:
@@ -145,11 +151,15 @@ async def _settled(kit: Toolkit, place: Place) -> int:
         await adapter.aclose()
 
 
-async def _reply(adapter: Adapter, order: Order) -> Reply:
+async def _reply(kit: Toolkit, ring: KeyRing, adapter: Adapter, order: Order) -> Reply:
     if isinstance(order, Ask):
         return Decision(approve=False, by="storm", arguments_hash=order.arguments_hash)
     await asyncio.sleep(order.delay)
-    return await adapter.attempt(order)
+
+    async def asks(question: Send, patience: float) -> Outcome:
+        return await adapter.attempt(question)
+
+    return await confirmed(kit, ring, await adapter.attempt(order), asks)
 
 
 def main() -> None:
@@ -158,9 +168,18 @@ def main() -> None:
     for revocations in (1, 3):
         with TemporaryDirectory() as folder:
             s = storm(Path(folder), each=1000, revocations=revocations)
-        figures = (s.generations, s.calls, s.runs, s.issued, s.refused, s.lost)
+        figures = (s.generations, s.calls, s.runs, s.issued, s.checks, s.refused, s.lost)
         rows.append([*(f"{figure:,}" for figure in figures), f"{s.seconds:.1f}"])
-    heads = ["generations", "calls", "runs of the command", "keys issued", "401s", "calls lost", "seconds"]
+    heads = [
+        "generations",
+        "calls",
+        "runs of the command",
+        "keys issued",
+        "checks",
+        "401s",
+        "calls lost",
+        "seconds",
+    ]
     show("401 storm: 1,000 calls at once in each of 4 processes", heads, rows)
 
 

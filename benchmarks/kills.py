@@ -33,7 +33,8 @@ from benchmarks.bare import BareRuns
 from benchmarks.points import Points
 from benchmarks.timing import show
 from definable.calls import Decision
-from definable.engine.runner import Options, Runner
+from definable.engine.options import Options
+from definable.engine.runner import Runner
 from definable.sandbox import Faults, World, serve
 from definable.sandbox.clock import Clock
 from definable.settings import Settings

@@ -221,7 +221,8 @@ def _recased(change: Callable[[str], str]) -> Callable[[Random, Source], Drawn]:
     return lambda random, source: Drawn(walk(source.body), True)
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
+    """Return a name in snake_case."""
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
 
 
@@ -411,8 +412,8 @@ BREAKING: dict[str, Callable[[Random, Source], Drawn | None]] = {
     "entries wrapped": entries_wrapped,
     "list renamed": list_renamed,
     "list made a map": keyed,
-    "snake_case": _recased(_snake),
-    "kebab-case": _recased(lambda name: _snake(name).replace("_", "-")),
+    "snake_case": _recased(snake),
+    "kebab-case": _recased(lambda name: snake(name).replace("_", "-")),
     "PascalCase": _recased(lambda name: name[0].upper() + name[1:]),
     "numbers as texts": stringified,
     "moments as epochs": epochs,

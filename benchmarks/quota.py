@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,11 +22,15 @@ from benchmarks.virtual import KINDS, Kind, Server, in_virtual_time, now
 from definable.calls import Outcome, Phase
 from definable.graph.governor import Account, Governor
 from definable.quota.claim import Allowance, Bucket, Claim
+from definable.quota.learning import LONG
 from definable.store import open_store
 
 CALLS = 200
 AT_ONCE = 20
 """Calls that a worker has under way at a time, waiting ones included."""
+
+FEW = 4
+"""The same in long races, which take half an hour otherwise."""
 
 
 @dataclass
@@ -67,7 +72,9 @@ Client = Callable[[Server, int, random.Random], Awaitable[bool]]
 """(server, worker, chance) → whether the call was done in the end."""
 
 
-async def race(server: Server, shares: list[int], client: Client, foreign: Stranger | None = None) -> Race:
+async def race(
+    server: Server, shares: list[int], client: Client, foreign: Stranger | None = None, at_once: int = AT_ONCE
+) -> Race:
     """Let workers make their calls at the same time, each with a few under way."""
     found = Race(server, [[] for _ in shares])
 
@@ -86,7 +93,7 @@ async def race(server: Server, shares: list[int], client: Client, foreign: Stran
     async with asyncio.TaskGroup() as group:
         for worker, calls in enumerate(shares):
             left = list(range(calls))
-            for lane_ in range(min(AT_ONCE, calls)):
+            for lane_ in range(min(at_once, calls)):
                 group.create_task(lane(worker, left, random.Random(f"{worker}/{lane_}")))
     if other:
         other.cancel()
@@ -167,17 +174,19 @@ def governed(folder: Path, workers: int, window: float, limit: int = 20) -> tupl
     return call, close
 
 
-def contest(name: str, server: Server, shares: list[int], foreign: Stranger | None = None) -> Race:
+def contest(
+    name: str, server: Server, shares: list[int], foreign: Stranger | None = None, at_once: int = AT_ONCE
+) -> Race:
     """Return how one kind of client does at one server."""
     fresh = replace(server)
     if not name.startswith("governor"):
         clients: dict[str, Client] = {"sdk": sdk(None), "sdk, 2 retries": sdk(2), "tenacity": tenacity}
-        return in_virtual_time(race(fresh, shares, clients[name], foreign))
+        return in_virtual_time(race(fresh, shares, clients[name], foreign, at_once))
     with TemporaryDirectory() as folder:
         limit = server.limit * 3 // 4 if name.endswith("3/4") else server.limit
         client, close = governed(Path(folder), len(shares), server.window, limit)
         try:
-            return in_virtual_time(race(fresh, shares, client, foreign))
+            return in_virtual_time(race(fresh, shares, client, foreign, at_once))
         finally:
             close()
 
@@ -193,11 +202,29 @@ def row(name: str, kind: Kind, workers: int, window: float, header: bool) -> lis
 
 def foreign(name: str, server: Server, who: Stranger, calls: int = 400) -> list[str]:
     """Return what becomes of a quota when a stranger uses a quarter of it."""
-    found = contest(name, server, [calls // 2, calls // 2], who)
+    found = contest(name, server, [calls // 2, calls // 2], who, AT_ONCE if calls <= 400 else FEW)
     ideal = (calls - 1) // 15 * 60.0
     took = max(map(max, found.done)) - found.began
-    kept = sum(found.foreign) / len(found.foreign)
-    return [f"{ideal / took:.0%}", f"{found.refused:.1%}", f"{kept:.0%}"]
+    later = found.foreign[round(LONG * server.window / who.every) :]
+    return [f"{ideal / took:.0%}", f"{found.refused:.1%}", came(found.foreign), came(later)]
+
+
+def came(answers: list[bool]) -> str:
+    """Return which share came through."""
+    return f"{sum(answers) / max(1, len(answers)):.0%}"
+
+
+def endurance(calls: int = 10_000) -> list[list[str]]:
+    """Return what becomes of many calls: alone, and beside a stranger who comes when all is in use."""
+    rows = []
+    for name, who in (("alone", None), ("a stranger, at random times", Stranger(12.0, even=False))):
+        began = time.perf_counter()
+        found = contest("governor", Server("sliding"), [calls // 2] * 2, who, FEW)
+        lost = calls - sum(map(len, found.done))
+        theirs = came(found.foreign[50:]) if who else "-"
+        took = f"{time.perf_counter() - began:.0f} s"
+        rows.append([name, f"{found.ratio:.4f}", str(found.server.refused), str(lost), theirs, took])
+    return rows
 
 
 COLUMNS = ["client", "server", "workers", "window", "Retry-After", "makespan / ideal", "429s", "Jain", "lost"]
@@ -238,6 +265,7 @@ def main() -> None:
         "rest of the quota used",
         "429s",
         "stranger's that came through",
+        "after ten windows",
     ]
     show("A stranger sends 5 a minute with the same token and was there first, 400 calls", columns, load)
     later = [
@@ -246,6 +274,14 @@ def main() -> None:
         for kind in KINDS
     ]
     show("The same, when the stranger comes while we use all", columns, later)
+    later = [
+        [name, kind, "no", *foreign("governor", Server(kind), Stranger(12.0, even=even), 2000)]
+        for name, even in (("governor; evenly", True), ("governor; at random", False))
+        for kind in KINDS
+    ]
+    show(f"The same with 2,000 calls, {FEW} at once in each worker", columns, later)
+    columns = ["10,000 calls", "makespan / ideal", "429s", "lost", "stranger's after ten windows", "took"]
+    show("A long race at a sliding server", columns, endurance())
     even = contest("governor", Server("fixed"), [100, 100])
     uneven = contest("governor", Server("fixed"), [180, 20])
     rows = [["100 and 100", f"{even.ratio:.3f}"], ["180 and 20", f"{uneven.ratio:.3f}"]]

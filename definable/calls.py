@@ -44,6 +44,7 @@ class Failure(StrEnum):
     RATE_LIMITED = "rate_limited"
     CAPACITY = "capacity"
     AUTH_EXPIRED = "auth_expired"
+    AUTH_STRAY = "auth_stray"
     PERMISSION = "permission"
     NOT_FOUND = "not_found"
     INVALID_INPUT = "invalid_input"
@@ -109,8 +110,8 @@ class Send(Fact):
     arguments: dict[str, Json]
     """In the toolkit's names, whatever `changes` makes of them on the wire."""
     changes: tuple[Rewording, ...] = ()
-    role: Literal["call", "before", "look", "poll", "page", "who"] = "call"
-    """`who` is no part of a call: it asks whose the key is."""
+    role: Literal["call", "before", "look", "poll", "page", "who", "check"] = "call"
+    """`who` and `check` are no part of a call: they ask whose a key is, and whether a refused one is good."""
     attempt: int = 1
     delay: float = 0.0
     effect: str | None = None
@@ -141,6 +142,8 @@ class Ask(Fact):
     """What approving does, in a few words, where that is not plain."""
     no: str = ""
     """What denying does."""
+    again: str = ""
+    """What it does to approve and say `again`, where that is a choice of its own."""
 
 
 Order = Annotated[Send | Ask, Field(discriminator="kind")]
@@ -171,6 +174,8 @@ class Outcome(Fact):
     """Lower-case names; only those that matter for healing and tracing."""
     body: Json = None
     """The parsed JSON, the text when it was not JSON, None when there was none."""
+    doubled: tuple[str, ...] = ()
+    """Names that stand twice in one object of the JSON with other values, of which `body` has the last."""
     media: Literal["json", "text", "none"] = "none"
     error: str = ""
     """Why there is no response, for people: `connection refused`, `no answer within 30 s`."""
@@ -191,16 +196,22 @@ class Outcome(Fact):
     margin: Margin | None = None
     shared: bool = False
     """Another run wrote in the call's place since its first look, so that what is new may be its."""
+    stray: bool = False
+    """The key was refused here, and accepted when the product was asked about it right after."""
 
 
 class Decision(Fact):
-    """Reply to an `Ask`. `adopt` names a candidate that a person recognised as the lost effect."""
+    """Reply to an `Ask`. `adopt` names a candidate that a person recognised as the lost effect.
+
+    `again`: what is there is not what was meant, and another one is to be made.
+    """
 
     kind: Literal["decision"] = "decision"
     approve: bool
     by: str
     reason: str = ""
     adopt: str | None = None
+    again: bool = False
     arguments_hash: str = ""
     at: str = ""
 

@@ -153,28 +153,27 @@ def _by_tokens(budget: Budget, model: str, prompt_tokens: int, wanted: int) -> i
 def _by_dollars(budget: Budget, model: str, prompt_tokens: int, wanted: int) -> int:
     if budget.limits.usd is None:
         return wanted
+    left = Decimal(str(budget.limits.usd)) - budget.spent.usd
+    all_of_it = price(model, prompt_tokens, wanted)
+    if all_of_it is None or budget.spent.unpriced:
+        raise _unpriced(budget, model if all_of_it is None else budget.spent.unpriced[0])
+    if all_of_it <= left:
+        return wanted
     least = min(wanted, LEAST_OUTPUT)
     lowest = price(model, prompt_tokens, least)
-    if lowest is None or budget.spent.unpriced:
-        raise _unpriced(budget, model if lowest is None else budget.spent.unpriced[0])
-    left = Decimal(str(budget.limits.usd)) - budget.spent.usd
-    if lowest > left:
+    if lowest is None or lowest > left:
         raise _reached(
             budget,
             "usd",
             f"${budget.limits.usd:.2f}",
             f"${budget.spent.usd:.4f} is spent",
-            f"at least ${lowest:.4f} for {model}",
+            f"at least ${lowest or 0:.4f} for {model}",
         )
-    return _most_for(model, prompt_tokens, least, wanted, left)
+    return _most_for(model, prompt_tokens, least, wanted - 1, left)
 
 
 def _most_for(model: str, prompt_tokens: int, low: int, high: int, dollars: Decimal) -> int:
     """The most output tokens between `low`, which `dollars` pay for, and `high`."""
-    all_of_it = price(model, prompt_tokens, high)
-    if all_of_it is not None and all_of_it <= dollars:
-        return high
-    high -= 1
     while low < high:
         middle = (low + high + 1) // 2
         cost = price(model, prompt_tokens, middle)

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from definable.chaos.cells import Cell, Struck, Trouble
 from definable.chaos.claims import Claim, Ending, System
 from definable.chaos.jobs import Draw, Job
+from definable.chaos.lifeline import hold
 from definable.chaos.matrix import CELLS
 from definable.chaos.ours import Definable, Space
 from definable.chaos.stage import LATENCY, Stage, Theatre
@@ -305,14 +307,21 @@ def run(
     parts = [(cell.name, seed) for seed in seeds for cell in cells]
     size = max(1, min(CHUNK, len(parts) // (workers * 4)))
     chunks = [parts[at : at + size] for at in range(0, len(parts), size)]
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_open, initargs=(system,)) as pool:
+    context = get_context("spawn")
+    line, ours = context.Pipe(duplex=False)
+    with ProcessPoolExecutor(workers, context, initializer=_open, initargs=(system, line)) as pool:
         try:
             with _deaf():
                 futures = [pool.submit(_some, chunk) for chunk in chunks]
             for done in as_completed(futures):
                 yield from done.result()
+        except BaseException:
+            ours.close()  # what they are at is of no use any more
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
+            ours.close()
+            line.close()
 
 
 @contextmanager
@@ -331,8 +340,10 @@ def _deaf() -> Iterator[None]:
 _bench: list[Bench] = []
 
 
-def _open(system: Callable[[], System]) -> None:
-    _bench.append(Bench(system()))
+def _open(system: Callable[[], System], line: Connection) -> None:
+    bench = Bench(system())
+    _bench.append(bench)
+    hold(line, bench.theatre.tidy)
 
 
 def _some(parts: Sequence[tuple[str, int]]) -> list[Trial]:

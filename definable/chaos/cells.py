@@ -20,6 +20,7 @@ class Phase(StrEnum):
 
     NOT_SENT = "nothing arrives"
     REFUSED = "refused, nothing is done"
+    DENIED = "done, and said to be refused"
     UNHEARD = "done, and the answer does not arrive whole"
     LATE = "done only later"
     LIED = "said to be done, and is not"
@@ -192,8 +193,7 @@ def two(s: Struck) -> Trouble:
 def call_and_look(s: Struck) -> Trouble:
     """Draw a failure of the call, and one of a read by which it is checked."""
     own = s.dice.choice(sorted(PASSING))
-    # Two 401 would leave no key, which is another cell.
-    look = s.dice.choice(sorted(PASSING.keys() - WRITES_ONLY - ({"unauthorized"} & {own})))
+    look = s.dice.choice(sorted(PASSING.keys() - WRITES_ONLY))
     on = s.dice.choice([*s.before, *s.after])
     faults = (s.fault(own, times=1, **PASSING[own](s)), s.fault(look, on, 1, **PASSING[look](s)))
     return Trouble(faults, exclusive=True)

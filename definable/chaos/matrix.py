@@ -25,6 +25,7 @@ from definable.chaos.cells import (
     with_,
 )
 from definable.chaos.claims import Ending
+from definable.chaos.crowds import MANY, WORKFLOWS
 
 TOLD = (Ending.FAILED,)
 """It cannot be done, and the reason is said."""
@@ -84,6 +85,12 @@ REJECTED = [
     *rows("429 on a page", Phase.REFUSED, "list", paged("rate_limit", retry_after=choice(1, 7, "none"))),
     *rows("503 no capacity", Phase.REFUSED, "run", once("capacity")),
     *rows("401 once", Phase.REFUSED, "read create", single("unauthorized")),
+    *rows(
+        "401 that was wrong, on the only key",
+        Phase.REFUSED,
+        "create update read run list",
+        with_(single("unauthorized"), keys=1),
+    ),
     *rows("401 revoked", Phase.REFUSED, "update share delete admin", single("revoke")),
     *rows("401 expired", Phase.REFUSED, "create run", single("expire")),
     *rows("401 on a page", Phase.REFUSED, "list", paged("expire", times=1)),
@@ -135,6 +142,42 @@ UNHEARD = [
     *rows("huge", Phase.UNHEARD, "create update", single("huge", bytes=21_000_000)),
     *rows("huge for good", Phase.UNHEARD, "read", always("huge", bytes=21_000_000), TOLD),
     *rows("slow", Phase.UNHEARD, "read create", single("slow", seconds=0.02)),
+]
+
+DENIED = [
+    *rows(
+        "done, yet 429",
+        Phase.DENIED,
+        "create update delete share run stop draft",
+        with_(single("refused_but_done", status=429, retry_after=between(1, 60)), exclusive=True),
+    ),
+    *rows(
+        "done, yet 503",
+        Phase.DENIED,
+        "run",
+        with_(single("refused_but_done", status=503), exclusive=True),
+    ),
+    *rows("done, yet 429, token shared", Phase.DENIED, "run", single("refused_but_done", status=429), PERSON),
+    *rows(
+        "done, yet 401",
+        Phase.DENIED,
+        "create update delete share run stop",
+        with_(single("refused_but_done", status=401), exclusive=True),
+    ),
+    *rows(
+        "done, yet 4xx",
+        Phase.DENIED,
+        "create update delete share run stop",
+        with_(
+            single("refused_but_done", status=choice(400, 403, 404, 409, 422)),
+            exclusive=True,
+        ),
+    ),
+    *rows(
+        "done, yet 429 the second time", Phase.DENIED, "create update delete", lambda s: _in_the_end(s, 429)
+    ),
+    *rows("done, yet 4xx after a 429", Phase.DENIED, "create delete share", lambda s: _in_the_end(s, 403)),
+    *rows("done, yet refused, 429 on a look", Phase.DENIED, "create share", lambda s: _throttled_look(s)),
 ]
 
 UNTRUE = [
@@ -202,6 +245,12 @@ CHECKED = [
     *rows("reset on a look", Phase.CHECKED, "create share", looked("reset")),
     *rows("HTML on a look", Phase.CHECKED, "delete update", looked("garbage")),
     *rows("401 on a look", Phase.CHECKED, "create run", looked("expire", times=1)),
+    *rows(
+        "401 that was wrong, on a look",
+        Phase.CHECKED,
+        "create share",
+        with_(looked("unauthorized", times=1), keys=1),
+    ),
     *rows("look enveloped", Phase.CHECKED, "create delete share", looked("drift_wrap", times=FOREVER)),
     *rows("look in snake_case", Phase.CHECKED, "update", looked("drift_case", times=FOREVER)),
     *rows("5xx on a look before", Phase.CHECKED, "create delete", looked("error_before", before=True)),
@@ -219,6 +268,19 @@ SEVERAL = [
     *rows("two failures", Phase.SEVERAL, "create update delete share run", two),
     *rows("call and look", Phase.SEVERAL, "create update delete share run", call_and_look),
 ]
+
+
+def _in_the_end(s: Struck, status: int) -> Trouble:
+    """Refuse it once and do nothing; then do it, and refuse it all the same."""
+    honest = s.fault("rate_limit", times=1, retry_after=s.dice.randint(1, 20))
+    return Trouble((honest, s.fault("refused_but_done", times=1, status=status)), exclusive=True)
+
+
+def _throttled_look(s: Struck) -> Trouble:
+    """Do it and refuse it, and throttle the look that would show it."""
+    lie = s.fault("refused_but_done", times=1, status=s.dice.choice([403, 429]))
+    looks = s.fault("rate_limit", s.dice.choice(s.before or s.after), 1, after=1 if s.before else 0)
+    return Trouble((lie, {**looks, "with": {"retry_after": 3}}), exclusive=True)
 
 
 def _no_entries(s: Struck, fault: str) -> Trouble:
@@ -278,57 +340,11 @@ RENAMES = {
 """Field of a request → what the server calls it from now on."""
 
 
-def _throttled(s: Struck) -> Trouble:
-    others = {"tool": "HEX_*", "fault": "rate_limit", "probability": 0.05, "with": {"retry_after": 5}}
-    return Trouble((others,), quotas=True)
-
-
-def _stormy(s: Struck) -> Trouble:
-    names = ("error_before", "reset", "lost_answer", "garbage")
-    faults = [{"tool": "HEX_*", "fault": name, "probability": 0.02} for name in names]
-    return Trouble(tuple(faults), quotas=True)
-
-
-def _key_ends(s: Struck) -> Trouble:
-    return Trouble((s.fault("expire", "HEX_*", 1, after=s.dice.randint(10, 30)),), quotas=True)
-
-
-def _weather(s: Struck) -> Trouble:
-    """Let every kind of passing fault strike now and then."""
-    given: dict[str, dict[str, object]] = {
-        "rate_limit": {"retry_after": 1},
-        "error_before": {},
-        "error_after": {},
-        "lost_answer": {},
-        "reset": {},
-        "garbage": {},
-        "noop": {},
-        "late_commit": {"seconds": 4},
-        "drift_wrap": {},
-        "unauthorized": {},
-    }
-    faults = [{"tool": "HEX_*", "fault": n, "probability": 0.02, "with": w} for n, w in given.items()]
-    return Trouble(tuple(faults), key_comes=True, exclusive=True)
-
-
-MANY = [
-    *rows("quota", Phase.MANY, "cell", lambda s: Trouble(quotas=True), count=12),
-    *rows("quota", Phase.MANY, "get", lambda s: Trouble(quotas=True), count=40),
-    *rows("quota, and others use it", Phase.MANY, "cell", _throttled, count=12),
-    *rows("storm", Phase.MANY, "cell", _stormy, count=12),
-    *rows("key expires half-way", Phase.MANY, "cell", _key_ends, count=12),
-    *rows("key expires half-way", Phase.MANY, "get", _key_ends, count=40),
-]
-
-WORKFLOWS = [
-    *rows("weather", Phase.WORKFLOW, "weekly-brief", _weather, workflow="weekly-brief"),
-    *rows("weather", Phase.WORKFLOW, "ship-change", _weather, workflow="ship-change"),
-]
-
 CELLS: tuple[Cell, ...] = (
     *REJECTED,
     *NETWORK,
     *UNHEARD,
+    *DENIED,
     *UNTRUE,
     *CRASHED,
     *DRIFTED,

@@ -17,8 +17,10 @@ from definable.calls import Decision, Receipt
 from definable.chaos.cells import Trouble
 from definable.chaos.claims import Claim, Ending
 from definable.chaos.jobs import Job
+from definable.chaos.lifeline import hold
 from definable.chaos.stage import Stage, refusing
-from definable.engine.runner import Options, Runner
+from definable.engine.options import Options
+from definable.engine.runner import Runner
 from definable.errors import DefinableError
 from definable.settings import Settings
 from definable.spec.toolkit import Toolkit
@@ -190,6 +192,7 @@ async def _killed(stage: Stage, environ: Mapping[str, str], job: Job) -> None:
         if process.is_alive() and process.pid:
             os.kill(process.pid, signal.SIGKILL)
     finally:
+        process.kill()
         process.join()
     if process.exitcode != -signal.SIGKILL:
         raise DefinableError(f"the process that was to be killed ended by itself: exit {process.exitcode}")
@@ -203,6 +206,8 @@ def _forks() -> Any:
 
 
 def _child(home: str, environ: dict[str, str], job: Job, now: float) -> None:
+    hold()
+
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(0)
 

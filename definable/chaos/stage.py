@@ -130,6 +130,7 @@ class Theatre:
         self._clock = self.world.clock.snapshot()
         fast = Path("/dev/shm")  # noqa: S108 — a disk that is memory, where there is one
         self._place = str(fast) if fast.is_dir() else None
+        self._home = str(fast / "definable-chaos-none")
 
     def close(self) -> None:
         """Stop serving."""
@@ -155,12 +156,17 @@ class Theatre:
             names = ("HEX_API_TOKEN", "HEX_API_TOKEN_NEXT")
             tokens = [world.token, *(world.issue_token() for _ in range(keys - 1))]
             start = json.loads(json.dumps(world.state))
-        home = tempfile.mkdtemp(prefix="definable-chaos-", dir=self._place)
+        home = self._home = tempfile.mkdtemp(prefix="definable-chaos-", dir=self._place)
         try:
             given = dict(zip(names, tokens, strict=False))
             yield Stage(world, self.faults, Time(world.clock), self.served.base_url, given, Path(home), start)
         finally:
             shutil.rmtree(home, ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Take away what a trial that ends in the middle leaves on the disk; no other can begin."""
+        self._place = self._home
+        shutil.rmtree(self._home, ignore_errors=True)
 
 
 def _plant(world: World) -> None:

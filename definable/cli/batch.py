@@ -76,7 +76,7 @@ def command(
     """
     from definable.cli.keys import need_keys
     from definable.engine.batch.job import Job, Order
-    from definable.engine.runner import Options
+    from definable.engine.options import Options
     from definable.sandbox import Faults
     from definable.workspace import checked
     from definable.workspace.reach import products

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,8 +69,14 @@ def command(
     chosen = [seed] if seed else list(range(1, (seeds or 3) + 1))
     for name in [name for name in os.environ if name.startswith(TRACED)]:
         del os.environ[name]
+    signal.signal(signal.SIGTERM, _told)
     trials = _trials(screen, cells, chosen, workers or os.cpu_count() or 1)
     return _shown(screen, trials, cells, chosen, report, verbose)
+
+
+def _told(*_: object) -> None:
+    """Take being told to stop by a service manager as the same by a person."""
+    raise KeyboardInterrupt
 
 
 def _writable(report: Path) -> None:

@@ -33,6 +33,11 @@ def prompt(screen: Screen, environ: Mapping[str, str], row: AskRow) -> Decision 
             screen.say(f"  {key}: {words.compact(value, 400)}")
         for line in row.ask.diff:
             screen.say(f"  {words.short(line, 200)}")
+        for candidate in row.ask.candidates:
+            screen.say(f"  candidate {candidate.get('id')}: {words.compact(candidate.get('seen'), 400)}")
+        if row.ask.again:
+            again = f"definable runs approve {row.run} {row.call} --send-again"
+            screen.say(f"  later: {again}    {row.ask.again}")
         if row.ask.yes:
             screen.say(f"  yes: {row.ask.yes}; no: {row.ask.no}")
     answer = screen.ask("Approve? [y]es, [n]o, anything else leaves it for later:", default="later")

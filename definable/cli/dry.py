@@ -12,7 +12,7 @@ from definable.cli.app import Session
 from definable.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from definable.engine.runner import Options
+    from definable.engine.options import Options
     from definable.spec.workflow import Workflow
 
 

@@ -20,7 +20,8 @@ from definable.cli.watch import Watch, watch
 
 if TYPE_CHECKING:
     from definable.engine.left import Left
-    from definable.engine.runner import Options, Runner
+    from definable.engine.options import Options
+    from definable.engine.runner import Runner
     from definable.store import Event, RunRow, Store
 
 INTERRUPTED = 130

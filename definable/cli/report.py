@@ -161,6 +161,7 @@ LEFT = {
     "done": "done, and stays",
     "in_doubt": "in doubt",
     "going_on": "still going on there",
+    "refused": "refused, by the server's word alone",
     "not_sent": "never sent",
 }
 """What became of a write, in words."""
@@ -177,7 +178,7 @@ def left_lines(left: Sequence[Left]) -> list[str]:
             lines.append(
                 f"    taken back by {each.undo['tool']} {words.compact(each.undo['arguments'], 200)}"
             )
-        elif each.why_not and each.state != "in_doubt":
+        elif each.why_not and each.state not in ("in_doubt", "refused"):
             lines.append(f"    cannot be taken back: {each.why_not}")
     return lines
 
@@ -190,6 +191,10 @@ def answers(row: AskRow) -> list[str]:
         return reviews.commands(row.run)
     if row.ask.reason == "review":
         approve = f"definable runs approve {row.run} {row.call}"
+        if row.ask.again:
+            choices = {approve: row.ask.yes, f"{approve} --send-again": row.ask.again}
+            choices[f"definable runs deny {row.run} {row.call}"] = row.ask.no
+            return [f"{command}    {does}" for command, does in choices.items()]
         adopt = [f"{approve} --adopt {candidate.get('id')}" for candidate in row.ask.candidates]
         deny = f"definable runs deny {row.run} {row.call}"
         again = f"{approve}    {row.ask.yes or 'it did not happen: send it again'}"

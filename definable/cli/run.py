@@ -12,7 +12,8 @@ from definable.cli.app import Session
 if TYPE_CHECKING:
     from definable.cli.follow import Follow
     from definable.cli.screen import Screen
-    from definable.engine.runner import Options, Runner
+    from definable.engine.options import Options
+    from definable.engine.runner import Runner
     from definable.spec.workflow import Workflow
     from definable.store import RunRow
 
@@ -62,7 +63,7 @@ def command(
     from definable.cli.dry import rehearsal
     from definable.cli.follow import Follow, steps_of
     from definable.cli.keys import need_keys
-    from definable.engine.runner import Options
+    from definable.engine.options import Options
     from definable.sandbox import Faults
     from definable.workspace import checked
     from definable.workspace.reach import products

@@ -44,7 +44,7 @@ def list_(session: Session, status: str | None, batch: str | None, limit: int, a
     screen = session.screen(as_json)
     with open_runs(session) as store:
         if batch is not None:
-            batch = store.batch(batch).id
+            batch = store.known_batch(batch).id
         rows = store.runs(limit, RunStatus(status) if status else None, batch)
     if as_json:
         screen.data([row.model_dump(mode="json", exclude={"definition"}) for row in rows])
@@ -121,6 +121,7 @@ def show(session: Session, run: str, events: bool, as_json: bool, data: bool) ->
 @click.argument("run")
 @click.argument("call", required=False)
 @click.option("--adopt", metavar="CANDIDATE", help="Take this candidate for the lost effect.")
+@click.option("--send-again", is_flag=True, help="Make another one: what is there is not what was meant.")
 @click.option("--reason", default="", help="Why; kept in the receipt.")
 @NO_WAIT
 @JSON
@@ -131,6 +132,7 @@ def approve(
     run: str,
     call: str | None,
     adopt: str | None,
+    send_again: bool,
     reason: str,
     no_wait: bool,
     as_json: bool,
@@ -140,7 +142,8 @@ def approve(
     from definable.calls import Decision
     from definable.cli.decide import person
 
-    answer = Decision(approve=True, by=person(session.environ), reason=reason, adopt=adopt)
+    by = person(session.environ)
+    answer = Decision(approve=True, by=by, reason=reason, adopt=adopt, again=send_again)
     return _answer(session, run, call, answer, as_json, data, wait=not no_wait)
 
 
@@ -222,7 +225,7 @@ def cancel(session: Session, run: str, as_json: bool) -> int:
 def follow(session: Session, run: str, as_json: bool, data: bool) -> int:
     """Watch RUN, which a worker carries on, until it ends or waits; ctrl-C ends only the watching."""
     from definable.cli.follow import Follow, carried_on, steps_of
-    from definable.engine.runner import Options
+    from definable.engine.options import Options
 
     with open_runs(session) as store:
         row = store.run(run)
@@ -242,7 +245,7 @@ def undo(session: Session, run: str, yes: bool, no_wait: bool, as_json: bool, da
     """Take back what RUN did, the newest first, by a run of its own: verified and approved call by call."""
     from definable.cli.follow import Follow
     from definable.cli.report import left_lines
-    from definable.engine.runner import Options
+    from definable.engine.options import Options
 
     with open_runs(session) as store:
         row = store.run(run)
@@ -278,6 +281,12 @@ def _answer(
     if answer.adopt is not None and answer.adopt not in candidates:
         known = ", ".join(candidates) or "none"
         raise UsageError(f"{answer.adopt!r} is no candidate of {chosen.call}; there are: {known}")
+    if answer.again and not chosen.ask.again:
+        raise UsageError(
+            f"--send-again is no answer to what {chosen.call} asks", hint=f"see definable runs show {row.id}"
+        )
+    if answer.again and answer.adopt is not None:
+        raise UsageError("--send-again and --adopt exclude each other", hint="--adopt takes what is there")
     bound = answer.model_copy(update={"arguments_hash": chosen.ask.arguments_hash})
     return _resume(session, row.id, chosen.call, bound, as_json, data, wait=wait)
 
@@ -298,7 +307,7 @@ def _resume(
     """
     from definable.cli.follow import Follow, carried_on, steps_of
     from definable.engine.engine import Engine
-    from definable.engine.runner import Options
+    from definable.engine.options import Options
 
     with open_runs(session) as store:
         row = store.run(run)

@@ -118,7 +118,7 @@ def call(
     from definable.cli.follow import INTERRUPTED, Follow
     from definable.cli.keys import need_keys
     from definable.cli.pairs import read_object, split, typed
-    from definable.engine.runner import Options
+    from definable.engine.options import Options
     from definable.errors import UsageError
     from definable.sandbox import Faults
     from definable.spec.inputs import is_text

@@ -12,6 +12,7 @@ FAILURES = {
     "rate_limited": "rate limited",
     "capacity": "no free place",
     "auth_expired": "key refused",
+    "auth_stray": "key refused, though it is good",
     "permission": "not permitted",
     "not_found": "not found",
     "invalid_input": "refused as invalid",

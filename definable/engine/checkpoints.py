@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,29 +89,47 @@ class SqliteCheckpoints(InLoop, SqliteSaver):
             yield cursor
 
 
-@contextmanager
-def checkpoints(where: Place, check: Check) -> Iterator[InLoop]:
-    """Open the checkpointer in the store's database. It loads plain types and nothing else.
+class Checkpoints:
+    """The checkpointer in the store's database, over one connection that a process keeps for all its runs.
 
-    `check` raises when the run was taken over.
-
-    A checkpoint does not wait for the disk: it stands in one write-ahead log with the run log, and gets there
-    in order with the next commit of the store that waits. After a power failure both are of one moment.
+    It loads plain types and nothing else. A checkpoint does not wait for the disk: it stands in one
+    write-ahead log with the run log, and gets there in order with the next commit of the store that waits.
+    After a power failure both are of one moment.
     """
-    serde = JsonPlusSerializer(allowed_msgpack_modules=None)
-    if isinstance(where, Path):
-        opened: AbstractContextManager[InLoop] = _in_file(where, serde)
-    else:
+
+    def __init__(self, where: Place) -> None:
+        """Connect to nothing yet."""
+        self._where = where
+        self._serde = JsonPlusSerializer(allowed_msgpack_modules=None)
+        self._db: Any = None
+
+    @contextmanager
+    def of(self, check: Check) -> Iterator[InLoop]:
+        """Give the checkpointer to who works on one run; `check` raises when that was taken over."""
+        if isinstance(self._where, Path):
+            saver: InLoop = self._in_file(self._where)
+            saver.check = check
+            yield saver
+            return
         from definable.engine.postgres_checkpoints import on_server
 
-        opened = on_server(where, serde)
-    with opened as saver:
-        saver.check = check
-        yield saver
+        with on_server(self._where, self._db, self._serde) as saver:
+            self._db = saver.conn
+            saver.check = check
+            yield saver
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
-@contextmanager
-def _in_file(path: Path, serde: JsonPlusSerializer) -> Iterator[SqliteCheckpoints]:
-    with closing(sqlite3.connect(path, check_same_thread=False, timeout=30)) as connection:
-        connection.execute("PRAGMA synchronous = NORMAL")
-        yield SqliteCheckpoints(connection, serde=serde)
+    def _in_file(self, path: Path) -> SqliteCheckpoints:
+        known = self._db is not None
+        if not known:
+            self._db = sqlite3.connect(path, check_same_thread=False, timeout=30)
+            self._db.execute("PRAGMA synchronous = NORMAL")
+        saver = SqliteCheckpoints(self._db, serde=self._serde)
+        saver.is_setup = known
+        saver.setup()
+        return saver

@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
+from definable.engine.options import Options
 from definable.engine.queue import NORMAL
-from definable.engine.runner import Options, Runner
+from definable.engine.runner import Runner
 from definable.engine.worker import Worker
 from definable.errors import UsageError
 from definable.settings import Settings

@@ -25,6 +25,7 @@ def recall(context: Context) -> None:
     context.receipts.update((receipt.call, receipt) for receipt in context.store.receipts(context.run.id))
     context.spent = context.spent.at(seconds_at_work(events))
     context.shown = events[-1].seq if events else 0
+    context.started = any(event.type == "run.started" for event in events)
 
 
 def _note(context: Context, event: Event) -> None:
@@ -47,8 +48,27 @@ def _note(context: Context, event: Event) -> None:
         context.outputs[step] = data.get("output")
     elif event.type == "exchange":
         _retried(context, event.call or "", data)
+    elif event.type == "receipt":
+        context.settled[event.call or ""] = context.chances
     elif event.type in ("run.limited", "run.failed"):
         context.retries = RetryBudget(context.retries.size)  # whoever resumes it gives it all of them again
+        context.failures.clear()
+        context.chances += event.type == "run.failed"
+    else:
+        _judged(context, event)
+
+
+def _judged(context: Context, event: Event) -> None:
+    """Take in what the Verifier made of an agent's turn."""
+    data = event.data
+    if event.type == "call.refused":
+        context.refused[data["key"], data["use"]] = data["why"]
+    elif event.type == "artifact.rejected" and "key" in data:
+        context.judged[data["key"]] = data["reasons"]
+    elif event.type == "verdict" and "key" in data:
+        context.failures[data["key"]] = data["n"], data["until"]
+    elif event.type == "decision" and not event.call:
+        context.unlocked += 1
 
 
 def _retried(context: Context, call: str, exchange: dict[str, Any]) -> None:

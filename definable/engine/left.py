@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from definable.calls import Exchange, Fact, Json, Outcome, Phase, Receipt, Send, ToolCall, digest
+from definable.calls import Exchange, Fact, Failure, Json, Outcome, Phase, Receipt, Send, ToolCall, digest
 from definable.errors import UsageError
 from definable.spec.paths import MISSING, render
 from definable.spec.toolkit import Tool
@@ -21,7 +21,7 @@ class Left(Fact):
 
     call: str
     tool: str
-    state: Literal["done", "in_doubt", "going_on", "not_sent"]
+    state: Literal["done", "in_doubt", "going_on", "refused", "not_sent"]
     message: str = ""
     """What is known of it, for people."""
     link: str = ""
@@ -34,8 +34,11 @@ class Left(Fact):
 def left_behind(store: Store, row: RunRow, tools: Mapping[str, Tool]) -> list[Left]:
     """Return what became of each write of a run, in the order in which they were proposed.
 
-    A write that was refused, or found to be so already, has left nothing and is not among them.
+    A write that was refused, as a look bears out, or found to be so already, has left nothing and is not
+    among them.
     """
+    asked = [each for each in store.open_asks(row.id) if each.ask.reason == "review"]
+    doubted = {each.call for each in asked if not each.ask.diff}  # a diff is asked about the request's form
     receipts = {receipt.call: receipt for receipt in store.receipts(row.id)}
     effects = {effect.call: effect for effect in store.effects(row.id)}
     log = [event for event in store.events(row.id) if event.type == "call.proposed"]
@@ -47,7 +50,11 @@ def left_behind(store: Store, row: RunRow, tools: Mapping[str, Tool]) -> list[Le
             continue
         receipt, effect = receipts.get(call.id), effects.get(call.id)
         exchanges = store.exchanges(row.id, call.id) if receipt is None and effect is not None else []
-        each = _settled(receipt, effect, tools) if receipt else _open(call, effect, exchanges, tools)
+        each = (
+            _settled(receipt, effect, tools)
+            if receipt
+            else _open(call, effect, exchanges, tools, call.id in doubted)
+        )
         found += [each] if each is not None else []
     return [*found, *_never_begun(row, {call.step for call in calls}, tools)]
 
@@ -62,14 +69,30 @@ def _settled(receipt: Receipt, effect: EffectRow | None, tools: Mapping[str, Too
             return Left(**facts, state="done", why_not="it has ended, so there is nothing to stop")
         way = _undo(tool, receipt.arguments, receipt.result)
         return Left(**facts, state="done", **way)
+    if effect.state is State.REJECTED and not _looked(receipt):
+        return Left(**facts, state="refused", why_not=DOUBT)
     if effect.state in (State.INTENDED, State.REJECTED):
         return None
     return Left(**facts, state="in_doubt", why_not=DOUBT)
 
 
+def _looked(receipt: Receipt) -> bool:
+    """Whether a look was answered after the last attempt: then a refusal is not the server's word alone."""
+    calls = [n for n, each in enumerate(receipt.trail) if each.role == "call"]
+    after = receipt.trail[calls[-1] + 1 :] if calls else ()
+    return any(each.verdict.failure is Failure.OK for each in after)
+
+
 def _open(
-    call: ToolCall, effect: EffectRow | None, exchanges: list[Exchange], tools: Mapping[str, Tool]
+    call: ToolCall,
+    effect: EffectRow | None,
+    exchanges: list[Exchange],
+    tools: Mapping[str, Tool],
+    doubted: bool,
 ) -> Left:
+    if effect is not None and effect.state is State.REJECTED and doubted:
+        words = "it was refused, and whether it was done all the same was asked"
+        return Left(call=call.id, tool=effect.tool, state="in_doubt", message=words, why_not=DOUBT)
     if effect is None or effect.state in (State.INTENDED, State.REJECTED):
         return Left(call=call.id, tool=call.tool, state="not_sent")
     tool = tools.get(effect.tool)

@@ -16,7 +16,7 @@ from psycopg import Connection
 from definable.engine.checkpoints import InLoop
 from definable.store import Server
 from definable.store.postgres import connect, locking
-from definable.store.postgres_errors import explained
+from definable.store.postgres_errors import LOST, explained
 from definable.store.postgres_schema import KEY
 
 LOCK = KEY + 1
@@ -57,13 +57,35 @@ class PostgresCheckpoints(InLoop, PostgresSaver):
 
 
 @contextmanager
-def on_server(server: Server, serde: JsonPlusSerializer) -> Iterator[PostgresCheckpoints]:
-    """Open the checkpointer in our schema of the database; its tables are made when they are not there."""
-    with connect(server) as db, explained(server):
-        db.execute("SET synchronous_commit = off")
-        saver = PostgresCheckpoints(db, serde=serde)
-        _set_up(saver, db)
+def on_server(
+    server: Server, known: Connection[Any] | None, serde: JsonPlusSerializer
+) -> Iterator[PostgresCheckpoints]:
+    """Open the checkpointer in our schema of the database; its tables are made when they are not there.
+
+    `known` is the connection of the time before, which is used again while it lives.
+    """
+    with explained(server):
+        if known is not None and _lives(known):
+            yield PostgresCheckpoints(known, serde=serde)
+            return
+        db = connect(server)
+        try:
+            db.execute("SET synchronous_commit = off")
+            saver = PostgresCheckpoints(db, serde=serde)
+            _set_up(saver, db)
+        except BaseException:
+            db.close()
+            raise
         yield saver
+
+
+def _lives(db: Connection[Any]) -> bool:
+    try:
+        db.execute("SELECT 1")
+    except LOST:
+        db.close()
+        return False
+    return True
 
 
 def _set_up(saver: PostgresCheckpoints, db: Connection[Any]) -> None:

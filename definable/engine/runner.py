@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
-from definable.calls import Decision, Fact, Receipt
+from definable.calls import Decision, Receipt
 from definable.engine.accounts import accounts_of
-from definable.engine.ahead import Ahead
+from definable.engine.ahead import Ahead, ahead, of_steps
+from definable.engine.checkpoints import Checkpoints
 from definable.engine.dry import foresee, rehearse
-from definable.engine.foretell import foretell
 from definable.engine.history import spent
 from definable.engine.left import Left, left_behind, undoing
+from definable.engine.options import Options, new_id
 from definable.engine.place import refuse_real, sandboxed
 from definable.engine.queue import HISTORY
-from definable.engine.segment import Segment, ended
+from definable.engine.segment import Segment
 from definable.engine.single import single
 from definable.engine.waits import PARKED, TICK, have_keys, key_comes, lacking, turn_comes
 from definable.errors import DefinableError, Fenced, LimitReached, RunCancelled, StoreError, UsageError
@@ -30,8 +27,9 @@ from definable.graph.context import nobody, run_names
 from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
 from definable.settings import Settings
+from definable.spec.allowlist import offered
 from definable.spec.inputs import complete
-from definable.spec.workflow import Workflow
+from definable.spec.workflow import RunLimits, Step, Workflow
 from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store, place
 from definable.toolkits.credentials import KeyRing, Rings
 from definable.toolkits.keybook import KeyBook
@@ -44,20 +42,6 @@ Now = Callable[[], float]
 
 KEYS = "keys.json"
 """What is known of keys, by their marks, in the workspace's home."""
-
-
-class Options(Fact):
-    """How a run is executed. It is kept with the run, so that it goes on the way it began."""
-
-    sandbox: bool = False
-    faults: Path | None = None
-    offline: bool = False
-    yes_to: tuple[str, ...] = Field(())
-    file: str = ""
-    """The workflow's name or path, to find the limits that its file has later."""
-    dry: bool = False
-    undoes: str = ""
-    """The run whose writes this one takes back."""
 
 
 class Runner:
@@ -87,6 +71,7 @@ class Runner:
         """The worker that this runner works for."""
         self._simulator: Mapping[str, str] | None = None
         self.guard = Guard(store, self.now)
+        self.checkpoints = Checkpoints(store.place)
         self.rings = Rings(KeyBook(workspace.home / KEYS, now or time.time))
 
     @classmethod
@@ -114,7 +99,7 @@ class Runner:
             ) from error
         with open_store(place(workspace.home, settings.database)) as store:
             runner = cls(workspace, settings, environ, options or Options(), store, sleep, now)
-            with runner.stack:
+            with runner.stack, closing(runner.checkpoints):
                 yield runner
 
     async def start(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:
@@ -141,11 +126,7 @@ class Runner:
         return self.store.create_run(self._row(workflow, inputs, options)).id
 
     def _row(
-        self,
-        workflow: Workflow,
-        inputs: Mapping[str, Any],
-        options: Options | None = None,
-        **facts: Any,
+        self, workflow: Workflow, inputs: Mapping[str, Any], options: Options | None = None, **facts: Any
     ) -> RunRow:
         options = options or self.options
         if options.sandbox:
@@ -166,15 +147,24 @@ class Runner:
         return rehearse(workflow, agents, self.workspace.tools(), scope)
 
     def ahead(self, workflow: Workflow, inputs: Mapping[str, Any], runs: int = 1) -> Ahead | None:
-        """Return what is known of the requests of a run, or of so many, by what is in the store now.
+        """Return what is known of the requests of a run, or of so many, and how long quotas let them take.
 
-        None without a governor.
+        It counts what is in the store now: slots, the queue, learned limits. None without a governor.
         """
         kits = products(self.workspace, workflow)
         accounts = accounts_of(kits, self.environ, self.rings, self.store, sandbox=self.options.sandbox)
         if (governor := self.governor(accounts)) is None:
             return None
-        return foretell(self.workspace, governor, workflow, self._fitting(workflow, inputs), runs)
+        toolkits = {slug: kit for kit in kits.values() for slug in kit.tools}
+        scope, tools = self._fitting(workflow, inputs), self.workspace.tools()
+
+        def may_ask(step: Step) -> bool:
+            globs = step.tools if step.tools is not None else self.workspace.agent(step.agent or "").tools
+            return bool(offered(tools, globs))
+
+        work = of_steps(workflow.steps, toolkits, scope, may_ask).times(runs)
+        limits = workflow.limits if runs == 1 else RunLimits()
+        return ahead(work, toolkits, governor, calls=limits.calls, time=limits.time)
 
     async def go(self, run: str, watch: Watch = nobody, *, wait: bool | None = None) -> RunRow:
         """Work on a run until it ends or waits; return where it stands then.
@@ -348,28 +338,32 @@ class Runner:
             self.workspace,
             store,
             environ,
-            options.offline or self.settings.offline,
+            self._offline(options),
             watch,
             self.sleep,
             self.governor,
             self.guard,
             self.rings,
+            self.checkpoints,
         )
         try:
             return await segment.work(row, options.yes_to)
         except RunCancelled:
             return self.store.run(row.id)
         except LimitReached as error:
-            return ended(store, row, RunStatus.LIMITED, "run.limited", error, watch)
+            return _ended(store, row, RunStatus.LIMITED, "run.limited", error, watch)
         except Fenced:
             raise
         except DefinableError as error:
-            return ended(store, row, RunStatus.FAILED, "run.failed", error, watch)
+            return _ended(store, row, RunStatus.FAILED, "run.failed", error, watch)
 
     def governor(self, accounts: Mapping[str, Account]) -> Governor | None:
         """Return what keeps requests of these accounts within their quotas; None when it is switched off."""
         share = self.settings.quota_share
         return Governor(self.store, accounts, self.sleep, self.now, share) if share else None
+
+    def _offline(self, options: Options) -> bool | None:
+        return True if options.offline else self.settings.offline
 
     def by_itself(self, row: RunRow) -> None:
         """Answer what needs no person: a key may be there now, and no answer in time is a no."""
@@ -394,6 +388,12 @@ class Runner:
         return any(e.type == "decision" and e.seq > waited for e in events)
 
 
-def new_id() -> str:
-    """Return a run id that sorts by time: `20261123-0704-3fa9c2`."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M}-{secrets.token_hex(3)}"
+def _ended(
+    store: Store, row: RunRow, status: RunStatus, event: str, error: DefinableError, watch: Watch
+) -> RunRow:
+    if store.run(row.id).status.final:
+        return store.run(row.id)
+    seq = store.append(row.id, event, {"error": error.to_json()})
+    for each in store.events(row.id, after=seq - 1):
+        watch(each)
+    return store.set_status(row.id, status, error=error.to_json())

@@ -13,11 +13,12 @@ from langgraph.types import Command
 
 from definable.engine.accounts import accounts_of
 from definable.engine.ahead import WORTH_TELLING, of_run
-from definable.engine.checkpoints import checkpoints
+from definable.engine.checkpoints import Checkpoints
 from definable.engine.history import recall
 from definable.errors import DefinableError
 from definable.graph.build import agents_of, build
 from definable.graph.context import Context
+from definable.graph.desk import Desk
 from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
 from definable.graph.lessons import Lessons
@@ -54,6 +55,7 @@ class Segment:
         govern: Callable[[Mapping[str, Account]], Governor | None],
         guard: Guard,
         rings: Rings,
+        checkpoints: Checkpoints,
     ) -> None:
         """Keep what it is made of; nothing is opened here. `store` is bound to the run by `begin`."""
         self.workspace = workspace
@@ -66,14 +68,14 @@ class Segment:
         self.govern = govern
         self.guard = guard
         self.rings = rings
+        self.checkpoints = checkpoints
 
     async def work(self, row: RunRow, yes_to: tuple[str, ...]) -> RunRow:
         """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
         workflow = self._limited(Workflow.model_validate_json(json.dumps(row.definition)), row)
         async with self._context(row, workflow, yes_to) as context:
-            with checkpoints(self.store.place, self.store.check) as saver:
-                graph = build(workflow, context).compile(checkpointer=saver)
-                return await self._through(graph, context)
+            with self.checkpoints.of(self.store.check) as saver:
+                return await self._through(build(workflow, saver), context)
 
     def _limited(self, workflow: Workflow, row: RunRow) -> Workflow:
         """Return the workflow as it was when the run started, with the limits that its file has now."""
@@ -89,7 +91,7 @@ class Segment:
         config = {"configurable": {"thread_id": context.run.id}, "recursion_limit": MOST_STEPS}
         given = await self._input(graph, config, context)
         try:
-            await graph.ainvoke(given, config, durability="sync")
+            await graph.ainvoke(given, config, context=Desk(context), durability="exit")
         except asyncio.CancelledError:
             self.store.set_status(context.run.id, RunStatus.QUEUED, reason="interrupted")
             raise
@@ -105,16 +107,14 @@ class Segment:
         if state.interrupts:
             reasons = [ask["ask"]["reason"] for i in state.interrupts for ask in i.value]
             reason = min(reasons, key=["auth", "review", "approval"].index)
-            context.log("run.waiting", {"reason": reason})
-            return store.set_status(run, RunStatus.WAITING, reason=reason)
+            return context.stand(RunStatus.WAITING, "run.waiting", {"reason": reason}, reason=reason)
         if state.values.get("step") != len(context.workflow.steps):
             raise DefinableError(
                 "the graph came to rest before its last step, which is a defect of Definable",
                 hint=f"nothing is lost: definable runs show {run}",
             )
         outputs = render(context.workflow.outputs, context.scope(), missing="drop")
-        context.log("run.done", {"outputs": outputs})
-        return store.set_status(run, RunStatus.DONE, outputs=outputs)
+        return context.stand(RunStatus.DONE, "run.done", {"outputs": outputs}, outputs=outputs)
 
     def _foretell(self, context: Context) -> None:
         """Say how long the quotas make it last, before anything is called, when that is worth saying."""
@@ -132,25 +132,24 @@ class Segment:
         facts: dict[str, Any] = {"reason": wait.reason, "until": until, "seconds": left, "what": wait.what}
         if (ahead := of_run(context)) is not None:
             facts["ahead"] = ahead.model_dump(mode="json")
-        context.log("run.waiting", facts)
-        return store.set_status(run, RunStatus.WAITING, reason=wait.reason, until=until)
+        return context.stand(RunStatus.WAITING, "run.waiting", facts, reason=wait.reason, until=until)
 
     async def _input(self, graph: Any, config: Any, context: Context) -> Any:
-        """What the graph is given: the empty state at first, the answers where it waits, else nothing."""
+        """What the graph is given: the empty state at first, the answers where it waits, else nothing.
+
+        A run that was killed before it came to rest has no checkpoint: its graph begins anew, and is led by
+        the log to where it stood.
+        """
+        run = context.run
+        if context.started:
+            context.stand(RunStatus.RUNNING, "run.resumed", {"reason": run.reason})
+        else:
+            what = {"workflow": context.workflow.name, "inputs": run.inputs, "options": run.options}
+            context.stand(RunStatus.RUNNING, "run.started", what)
+            self._foretell(context)
         state = await graph.aget_state(config)
         if not state.config.get("configurable", {}).get("checkpoint_id"):
-            what = {
-                "workflow": context.workflow.name,
-                "inputs": context.run.inputs,
-                "options": context.run.options,
-            }
-            context.log("run.started", what)
-            self._foretell(context)
-            context.store.set_status(context.run.id, RunStatus.RUNNING)
             return {"came": []}
-        context.second_chance = context.run.status is RunStatus.FAILED or _retried(context.store, context.run)
-        context.log("run.resumed", {"reason": context.run.reason})
-        context.store.set_status(context.run.id, RunStatus.RUNNING)
         if not state.interrupts:
             return None
         answers = {}
@@ -214,26 +213,3 @@ class Segment:
 
     def _model_keys(self) -> list[str]:
         return [key for name in KEYS.values() if (key := self.environ.get(name, ""))]
-
-
-def ended(
-    store: Store,
-    row: RunRow,
-    status: RunStatus,
-    event: str,
-    error: DefinableError,
-    watch: Callable[[Event], None],
-) -> RunRow:
-    """End a run with an error, in its log and where it stands, unless nothing may follow what it is."""
-    if store.run(row.id).status.final:
-        return store.run(row.id)
-    seq = store.append(row.id, event, {"error": error.to_json()})
-    for each in store.events(row.id, after=seq - 1):
-        watch(each)
-    return store.set_status(row.id, status, error=error.to_json())
-
-
-def _retried(store: Store, row: RunRow) -> bool:
-    """Whether the run had failed, and was put back into the queue since."""
-    marks = [e for e in store.events(row.id) if e.type in ("run.queued", "run.resumed", "run.started")]
-    return bool(marks) and marks[-1].type == "run.queued" and marks[-1].data.get("why") == "retry"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+from langgraph.runtime import Runtime
+
 from definable.errors import ModelError
 from definable.graph.context import Context
+from definable.graph.desk import Desk
 from definable.graph.proposals import allowed
-from definable.graph.state import State
+from definable.graph.state import State, turn_key
 from definable.limits import check_model_call
 from definable.models import Request, Round, ToolResult, ToolSpec, Turn
 from definable.spec.artifacts import SHAPES
@@ -20,22 +22,21 @@ from definable.spec.workflow import Step
 from definable.toolkits.arguments import schema
 
 
-def agent(context: Context) -> Callable[[State], Awaitable[dict[str, Any]]]:
-    """Return the node of any agent: asks the model once and passes what comes on to the Verifier."""
-
-    async def take_turn(state: State) -> dict[str, Any]:
-        step = context.step(state["step"])
-        key = f"{step.id}/{len(state['history'])}"
-        if key not in context.turns:
-            if state["pause"]:
-                await context.sleep(state["pause"])
-            try:
-                await _ask(context, step, state, key)
-            except ModelError as error:
-                return {"came": [{"from": "agent", "failure": error.to_json()}]}
-        return {"came": [{"from": "agent", "key": key}]}
-
-    return take_turn
+async def agent(state: State, runtime: Runtime[Desk]) -> dict[str, Any]:
+    """The node of any agent: asks the model once and passes what comes on to the Verifier."""
+    context = runtime.context.context
+    step = context.step(state["step"])
+    key = turn_key(step.id, state["history"])
+    if key not in context.turns:
+        failed, until = context.failures.get(key, (0, 0.0))
+        if (left := until - context.now()) > 0:
+            await context.sleep(left)
+        try:
+            await _ask(context, step, state, key)
+        except ModelError as error:
+            at = [context.chances, failed]
+            return {"came": [{"from": "agent", "failure": error.to_json(), "at": at}]}
+    return {"came": [{"from": "agent", "key": key}]}
 
 
 async def _ask(context: Context, step: Step, state: State, key: str) -> None:

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from definable.calls import Ask, Decision, Exchange
-from definable.graph.context import Context
+from definable.graph.desk import Desk
 from definable.graph.state import State
 
 
-def approval(context: Context) -> Callable[[State], dict[str, Any]]:
-    """Return the node: stops the run until at least one question has an answer, and logs each answer once."""
-
-    def wait(state: State) -> dict[str, Any]:
-        known = {ask["id"]: context.store.asked(ask["id"]).decision for ask in state["asks"]}
-        answers: dict[str, Any] = {
-            name: decision.model_dump(mode="json") for name, decision in known.items() if decision
-        }
-        # What was answered while the run waited for something else needs no interrupt.
-        answers = answers or interrupt(state["asks"])
-        came = []
-        for ask in state["asks"]:
-            if ask["id"] not in answers:
-                continue
-            decision = Decision.model_validate(answers[ask["id"]])
-            if ask["call"]:
-                context.store.record(
-                    context.run.id,
-                    Exchange(
-                        call=ask["call"], n=ask["n"], order=Ask.model_validate(ask["ask"]), reply=decision
-                    ),
-                )
-            came.append(_answer(ask, decision))
-        context.tell()
-        return {"came": came, "asks": []}
-
-    return wait
+async def approval(state: State, runtime: Runtime[Desk]) -> dict[str, Any]:
+    """The node stops the run until at least one question has an answer, and logs each answer once."""
+    context = runtime.context.context
+    known = {ask["id"]: context.store.asked(ask["id"]).decision for ask in state["asks"]}
+    answers: dict[str, Any] = {
+        name: decision.model_dump(mode="json") for name, decision in known.items() if decision
+    }
+    # What was answered while the run waited for something else needs no interrupt.
+    answers = answers or interrupt(state["asks"])
+    came = []
+    for ask in state["asks"]:
+        if ask["id"] not in answers:
+            continue
+        decision = Decision.model_validate(answers[ask["id"]])
+        if ask["call"]:
+            context.store.record(
+                context.run.id,
+                Exchange(call=ask["call"], n=ask["n"], order=Ask.model_validate(ask["ask"]), reply=decision),
+            )
+        came.append(_answer(ask, decision))
+    context.tell()
+    return {"came": came, "asks": []}
 
 
 def _answer(ask: dict[str, Any], decision: Decision) -> dict[str, Any]:

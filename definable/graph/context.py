@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -21,9 +22,10 @@ from definable.spec.agent import Agent
 from definable.spec.paths import lookup
 from definable.spec.workflow import Step, Workflow
 from definable.store import Store
-from definable.store.rows import Event, RunRow
+from definable.store.rows import Event, RunRow, RunStatus
 from definable.toolkits.credentials import KeyRing
 from definable.verify.case import Catalog
+from definable.verify.known import Read
 
 DECIDE_WITHIN = 4 * 3600.0
 """Seconds in which a question has to be answered, where the workflow says nothing."""
@@ -78,8 +80,6 @@ class Context:
     by_step: dict[str, Spent] = field(default_factory=dict)
     began: datetime | None = None
     """When this segment began; the time of segments before it is in `spent`."""
-    second_chance: bool = False
-    """The run had failed and was told to go on: what its model failed at is tried again from the start."""
     retries: RetryBudget = field(init=False)
     paid_for: set[tuple[str, int]] = field(default_factory=set)
     """The orders, by call and n, for which a retry was taken: a parked one is handed out again."""
@@ -92,6 +92,10 @@ class Context:
     delays: dict[tuple[str, int], float] = field(default_factory=dict)
     """Until when an order, by call and n, is put off, as the log has it."""
     shown: int = 0
+    started: bool = False
+    """Whether the log says that the run has started."""
+    telling: bool = True
+    """False while what is noted is not on its way to the disk."""
     outputs: dict[str, Any] = field(default_factory=dict)
     """Step id → what it brought, as the log has it; None for a step that was skipped."""
     begun: dict[str, float] = field(default_factory=dict)
@@ -100,10 +104,24 @@ class Context:
     """Every call of this run by its id, as the log has it."""
     turns: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Every model turn of this run by its key, as the log has it."""
+    failures: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Key of a turn → how often its model failed in a row, and until when it is not asked again."""
+    chances: int = 0
+    """How often the run failed: whoever resumes it lets its model fail as often as before."""
+    settled: dict[str, int] = field(default_factory=dict)
+    """Call → how many chances had been taken when it was settled, for those of earlier stretches."""
+    unlocked: int = 0
+    """How many questions that belong to no call were answered."""
+    refused: dict[tuple[str, str], str] = field(default_factory=dict)
+    """What a model asked for and did not get, by the turn's key and the use's id, and why."""
+    judged: dict[str, list[str]] = field(default_factory=dict)
+    """Key of a turn → why its artifact may not pass, as it was found when it came."""
     fresh: dict[tuple[str, int], Exchange] = field(default_factory=dict)
     """Exchanges that were just recorded, by call and number, until they are asked for."""
     kept: dict[str, tuple[float, bool]] = field(default_factory=dict)
     """Call → until when it has a place to itself, and whether others were there since its first look."""
+    read: Read | None = None
+    """The verified results as they were read for the artifact before."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
     """Every receipt of this run by its call, in the order in which they were settled."""
 
@@ -125,13 +143,36 @@ class Context:
         self.store.append(self.run.id, type, data, step=step, call=call)
         self.tell()
 
+    def stand(self, status: RunStatus, type: str, data: dict[str, Any], **more: Any) -> RunRow:
+        """Log an event and where the run stands with it, in one transaction; see `Store.set_status`.
+
+        That it is being worked on need not wait for the disk: whatever happens next outside, does.
+        """
+        with self.store.together(self.run.id, durable=status is not RunStatus.RUNNING):
+            self.store.append(self.run.id, type, data)
+            row = self.store.set_status(self.run.id, status, **more)
+        self.tell()
+        return row
+
     def is_parked(self, call: str) -> bool:
         """Whether a call need not be tried yet."""
         return call in self.parked and self.parked[call].due > self.now()
 
+    @contextmanager
+    def visit(self, calls: Iterable[str]) -> Iterator[None]:
+        """Write what a node notes in one transaction, and show it then; `calls` are those it works on."""
+        writes = [c for c in map(self.calls.__getitem__, calls) if self.catalog[c.tool][1].effect.writes]
+        self.telling = False
+        try:
+            with self.store.batch(self.run.id, *(call.effect_id for call in writes)):
+                yield
+        finally:
+            self.telling = True
+            self.tell()
+
     def tell(self) -> None:
         """Show the watcher what the log has that it has not seen."""
-        if self.watch is nobody:
+        if self.watch is nobody or not self.telling:
             return
         for event in self.store.events(self.run.id, after=self.shown):
             self.shown = event.seq
@@ -210,6 +251,10 @@ class Context:
         """Return the seconds this run has been at work, waiting for people not counted."""
         here = (self.clock() - self.began).total_seconds() if self.began else 0.0
         return self.spent.seconds + here
+
+    def has_chance(self, call: str) -> bool:
+        """Whether the run failed, and was told to go on, since this call was settled."""
+        return self.chances > self.settled.get(call, self.chances)
 
     def finish(self, step: Step, output: Any, accepted_by: str = "") -> None:
         """Keep the output of a step: an artifact, or a verified result; or what a person took as it is."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
+from langgraph.runtime import Runtime
 from pydantic import TypeAdapter
 
 from definable.calls import Exchange, Order, Outcome, Phase, Send
 from definable.errors import LimitReached, RunCancelled
 from definable.graph.alone import keep, take
 from definable.graph.context import Context, Door
+from definable.graph.desk import Desk
 from definable.graph.governor import Governor
-from definable.graph.keys import look_after
+from definable.graph.keys import PATIENCE, confirmed, look_after
 from definable.graph.parking import LONG_DELAY, PARK_AFTER, CallParked, Parked, Reason
 from definable.graph.state import Dispatch
 from definable.quota.admission import Wait
@@ -22,34 +24,29 @@ from definable.verify.changes import as_sent
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 
-PATIENCE = 5.0
-"""Seconds of a wait for quota that asking about a key is worth; else it is done after a later call."""
-
 WORTH_TELLING = 1.0
 """Seconds of a wait for quota that the run log tells of beforehand."""
 
 
-def distributor(context: Context) -> Callable[[Dispatch], Awaitable[dict[str, Any]]]:
-    """Return the node: performs the one attempt it is handed and puts the exchange into the run log."""
-
-    async def perform(dispatch: Dispatch) -> dict[str, Any]:
-        order = ORDER.validate_python(dispatch["order"])
-        assert isinstance(order, Send)  # noqa: S101
-        call, n = dispatch["call"], dispatch["n"]
-        came: dict[str, Any] = {"from": "distributor", "call": call, "n": n}
-        if context.store.exchange(context.run.id, call, n) is None:
-            try:
-                outcome = await _in_time(context, dispatch, order)
-            except CallParked as wait:
-                context.parked[call] = wait.parked
-                return {"came": [{**came, "parked": wait.parked.due}]}
-            if context.lessons:
-                outcome = outcome.model_copy(update={"known": context.lessons.refresh()})
-            context.record(Exchange(call=call, n=n, order=order, reply=outcome))
-            await _look_after_key(context, dispatch, order)
-        return {"came": [came]}
-
-    return perform
+async def distributor(dispatch: Dispatch, runtime: Runtime[Desk]) -> dict[str, Any]:
+    """The node performs the one attempt it is handed and puts the exchange into the run log."""
+    context = runtime.context.context
+    order = ORDER.validate_python(dispatch["order"])
+    assert isinstance(order, Send)  # noqa: S101
+    call, n = dispatch["call"], dispatch["n"]
+    came: dict[str, Any] = {"from": "distributor", "call": call, "n": n}
+    if context.store.exchange(context.run.id, call, n) is None:
+        try:
+            outcome = await _in_time(context, dispatch, order)
+        except CallParked as wait:
+            context.parked[call] = wait.parked
+            return {"came": [{**came, "parked": wait.parked.due}]}
+        if context.lessons:
+            outcome = outcome.model_copy(update={"known": context.lessons.refresh()})
+        outcome = await _meant(context, dispatch, order, outcome)
+        context.record(Exchange(call=call, n=n, order=order, reply=outcome))
+        await _look_after_key(context, dispatch, order)
+    return {"came": [came]}
 
 
 async def _look_after_key(context: Context, dispatch: Dispatch, order: Send) -> None:
@@ -60,6 +57,26 @@ async def _look_after_key(context: Context, dispatch: Dispatch, order: Send) -> 
         return await ask_whose(toolkit, door, context.governor, context.run.id, call)
 
     await look_after(context, toolkit, asks, context.calls[call].step, call)
+
+
+async def _meant(context: Context, dispatch: Dispatch, order: Send, outcome: Outcome) -> Outcome:
+    """Find out whether a refused key is refused: a 401 that was not meant is said to be one."""
+    toolkit, _ = context.catalog[order.tool]
+    ring, call = context.rings.get(toolkit.toolkit), dispatch["call"]
+    if ring is None or outcome.status != 401:
+        return outcome
+    door, step = context.doors[toolkit.toolkit], context.calls[call].step
+
+    async def asks(send: Send, patience: float) -> Outcome | None:
+        waits = ring.still_asking
+        reply = await ask(
+            toolkit, door, send, context.governor, f"{context.run.id}/key", call, patience, waits
+        )
+        facts = {"source": outcome.credential, "after": 401, "status": reply.status if reply else None}
+        context.log("key.checked", facts, step=step, call=call)
+        return reply
+
+    return await confirmed(toolkit, ring, outcome, asks)
 
 
 class _Later(Exception):
@@ -73,22 +90,41 @@ async def ask_whose(
 
     None when its quota would hold that up for longer than it is worth.
     """
-    who = toolkit.who or ""
-    order = Send(tool=who, arguments={}, role="who", why="whose key it is and when it ends is not known")
-    claim = governor.claim(toolkit, toolkit.tools[who], run, call, -1) if governor else None
+    why = "whose key it is and when it ends is not known"
+    order = Send(tool=toolkit.who or "", arguments={}, role="who", why=why)
+    return await ask(toolkit, door, order, governor, run, call, PATIENCE)
+
+
+async def ask(
+    toolkit: Toolkit,
+    door: Door,
+    order: Send,
+    governor: Governor | None,
+    run: str,
+    call: str,
+    patience: float,
+    waits: Callable[[], None] = lambda: None,
+) -> Outcome | None:
+    """Send a question about a key within the quotas; None when they hold it up longer than `patience`.
+
+    `waits` is called ahead of each sleep.
+    """
+    claim = governor.claim(toolkit, toolkit.tools[order.tool], run, call, -1) if governor else None
     if governor is None or claim is None:
         return await door.attempt(order)
 
     def before(wait: Wait, waited: float) -> None:
-        if waited + wait.expected > PATIENCE:
+        if waited + wait.expected > patience:
             raise _Later
+        waits()
 
     try:
         await governor.admit(claim, before)
     except _Later:
         return None
+    waits()
     outcome = await door.attempt(order)
-    governor.learn(toolkit.toolkit, who, claim, outcome)
+    governor.learn(toolkit.toolkit, order.tool, claim, outcome)
     return outcome
 
 
@@ -109,7 +145,7 @@ async def _wait(context: Context, place: tuple[str, int], order: Send) -> None:
     due = context.delays.get(place)
     left = order.delay if due is None else due - context.now()
     _check(context, step, left, order.tool, order.why or "its time is over")
-    reason = _reason(context, place, order)
+    reason = _reason(context, place)
     if left > (PARK_AFTER if reason == "quota" else LONG_DELAY):
         if due is None:
             due = context.delays[place] = context.now() + left
@@ -120,12 +156,12 @@ async def _wait(context: Context, place: tuple[str, int], order: Send) -> None:
         await context.sleep(left)
 
 
-def _reason(context: Context, place: tuple[str, int], order: Send) -> Reason:
+def _reason(context: Context, place: tuple[str, int]) -> Reason:
     """What an order is put off for: a quota when the answer before it was that there is no room."""
     before = context.store.exchange(context.run.id, place[0], place[1] - 1)
     if before is None or not isinstance(before.reply, Outcome):
         return "retry"
-    refused = before.reply.status in (429, *context.catalog[order.tool][1].rejects)
+    refused = before.reply.status in (429, *context.catalog[before.order.tool][1].rejects)
     return "quota" if refused else "retry"
 
 

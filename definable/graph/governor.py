@@ -82,8 +82,8 @@ class Governor:
     def learn(self, toolkit: str, tool: str, claim: Claim, outcome: Outcome) -> None:
         """Take in what came of an attempt: when its slots are free, and what the server said of quotas."""
         now = self.now()
-        if claim.holds and outcome.phase in (Phase.NOT_SENT, Phase.REJECTED):
-            self.store.release(claim.holder)
+        if claim.holds:
+            self._learn_places(claim, outcome, now)
         if outcome.phase is Phase.NOT_SENT:
             self.store.unsent(claim)
             return
@@ -95,3 +95,13 @@ class Governor:
             for hint in hints(outcome.headers, now):
                 self.store.hinted(claim, now, hint)
         self.accounts[toolkit].met(tool, outcome)
+
+    def _learn_places(self, claim: Claim, outcome: Outcome, now: float) -> None:
+        """Take in whether there was a place; a 5xx by which the tool says that nothing was done says no."""
+        done = outcome.phase not in (Phase.NOT_SENT, Phase.REJECTED)
+        if not done and (outcome.status or 0) >= 500:
+            self.store.full(claim, now, retry_after(outcome.headers))
+            return
+        if not done:
+            self.store.release(claim.holder)
+        self.store.tried(claim, accepted=done)

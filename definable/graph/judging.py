@@ -11,6 +11,7 @@ from definable.graph.state import State
 from definable.spec.artifacts import SHAPES
 from definable.spec.workflow import Step
 from definable.verify.grounding import ground
+from definable.verify.known import Read
 
 ENDINGS = {
     Failure.NETWORK: UpstreamError,
@@ -22,16 +23,18 @@ ENDINGS = {
 
 def judge(context: Context, work: State, step: Step, key: str, artifact: dict[str, Any]) -> str | None:
     """Ground an artifact; return the next node, or None when it passed."""
-    shape = context.agent(step).hands_in
-    context.log("artifact", {"shape": shape, "artifact": artifact}, step=step.id)
-    reasons = _reasons(context, step, artifact)
-    if not reasons:
-        context.finish(step, artifact)
-        work["open"] = []
-        return None
     last = work["revision"] >= step.revisions
-    told = {"reasons": reasons, "revision": work["revision"], "last": last}
-    context.log("artifact.rejected", told, step=step.id)
+    if (reasons := context.judged.get(key)) is None:
+        shape = context.agent(step).hands_in
+        reasons = _reasons(context, step, artifact)
+        context.log("artifact", {"shape": shape, "artifact": artifact}, step=step.id)
+        if not reasons:
+            context.finish(step, artifact)
+            work["open"] = []
+            return None
+        context.judged[key] = reasons
+        told = {"key": key, "reasons": reasons, "revision": work["revision"], "last": last}
+        context.log("artifact.rejected", told, step=step.id)
     if last:
         work["asks"] = [_asked(context, work, step, artifact, reasons)]
         work["review"] = key
@@ -54,9 +57,10 @@ def _reasons(context: Context, step: Step, artifact: dict[str, Any]) -> list[str
     sources = [o for s, o in context.outputs.items() if o is not None and context.is_agent(s)]
     titles = {kit.title for kit, _ in context.catalog.tools.values()}
     words = [*strings(context.workflow.model_dump(mode="json")), *sorted(titles)]
-    return ground(
-        SHAPES[context.agent(step).hands_in].model_validate(artifact), results, constants, sources, words
-    )
+    if context.read is None or list(context.read.results) != list(results):
+        context.read = Read(results)  # a receipt never changes
+    handed = SHAPES[context.agent(step).hands_in].model_validate(artifact)
+    return ground(handed, results, constants, sources, words, context.read)
 
 
 def _asked(

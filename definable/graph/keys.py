@@ -1,18 +1,52 @@
-"""What a run learns of its keys by the way: whose they are, and when they end. None of it stops a run."""
+"""What is asked about keys: whose they are, when they end, and whether a refused one is good all the same."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from definable.calls import Outcome
+from definable.calls import Failure, Outcome, Send
 from definable.graph.context import Context
 from definable.spec.toolkit import Toolkit
 from definable.toolkits.credentials import Key, KeyRing
 from definable.toolkits.key import SOON, rfc3339
+from definable.verify.classify import classify
+
+PATIENCE = 5.0
+"""Seconds of a wait for quota that asking about a key is worth; else it is done after a later call."""
+
+LAST_PATIENCE = 75.0
+"""The same where the last key was refused, and everything would stop: longer than a window of a minute."""
 
 Asks = Callable[[], Awaitable[Outcome | None]]
 """Asks the product whose key is in use; None when that has to wait."""
+
+
+async def confirmed(
+    toolkit: Toolkit,
+    ring: KeyRing,
+    outcome: Outcome,
+    asks: Callable[[Send, float], Awaitable[Outcome | None]],
+) -> Outcome:
+    """Return a 401 as what it is, once the product was asked about the key: meant, or `stray`.
+
+    `asks` sends the question, after so many seconds of waiting for quota at most; None when it took longer.
+    One question settles all that was under way with the key. Unless it is answered well, the key is refused.
+    """
+
+    async def good(key: Key) -> bool:
+        why = f"{key.name} was refused by {ring.host}: is it good all the same?"
+        order = Send(tool=toolkit.who or "", arguments={}, role="check", why=why)
+        reply = await asks(order, PATIENCE if ring.has_other(key) else LAST_PATIENCE)
+        if reply is None:
+            return False
+        said = classify(toolkit, toolkit.tools[order.tool], reply).failure
+        return said in (Failure.OK, Failure.PERMISSION)
+
+    if outcome.status != 401 or not await ring.settled(outcome.credential, good):
+        return outcome
+    words = f"{outcome.credential} was refused here, and accepted by {toolkit.who} right after"
+    return outcome.model_copy(update={"stray": True, "error": words})
 
 
 async def look_after(context: Context, toolkit: Toolkit, asks: Asks, step: str, call: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from typing_extensions import TypedDict
@@ -10,6 +11,11 @@ from typing_extensions import TypedDict
 def collect(old: list[Any] | None, new: list[Any] | None) -> list[Any]:
     """Add what parallel branches bring; None empties the list, which only the Verifier does."""
     return [] if new is None else [*(old or []), *new]
+
+
+def turn_key(step: str, history: Sequence[Turn]) -> str:
+    """Return the key by which the log has the turn that comes after these."""
+    return f"{step}/{len(history)}"
 
 
 class Turn(TypedDict):
@@ -38,10 +44,6 @@ class State(TypedDict, total=False):
     revision: int
     review: str
     """Key of the turn whose artifact is before a person."""
-    tries: int
-    """Failed attempts of the model in a row."""
-    pause: float
-    """Seconds the agent waits before it asks its model again."""
 
 
 class Dispatch(TypedDict):
@@ -60,6 +62,4 @@ def fresh(step: int) -> State:
         "asks": [],
         "history": [],
         "revision": 0,
-        "tries": 0,
-        "pause": 0.0,
     }

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from langgraph.graph import END
+from langgraph.runtime import Runtime
 from langgraph.types import Command
 from langgraph.types import Send as Branch
 
-from definable.calls import Ask, Failure, Phase, Receipt, Send, Verdict
+from definable.calls import Ask, Failure, Phase, Receipt, Send, Verdict, digest
 from definable.errors import DefinableError, ModelError, UsageError
 from definable.graph.context import Context
 from definable.graph.desk import Desk
 from definable.graph.judging import ended, judge, reviewed
 from definable.graph.parking import RunParked
 from definable.graph.proposals import allowed, declared, propose
-from definable.graph.state import State, fresh
-from definable.models import Turn
+from definable.graph.state import State, fresh, turn_key
+from definable.models import ToolUse, Turn
 from definable.spec.model import Effect
 from definable.spec.nearest import suggest
 from definable.spec.paths import truth
@@ -32,26 +32,28 @@ Sending = tuple[str, int, Send]
 """A call, its number of exchanges, and what is to be sent for it."""
 
 
-def verifier(context: Context) -> Callable[[State], Awaitable[Next]]:
-    """Return the node: reads what came in, and routes."""
-    desk = Desk(context)
+async def verifier(state: State, runtime: Runtime[Desk]) -> Next:
+    """The node reads what came in, and routes."""
+    desk = runtime.context
+    with desk.context.visit(state.get("open", ())):
+        return _next(desk.context, desk, {**state})
 
-    async def route(state: State) -> Next:
-        work: State = {**state}
-        for item in state.get("came", []):
-            if item["from"] == "agent":
-                if (way := _from_agent(context, work, item)) is not None:
-                    return _go(work, way)
-            elif item["from"] == "approval" and not item["call"]:
-                if item["reason"] == "review":
-                    reviewed(context, work, item)
-                elif not item["approve"]:
-                    raise DefinableError("no key for the model was given, so the run ends here")
-        if "open" not in work:
-            return _open_step(context, desk, work, 0)
-        return _go_on(context, desk, work)
 
-    return route
+def _next(context: Context, desk: Desk, work: State) -> Next:
+    if "open" not in work:
+        return _open_step(context, desk, work, 0)
+    if context.step(work["step"]).id in context.outputs:  # the log is further on than the graph
+        return _open_step(context, desk, work, work["step"] + 1)
+    for item in work.get("came", []):
+        if item["from"] == "agent":
+            if (way := _from_agent(context, work, item)) is not None:
+                return _go(work, way)
+        elif item["from"] == "approval" and not item["call"]:
+            if item["reason"] == "review":
+                reviewed(context, work, item)
+            elif not item["approve"]:
+                raise DefinableError("no key for the model was given, so the run ends here")
+    return _go_on(context, desk, work)
 
 
 def _go(work: State, way: Any) -> Next:
@@ -61,58 +63,68 @@ def _go(work: State, way: Any) -> Next:
 def _from_agent(context: Context, work: State, item: dict[str, Any]) -> str | None:
     """Take in an agent's turn; return the next node when that is settled already."""
     step = context.step(work["step"])
-    if "failure" in item:
-        return _model_failed(context, work, step, item["failure"])
-    work["tries"], work["pause"] = 0, 0.0
-    key = item["key"]
+    key = turn_key(step.id, work["history"])
+    if key not in context.turns:
+        return _model_failed(context, work, step, key, item)
     turn = Turn.model_validate(context.turns[key]["turn"])
     if turn.artifact is not None:
         return judge(context, work, step, key, turn.artifact)
     uses = {}
     number = sum(not c.startswith("!") for past in work["history"] for c in past["uses"].values())
     for use in turn.uses:
-        uses[use.id] = _proposed(context, step, number + 1, use.name, use.arguments)
+        uses[use.id] = _proposed(context, step, number + 1, key, use)
         number += not uses[use.id].startswith("!")
     work["history"] = [*work["history"], {"key": key, "uses": uses, "say": ""}]
     work["open"] = [call for call in uses.values() if not call.startswith("!")]
     return None
 
 
-def _proposed(context: Context, step: Step, number: int, slug: str, arguments: dict[str, Any]) -> str:
-    """Return the id of the call that a model's tool use becomes, or `!` and what is wrong with it."""
-    slugs = allowed(context, step)
-    if slug not in slugs:
-        return f"!{slug!r} is not on the allowlist of this step{suggest(slug, slugs)}"
-    try:
-        return propose(context, step, number, slug, arguments).id
-    except UsageError as error:
-        return f"!{error}"
+def _proposed(context: Context, step: Step, number: int, key: str, use: ToolUse) -> str:
+    """Return the id of the call that a model's tool use becomes, or `!` and what is wrong with it.
+
+    What was refused once stays refused: the log has it, so that the calls have the same ids in a replay.
+    """
+    if (why := context.refused.get((key, use.id))) is None:
+        slugs = allowed(context, step)
+        try:
+            if use.name in slugs:
+                return propose(context, step, number, use.name, use.arguments).id
+            why = f"{use.name!r} is not on the allowlist of this step{suggest(use.name, slugs)}"
+        except UsageError as error:
+            why = str(error)
+        context.refused[key, use.id] = why
+        context.log("call.refused", {"key": key, "use": use.id, "tool": use.name, "why": why}, step=step.id)
+    return f"!{why}"
 
 
-def _model_failed(context: Context, work: State, step: Step, failure: dict[str, Any]) -> str:
-    """Wait and ask the model again, wait for a key, or end: by the same table as a tool's failures."""
-    error = DefinableError.from_json(failure)
+def _model_failed(context: Context, work: State, step: Step, key: str, item: dict[str, Any]) -> str:
+    """Wait and ask the model again, wait for a key, or end: by the same table as a tool's failures.
+
+    A failure that the log has already, or of a run that was told to go on since, is no news.
+    """
+    failed, _ = context.failures.get(key, (0, 0.0))
+    if item.get("at", [0, 0]) != [context.chances, failed]:
+        return step.agent or ""
+    error = DefinableError.from_json(item["failure"])
     assert isinstance(error, ModelError)  # noqa: S101
     verdict = Verdict(failure=Failure(error.failure), phase=Phase.REJECTED, message=error.message)
     move = plan(verdict, Effect.READ)
     wait = error.retry_after
-    if context.second_chance:
-        context.second_chance, work["tries"], work["pause"] = False, 0, 0.0
-        return step.agent or ""
     if move in (Move.REFRESH, Move.PARK):
         ask = Ask(reason="auth", question=str(error), tool="", arguments={}, arguments_hash="")
-        n = len(context.store.events(context.run.id))
-        asked = context.ask("", n, ask, step)
-        work["asks"] = [asked]
+        # the same question again after a crash, and another one once that was answered
+        number = int(digest([key, context.unlocked])[:7], 16)
+        work["asks"] = [context.ask("", number, ask, step)]
         return "approval"
-    if move is Move.WAIT or (move in (Move.RETRY, Move.REREAD) and work["tries"] + 1 < TRIES):
-        key = f"{context.run.id}/{step.id}"
-        work["pause"] = wait if wait is not None else backoff(key, work["tries"], base=1.0, cap=60.0)
-        work["tries"] += 1
-        words = f"asked again in {work['pause']:g} s"
-        context.log(
-            "verdict", {"n": work["tries"], "move": move, "next": f"{error.message}; {words}"}, step=step.id
-        )
+    if move is Move.WAIT or (move in (Move.RETRY, Move.REREAD) and failed + 1 < TRIES):
+        pause = wait
+        if pause is None:
+            pause = backoff(f"{context.run.id}/{step.id}", failed, base=1.0, cap=60.0)
+        until = context.now() + pause
+        context.failures[key] = failed + 1, until
+        words = f"{error.message}; asked again in {pause:g} s"
+        data = {"n": failed + 1, "move": move, "next": words, "key": key, "until": until}
+        context.log("verdict", data, step=step.id)
         return step.agent or ""
     raise error
 
@@ -181,9 +193,8 @@ def _declared_over(context: Context, desk: Desk, work: State, step: Step) -> Nex
         context.finish(step, receipt.result)
         return _open_step(context, desk, work, work["step"] + 1)
     if receipt is not None:
-        if not (context.second_chance and _left_nothing(context, receipt)):
+        if not (context.has_chance(receipt.call) and _left_nothing(context, receipt)):
             raise ended(context, step, receipt)
-        context.second_chance = False
         number += 1
     work["open"] = [declared(context, step, number).id]
     return _go_on(context, desk, work)
@@ -201,6 +212,9 @@ def _open_step(context: Context, desk: Desk, work: State, index: int) -> Next:
     while index < len(context.workflow.steps):
         step = context.step(index)
         work.update(fresh(index))
+        if step.id in context.outputs:
+            index += 1
+            continue
         if step.when is not None and not truth(step.when, context.scope()):
             context.skip(step)
             index += 1

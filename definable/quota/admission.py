@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from definable.quota.claim import Allowance, Bucket
-from definable.quota.learning import Standing, ceiling, paced
+from definable.quota.learning import Standing, ceiling, kept, paced
 
 NAP = 5.0
 """Seconds that a waiting request sleeps at most: somebody before it may have given up."""
@@ -102,9 +102,14 @@ class Room:
         for bucket in buckets:
             standing = self.standings.get(bucket.name)
             opening = standing.paused if standing else 0.0
+            if standing and standing.trying > self.now:
+                opening = max(opening, self.now + GLANCE)
             for index, allowance in enumerate(bucket.allowances):
                 limit = ceiling(allowance, standing, index, self.now)
                 opening = max(opening, self._opens(bucket.name, limit, allowance, ahead[bucket.name]))
+                if (back := kept(allowance, standing, index, self.now))[0]:
+                    less = self._opens(bucket.name, max(1, limit - back[0]), allowance, ahead[bucket.name])
+                    opening = max(opening, min(less, back[1]))
                 if limit < allowance.limit:
                     part = paced(allowance, limit)
                     opening = max(opening, self._opens(bucket.name, part.limit, part, ahead[bucket.name]))
@@ -122,6 +127,13 @@ class Room:
             return self.now + GLANCE
         # What is still on its way is answered now at the earliest.
         return max(self.now, min(answered, self.now) + length) + rounds * length
+
+    def room(self, bucket: Bucket) -> list[float]:
+        """Return when each window of a bucket has room again for somebody who is the first."""
+        standing = self.standings.get(bucket.name)
+        limits = [ceiling(each, standing, n, self.now) for n, each in enumerate(bucket.allowances)]
+        each = zip(limits, bucket.allowances, strict=True)
+        return [self._opens(bucket.name, limit, allowance, 0) for limit, allowance in each]
 
     def give(self, buckets: tuple[Bucket, ...]) -> bool:
         """Give somebody a slot in each bucket if there is room now."""

@@ -1,7 +1,8 @@
 """What a 429 and a server's own figures teach: a pause for everybody, and a lower limit for a while.
 
 Who else uses a quota, nobody says; but a refusal below our own count does, and so does a `remaining` that is
-less than we left. Then others keep what they had and a little more, what is left to us goes out in quarters
+less than we left. Where we use all, nobody can come in to be noticed, so now and then a little of a window is
+sent late. Then others keep what they had and a little more, what is left to us goes out in quarters
 instead of all at once, so that what they do is noticed, and the limit is tried upwards slowly, and more
 slowly each time that this was wrong.
 """
@@ -10,9 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from definable.quota.claim import Allowance, Bucket
 from definable.quota.hints import Hints
+
+T = TypeVar("T", int, float)
 
 FIRST_PAUSE = 1.0
 """Seconds of the first pause when the server does not say how long; doubled each time."""
@@ -25,8 +29,33 @@ CALM = 2
 LONGEST_CALM = 16
 """Windows that this takes at most, doubled each time that the return met with a 429."""
 
+FULL_PAUSE = 60.0
+"""Seconds of the longest pause after an answer that no place is free."""
+
+FULL = 2 * FULL_PAUSE
+"""Seconds after such an answer in which places are taken one by one: each waits for the answer before it."""
+
 PARTS = 4
 """In how many parts of a window what is shared with others goes out."""
+
+
+ROOM = 2
+"""Steps that are left to others besides what they had."""
+
+LONG = 10
+"""Windows in a row that are used up, after which a step of one goes out late."""
+
+LATE = 0.75
+"""By how much of a window it is late."""
+
+SOON = 3
+"""The same where others were met with not long ago."""
+
+MEMORY = 64
+"""Windows after a 429 for which it is remembered that there may be others."""
+
+GAP = 2.5
+"""Windows without a wait after which they are no longer in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +68,67 @@ class Standing:
     ceilings: tuple[int, ...] = ()
     tries: int = 0
     """How often the limit was tried upwards and met with a 429."""
+    trying: float = 0.0
+    """Until when, at the latest, whoever finds out whether a place is free again has its answer."""
+    full: tuple[float, ...] = ()
+    """Since when each window has been used up again and again; 0 for one that is not."""
+    seen: tuple[float, ...] = ()
+    """When that was last noted, once per window."""
+    parting: tuple[float, ...] = ()
+    """Until when a step of each window is kept back, so that others who came meanwhile get in."""
 
 
 def ceiling(allowance: Allowance, standing: Standing | None, index: int, now: float) -> int:
     """Return the limit of a window as it is taken to be now: learned, or on its way back."""
-    learned = standing.ceilings[index] if standing and index < len(standing.ceilings) else 0
-    if not learned or standing is None or not allowance.seconds:
+    if standing is None or not allowance.seconds:
+        return allowance.limit
+    learned = _at(standing.ceilings, index)
+    if not learned:
         return allowance.limit
     quiet = int((now - standing.struck) / allowance.seconds) - _calm(standing) + 1
     return max(1, min(allowance.limit, learned + step(allowance) * max(0, quiet)))
+
+
+def kept(allowance: Allowance, standing: Standing | None, index: int, now: float) -> tuple[int, float]:
+    """Return how much of a window is kept back, and until when, to see whether somebody else is there."""
+    until = _at(standing.parting, index) if standing else 0.0
+    return (step(allowance) if now < until else 0, until)
+
+
+def used_up(bucket: Bucket, standing: Standing, opens: Sequence[float], now: float) -> Standing:
+    """Return the standing now that somebody has to wait, `opens` being when each window has room again.
+
+    Who comes while we use all of a window is refused, and nothing tells us. So after ten windows in a row
+    that were used up, or three where others were met not long ago, a step of one is sent three quarters of
+    a window late, which costs four thousandths: who is there comes in, and what is late meets with a 429.
+    It changes once per window at most, so that it is seldom written.
+    """
+    full, seen, parting = (_row(row, bucket) for row in (standing.full, standing.seen, standing.parting))
+    for index, allowance in enumerate(bucket.allowances):
+        length = allowance.seconds
+        if not length or opens[index] <= now or now < seen[index] + length:
+            continue
+        if ceiling(allowance, standing, index, now) < allowance.limit:
+            continue  # what is paced sees the others anyway
+        if now > seen[index] + GAP * length:
+            full[index] = now
+        elif now >= full[index] + _every(allowance, standing, now) * length:
+            full[index], parting[index] = now, opens[index] + LATE * length
+        seen[index] = now
+    if seen == _row(standing.seen, bucket):
+        return standing
+    return replace(standing, full=tuple(full), seen=tuple(seen), parting=tuple(parting))
+
+
+def _every(allowance: Allowance, standing: Standing, now: float) -> float:
+    """How many windows are used up before one is late; more where a step is more than a twentieth."""
+    windows = SOON if _remembered(standing, allowance.seconds, now) else LONG
+    return windows * max(1.0, 20 * step(allowance) / allowance.limit)
+
+
+def _remembered(standing: Standing, length: float, now: float) -> bool:
+    """Whether there may be others still: a learned limit may have come back without meeting them."""
+    return any(standing.ceilings) and now - standing.struck < MEMORY * length
 
 
 def step(allowance: Allowance) -> int:
@@ -68,7 +149,8 @@ def strike(
     The fullest window is smaller than thought, or used by others too: its limit becomes what we had of it,
     less a little room, at once when that was half of it, else at the second refusal in a row after a pause,
     and never less than half of what it was and a quarter of what is configured: a server that says no at
-    random must not stop a run. `asked`: seconds from `Retry-After`.
+    random must not stop a run. Where it was on its way back, it is a step more than where it came from: what
+    others were kept from meanwhile must not count for what they want. `asked`: seconds from `Retry-After`.
     """
     fresh = now >= standing.paused
     strikes = standing.strikes
@@ -82,17 +164,49 @@ def strike(
     limits = [ceiling(each, standing, index, now) for index, each in enumerate(bucket.allowances)]
     worst = _worst(bucket, used, limits, asked)
     limit, allowance = limits[worst], bucket.allowances[worst]
+    learned = _at(standing.ceilings, worst)
+    again = bool(learned) and _remembered(standing, allowance.seconds, now)
+    rising = again and learned < limit
     if fresh:
-        learned = standing.ceilings[worst] if worst < len(standing.ceilings) else 0
-        rising = bool(learned) and learned < limit < allowance.limit
-        tries = standing.tries + 1 if rising else standing.tries if limit < allowance.limit else 0
-        struck = replace(struck, tries=tries)
+        struck = replace(struck, tries=standing.tries + rising if again else 0)
     ceilings = _padded(standing, bucket)
     ceilings[worst] = limit if limit < allowance.limit else 0
     if (fresh and strikes > 1) or used[worst] * 2 >= allowance.limit:
         least = max(1, allowance.limit // 4, limit // 2)
-        ceilings[worst] = min(limit, max(least, used[worst] - step(allowance)))
+        ceilings[worst] = min(limit, max(least, used[worst] - ROOM * step(allowance)))
+    if rising:
+        ceilings[worst] = min(limit, ceilings[worst] or limit, learned + step(allowance))
     return replace(struck, ceilings=tuple(ceilings))
+
+
+def crowd(standing: Standing, now: float, asked: float | None) -> Standing:
+    """Return the standing of places after the server said that none is free, though we hold fewer than ours.
+
+    Others use some, which nobody tells us. All who want one pause: `asked` seconds, else 1, 2, 4 … 60.
+    """
+    strikes = standing.strikes
+    if now >= standing.paused:
+        strikes = strikes + 1 if crowded(standing, now) else 1
+    pause = min(FIRST_PAUSE * 2.0 ** min(max(strikes - 1, 0), 20), FULL_PAUSE)
+    until = max(standing.paused, now + min(asked if asked is not None else pause, LONGEST_PAUSE))
+    return replace(standing, paused=until, struck=now, strikes=strikes, trying=0.0)
+
+
+def crowded(standing: Standing, now: float) -> bool:
+    """Whether places were all taken not long ago, so that one at a time tries whether they still are."""
+    return bool(standing.struck) and now - standing.struck < FULL
+
+
+def tried(standing: Standing, accepted: bool) -> Standing:
+    """Return the standing once whoever tried has its answer; when it got a place, the pause is over.
+
+    The next pause is still a longer one: the places that we give back ourselves end it anyway.
+    """
+    if not standing.trying:
+        return standing  # it left before the answer that all are taken, and says nothing of what is free now
+    if accepted:
+        return replace(standing, paused=0.0, trying=0.0)
+    return replace(standing, trying=0.0)
 
 
 def meant(hint: Hints, buckets: Sequence[Bucket], fullest: Bucket | None) -> tuple[Bucket, int] | None:
@@ -161,5 +275,13 @@ def _calm(standing: Standing) -> int:
 
 
 def _padded(standing: Standing, bucket: Bucket) -> list[int]:
-    known = standing.ceilings
-    return [known[index] if index < len(known) else 0 for index in range(len(bucket.allowances))]
+    return [_at(standing.ceilings, index) for index in range(len(bucket.allowances))]
+
+
+def _row(known: Sequence[float], bucket: Bucket) -> list[float]:
+    return [_at(known, index) for index in range(len(bucket.allowances))]
+
+
+def _at(known: Sequence[T], index: int) -> T:
+    """The entry of a window, 0 where there is none yet."""
+    return known[index] if index < len(known) else 0

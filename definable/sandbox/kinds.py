@@ -45,6 +45,15 @@ class Status(FileModel):
     status: int = Field(500, ge=400, le=599, description="status of the answer")
 
 
+class Refused(FileModel):
+    """`refused_but_done`."""
+
+    status: Literal[400, 401, 403, 404, 409, 422, 429, 503] = Field(
+        403, description="status of the refusal: 400, 401, 403, 404, 409, 422, 429 or 503"
+    )
+    retry_after: float | None = Field(None, ge=0, description="seconds; no header when not given")
+
+
 class Seconds(FileModel):
     """A fault that takes time."""
 
@@ -213,6 +222,7 @@ FAULTS: dict[str, Kind] = {
     "error_before": Kind("a 5xx before the commit; nothing is done", E, Status),
     "reset": Kind("the connection is reset before the commit; nothing is done", E),
     "error_after": Kind("it is done, and the answer is a 5xx", C, Status),
+    "refused_but_done": Kind("it is done, and the answer says that it was refused", C, Refused),
     "lost_answer": Kind("it is done, then the connection is closed without an answer", C),
     "late_commit": Kind(
         "the answer is lost or an error, and it is done only later, after the client has looked", C, Late

@@ -24,6 +24,14 @@ LISTS = ("sharing.upsert.users", "sharing.upsert.groups", "sharing.upsert.collec
 """Where the entries stand of requests that can fail in part."""
 
 
+NOES = {
+    "forbidden": Refusal(403, "You do not have permission to do this"),
+    "not_found": Refusal(404, "Not found"),
+    "capacity": Refusal(503, "All kernels are in use; no run was started"),
+}
+"""Fault → how a request is refused."""
+
+
 def adapt(ctx: Context, faults: Iterable[Fault]) -> Refusal | None:
     """Let the server want other fields: return the refusal, or None with the request in the old words."""
     for fault in faults:
@@ -45,12 +53,7 @@ def before(ctx: Context, operation: Operation, fault: Fault) -> Delivery:
         return Delivery(status, {**headers, "date": http_date(ctx.world.now())}, body)
     if name == "rate_limit":
         return _limited(ctx, operation, fault.given(kinds.RateLimit))
-    said = {
-        "forbidden": Refusal(403, "You do not have permission to do this"),
-        "not_found": Refusal(404, "Not found"),
-        "capacity": Refusal(503, "All kernels are in use; no run was started"),
-    }
-    refusal = said.get(name) or Refusal(fault.given(kinds.Status).status, "Something went wrong")
+    refusal = NOES.get(name) or Refusal(fault.given(kinds.Status).status, "Something went wrong")
     return reject(ctx, operation, refusal)
 
 
@@ -86,6 +89,7 @@ def after(ctx: Context, operation: Operation, fault: Fault, delivery: Delivery) 
             closed if name == "stall" else delivery, wait=fault.given(kinds.Seconds).seconds
         )
     shapes: dict[str, Callable[[], Delivery]] = {
+        "refused_but_done": lambda: _refused(ctx, operation, fault.given(kinds.Refused)),
         "error_after": lambda: failed,
         "lost_answer": lambda: closed,
         "garbage": lambda: Delivery(200, {**delivery.headers, "content-type": "text/html"}, HTML),
@@ -153,6 +157,18 @@ def _limited(ctx: Context, operation: Operation, params: kinds.RateLimit) -> Del
     elif params.retry_after != "none":
         headers["retry-after"] = f"{params.retry_after:g}"
     return dataclasses.replace(delivery, headers=headers)
+
+
+def _refused(ctx: Context, operation: Operation, params: kinds.Refused) -> Delivery:
+    """Return a refusal in the words in which such a one is meant."""
+    if params.status == 401:
+        status, headers, body = unauthorized(True)
+        return Delivery(status, {**headers, "date": http_date(ctx.world.now())}, body)
+    said = {refusal.status: refusal.message for refusal in NOES.values()}
+    words = said.get(params.status, "Rate limit exceeded" if params.status == 429 else "Something is wrong")
+    delivery = reject(ctx, operation, Refusal(params.status, words))
+    wait = {} if params.retry_after is None else {"retry-after": f"{params.retry_after:g}"}
+    return dataclasses.replace(delivery, headers={**delivery.headers, **wait})
 
 
 def _rehearse(ctx: Context, operation: Operation) -> Answer:

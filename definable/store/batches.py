@@ -55,7 +55,7 @@ class SqlBatches:
             )
         return batch.model_copy(update={"created_at": kept.created_at})
 
-    def batch(self, batch: str) -> BatchRow:
+    def known_batch(self, batch: str) -> BatchRow:
         """Return a batch."""
         if found := self._read("SELECT * FROM batches WHERE id = ?", batch):
             return BatchRow.model_validate(load(found[0]))

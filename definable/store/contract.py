@@ -102,6 +102,13 @@ class Log(Protocol):
         It waits for the disk when it is `durable`, whatever is written in it.
         """
 
+    def batch(self, run: str, *effects: str) -> AbstractContextManager[None]:
+        """Make what the block writes of the run that the store is bound to few transactions.
+
+        What need not wait for the disk is written with what follows it, at the latest when the block ends,
+        also when it raises. What must wait takes what came before it along. The block awaits nothing.
+        """
+
     def append(
         self, run: str, type: str, data: dict[str, Json], step: str | None = None, call: str | None = None
     ) -> int:
@@ -240,6 +247,16 @@ class Quotas(Protocol):
     def release(self, holder: str) -> None:
         """Give back the places that a call holds; `settle` does so as well."""
 
+    def full(self, claim: Claim, now: float, asked: float | None) -> None:
+        """Learn from an answer that no place is free: nobody takes one for `asked` or 1, 2, 4 … 60 seconds.
+
+        The places of the claim's holder are given back. From then on one at a time tries; a place that
+        somebody else gives back, and an attempt that gets one, end the pause.
+        """
+
+    def tried(self, claim: Claim, *, accepted: bool) -> None:
+        """Say that an attempt which wanted places has its answer, another one than that: the next may try."""
+
     def throttled(self, claim: Claim, now: float, asked: float | None) -> None:
         """Learn from a 429: nobody sends to that bucket for `asked` seconds, and its limit is lower."""
 
@@ -351,7 +368,7 @@ class Batches(Protocol):
         UsageError when the id belongs to a batch of another workflow, or one that works in another place.
         """
 
-    def batch(self, batch: str) -> BatchRow:
+    def known_batch(self, batch: str) -> BatchRow:
         """Return a batch by its id; UsageError when there is none, with nearby ids."""
 
     def batches(self) -> list[BatchRow]:

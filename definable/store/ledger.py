@@ -8,7 +8,8 @@
 
 An attempt that never left goes from `sent` back to `intended`. `committed` becomes `unknown` when a read-back
 cannot find it, and `needs_review` when a read-back cannot tell. `rejected` becomes `reconciled` when a look
-finds that an earlier attempt did it after all. Nothing leads back from `sent` to the next attempt, so nothing
+finds that it was done all the same, by this attempt or an earlier one, and `needs_review` when the look finds
+what may be it. Nothing leads back from `sent` to the next attempt, so nothing
 goes out twice while an answer is owed.
 """
 
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from definable.calls import Phase
+from definable.calls import Exchange, Phase, Send
 from definable.errors import Fenced, LedgerError
 
 
@@ -75,7 +76,9 @@ MOVES: Mapping[Verb, Move] = MappingProxyType(
         Verb.RECONCILE: _move(
             State.RECONCILED, State.UNKNOWN, State.REJECTED, State.NEEDS_REVIEW, State.RECONCILED
         ),
-        Verb.REVIEW: _move(State.NEEDS_REVIEW, State.UNKNOWN, State.COMMITTED, State.NEEDS_REVIEW),
+        Verb.REVIEW: _move(
+            State.NEEDS_REVIEW, State.UNKNOWN, State.REJECTED, State.COMMITTED, State.NEEDS_REVIEW
+        ),
         Verb.VERIFY: _move(State.VERIFIED, State.COMMITTED, State.RECONCILED, State.VERIFIED),
     }
 )
@@ -137,3 +140,14 @@ def hold(run: str, token: int, newest: int) -> None:
             token=token,
             newest=newest,
         )
+
+
+def lasting(exchange: Exchange) -> bool:
+    """Whether it cannot be had again: the answer to a send with an effect, or a person's."""
+    return not isinstance(exchange.order, Send) or exchange.order.effect is not None
+
+
+def effect_of(exchange: Exchange) -> list[str]:
+    """Return the effect whose attempt an exchange was, if it was one."""
+    order = exchange.order
+    return [order.effect] if isinstance(order, Send) and order.effect else []

@@ -50,6 +50,9 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 NOTICED = 0.2
 """Seconds in which the server has noticed that a process was killed, and has freed what it held."""
 
+OUTSIDE = (TransactionStatus.IDLE, TransactionStatus.UNKNOWN)
+"""No transaction is open; the second once a connection is known to be lost."""
+
 FRESH = 30.0
 """Seconds after which the server is asked for the time again."""
 
@@ -104,7 +107,7 @@ class Postgres:
     def read(self, query: str, values: Values = ()) -> list[dict[str, Any]]:
         """Return the rows of a query."""
         with self._lock, explained(self.place):
-            if self._db.info.transaction_status is TransactionStatus.IDLE:
+            if self._db.info.transaction_status in OUTSIDE:
                 return self._first(translated(query), values).fetchall()
             return self._db.execute(translated(query), values).fetchall()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
 from definable.quota.admission import (
     GRACE,
@@ -22,7 +23,7 @@ from definable.quota.admission import (
 from definable.quota.claim import HOLD, Bucket, Claim, dumped, loaded
 from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
-from definable.quota.learning import Standing, hinted, meant, strike
+from definable.quota.learning import Standing, crowd, crowded, hinted, meant, strike, tried, used_up
 from definable.store.database import Database, Row
 
 FAR = 3600.0
@@ -47,10 +48,12 @@ class SqlQuotas:
             room = Room(now, _newest(db, claim.owner), standings(db, claim.owner))
             if wait := admit(wanted, ahead_of(claim.queued_as, mine, queue), room):
                 _enqueue(db, claim, wanted, mine, now + wait.seconds)
+                _used_up(db, claim.owner, wanted, room)
                 return wait
             if queue:
                 db.execute("DELETE FROM quota_queue WHERE ticket = ?", (claim.queued_as,))
             _occupy(db, claim, wanted, now)
+            _try(db, claim, wanted, room)
             _serve(db, claim, mine, now)
         return None
 
@@ -97,13 +100,34 @@ class SqlQuotas:
         with self._writing(durable=False) as db:
             give_back(db, holder)
 
+    def full(self, claim: Claim, now: float, asked: float | None) -> None:
+        """Learn that no place is free, and give back those of the claim's holder."""
+        with self._writing(claim.owner, durable=False) as db:
+            known = standings(db, claim.owner)
+            give_back(db, claim.holder)
+            for bucket in claim.holds:
+                after = crowd(known.get(bucket.name, Standing()), now, asked)
+                _learn(db, claim.owner, bucket.name, after)
+
+    def tried(self, claim: Claim, *, accepted: bool) -> None:
+        """Learn that whoever tried whether a place is free has its answer."""
+        found = self._read("SELECT bucket, standing FROM quota_lessons WHERE owner = ?", claim.owner)
+        held = {bucket.name for bucket in claim.holds}
+        if not any(row["bucket"] in held and _standing(row["standing"]).trying for row in found):
+            return
+        with self._writing(claim.owner, durable=False) as db:
+            known = standings(db, claim.owner)
+            for bucket in claim.holds:
+                if standing := known.get(bucket.name):
+                    _learn(db, claim.owner, bucket.name, tried(standing, accepted))
+
     def throttled(self, claim: Claim, now: float, asked: float | None) -> None:
         """Learn from a 429."""
         with self._writing(claim.owner, durable=False) as db:
             if found := _fullest(db, claim, now):
                 bucket, used = found
                 known = standings(db, claim.owner).get(bucket.name, Standing())
-                _learn(db, claim.owner, bucket, strike(bucket, known, used, now, asked))
+                _learn(db, claim.owner, bucket.name, strike(bucket, known, used, now, asked))
 
     def hinted(self, claim: Claim, now: float, hints: Hints) -> None:
         """Learn from a server's own figures."""
@@ -117,7 +141,7 @@ class SqlQuotas:
             sent = _sent(db, claim, bucket.name, now - bucket.allowances[index].seconds)
             after = hinted(bucket, index, before, hints, now, sent)
             if after != before:
-                _learn(db, claim.owner, bucket, after)
+                _learn(db, claim.owner, bucket.name, after)
 
     def taken(self, owner: str, now: float) -> Taken:
         """Return what of an owner's quotas is used and asked for."""
@@ -178,8 +202,12 @@ def leave_queue(db: Database, source: str) -> None:
 
 
 def give_back(db: Database, holder: str) -> None:
-    """Give back the place that a call holds, inside a transaction."""
-    db.execute("DELETE FROM quota_slots WHERE ticket = ?", (holder,))
+    """Give back the place that a call holds, inside a transaction: nobody need wait until one is free."""
+    gone = db.execute("DELETE FROM quota_slots WHERE ticket = ? RETURNING owner, bucket", (holder,))
+    for row in gone.fetchall():
+        standing = standings(db, row["owner"]).get(row["bucket"])
+        if standing and standing.paused:
+            _learn(db, row["owner"], row["bucket"], replace(standing, paused=0.0))
 
 
 def standings(db: Database, owner: str) -> Mapping[str, Standing]:
@@ -189,16 +217,25 @@ def standings(db: Database, owner: str) -> Mapping[str, Standing]:
 
 
 def _standing(text: str) -> Standing:
-    known = json.loads(text)
-    return Standing(**{**known, "ceilings": tuple(known["ceilings"])})
+    known: dict[str, Any] = json.loads(text)
+    rows = {name: tuple(row) for name, row in known.items() if isinstance(row, list)}
+    return Standing(**{**known, **rows})
 
 
-def _learn(db: Database, owner: str, bucket: Bucket, standing: Standing) -> None:
+def _learn(db: Database, owner: str, bucket: str, standing: Standing) -> None:
     db.execute(
         "INSERT INTO quota_lessons (owner, bucket, standing) VALUES (?, ?, ?) "
         "ON CONFLICT (owner, bucket) DO UPDATE SET standing = excluded.standing",
-        (owner, bucket.name, json.dumps(asdict(standing))),
+        (owner, bucket, json.dumps(asdict(standing))),
     )
+
+
+def _used_up(db: Database, owner: str, wanted: tuple[Bucket, ...], room: Room) -> None:
+    """Note which buckets are used up, once per window."""
+    for bucket in wanted:
+        before = room.standings.get(bucket.name, Standing())
+        if (after := used_up(bucket, before, room.room(bucket), room.now)) != before:
+            _learn(db, owner, bucket.name, after)
 
 
 def _held(db: Database, claim: Claim, now: float) -> set[str]:
@@ -284,6 +321,14 @@ def _occupy(db: Database, claim: Claim, wanted: tuple[Bucket, ...], now: float) 
             "ON CONFLICT (owner, bucket, answered, ticket) DO UPDATE SET refused = 0",
             (claim.owner, bucket.name, until, ticket),
         )
+
+
+def _try(db: Database, claim: Claim, wanted: tuple[Bucket, ...], room: Room) -> None:
+    """Where places were all taken a moment ago: let the others wait for what comes of this one."""
+    for bucket in wanted:
+        standing = room.standings.get(bucket.name)
+        if bucket in claim.holds and standing and crowded(standing, room.now):
+            _learn(db, claim.owner, bucket.name, replace(standing, trying=room.now + claim.lease))
 
 
 def _fullest(db: Database, claim: Claim, now: float) -> tuple[Bucket, list[int]] | None:

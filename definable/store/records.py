@@ -30,9 +30,12 @@ JSON_COLUMNS = frozenset(
 )
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
 def dump(value: Json) -> str:
     """Return `value` as JSON text, lone surrogates escaped: a broken response is recorded as it came."""
-    return json.dumps(value, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def insert(table: str, values: Mapping[str, object]) -> str:

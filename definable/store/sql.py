@@ -14,6 +14,7 @@ from definable.quota.claim import holder
 from definable.spec.model import Evidence
 from definable.store import ledger
 from definable.store.asks import SqlAsks
+from definable.store.batch import Batch
 from definable.store.batches import SqlBatches
 from definable.store.contracts import SqlContracts
 from definable.store.database import Database, Row
@@ -56,6 +57,7 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
         self._clock = clock or db.now
         self._fence: tuple[str, int] | None = None
         self._joined = False
+        self._batch: Batch | None = None
 
     @property
     def place(self) -> Place:
@@ -99,19 +101,6 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
         """Return where a run stands."""
         found = self._read("SELECT status FROM runs WHERE id = ?", run)
         return RunStatus(found[0]["status"]) if found else self.run(run).status
-
-    def runs(
-        self, limit: int | None = None, status: RunStatus | None = None, batch: str | None = None
-    ) -> list[RunRow]:
-        """Return runs, newest first."""
-        wanted = {"status = ?": status, "batch = ?": batch}
-        where = " AND ".join(name for name, value in wanted.items() if value is not None)
-        rows = self._read(
-            f"{RUNS} {where and f'WHERE {where}'} "
-            f"ORDER BY created_at DESC, runs.rowid DESC {'' if limit is None else 'LIMIT ?'}",
-            *[value for value in (*wanted.values(), limit) if value is not None],
-        )
-        return [run_row(row) for row in rows]
 
     def set_status(
         self,
@@ -189,6 +178,19 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
             finally:
                 self._joined = False
 
+    @contextmanager
+    def batch(self, run: str, *effects: str) -> Iterator[None]:
+        """Make what the block writes few transactions."""
+        if self._fence is None or self._fence[0] != run or self._batch is not None:
+            yield
+            return
+        self._batch = batch = Batch(self._db, (run, *effects), self.check)
+        try:
+            yield
+        finally:
+            self._batch = None
+            batch.commit()
+
     def append(
         self, run: str, type: str, data: dict[str, Json], step: str | None = None, call: str | None = None
     ) -> int:
@@ -203,7 +205,7 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
 
     def record(self, run: str, exchange: Exchange) -> Exchange:
         """Add an exchange, and with it the outcome to the ledger."""
-        with self._writing(run, *_effect_of(exchange), durable=_lasting(exchange)) as db:
+        with self._writing(run, *ledger.effect_of(exchange), durable=ledger.lasting(exchange)) as db:
             if kept := self._exchanges(run, exchange.call, exchange.n):
                 return kept[0]
             seq = self._log(run, "exchange", whole(exchange), None, exchange.call)
@@ -309,6 +311,12 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
         if self._joined:
             yield self._db
             return
+        if self._batch is not None:
+            if not durable and self._batch.covers(locks):
+                with self._batch.part():
+                    yield self._db
+                return
+            self._batch.commit()
         mine = self._fence[:1] if self._fence else ()
         with self._db.transaction(*mine, *(lock for lock in locks if lock not in mine), durable=durable):
             self.check()
@@ -381,13 +389,3 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
 
     def _now(self) -> str:
         return stamp(self._clock())
-
-
-def _lasting(exchange: Exchange) -> bool:
-    """Whether it cannot be had again: the answer to a send with an effect, or a person's."""
-    return not isinstance(exchange.order, Send) or exchange.order.effect is not None
-
-
-def _effect_of(exchange: Exchange) -> list[str]:
-    order = exchange.order
-    return [order.effect] if isinstance(order, Send) and order.effect else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from definable.calls import Outcome, Phase, Send
 from definable.redaction import Redactor
 from definable.spec.paths import lookup
 from definable.spec.toolkit import Tool, Toolkit
-from definable.toolkits.answer import hide, kept_headers, phase_of, read_body
+from definable.toolkits.answer import hide, kept_headers, phase_of, read_body, read_closely
 from definable.toolkits.credentials import Key, KeyRing
 from definable.toolkits.key import moment
 from definable.toolkits.refusal import why
@@ -29,6 +30,11 @@ LONGEST_NAME = 200
 
 AT_ONCE = 100
 """Requests under way at once, at most. The key is taken by those that can leave, not in the queue."""
+
+SHORT = 4_096
+"""Bytes of an answer that is always looked through for names that stand twice in one object."""
+SELDOM = 8
+"""Of longer ones, the first and then every so many of an operation: it takes as long again as to parse."""
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for a connection, at most: an address that does not answer in this time does not answer."""
@@ -86,6 +92,8 @@ class Adapter:
         self._redactor = redactor
         self._secret_keys = frozenset(key.lower() for key in toolkit.secret_keys)
         self._clock = clock
+        self._long = Counter[str]()
+        self._doubling: set[str] = set()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._stand_in = transport is not None
         self._client = httpx.AsyncClient(
@@ -95,26 +103,30 @@ class Adapter:
             follow_redirects=False,
             trust_env=False,
             verify=_certificates(),
-            limits=httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE),
+            limits=httpx.Limits(max_connections=AT_ONCE + 1, max_keepalive_connections=AT_ONCE),
             transport=transport,
         )
 
     async def attempt(self, send: Send, leaving: Callable[[], object] = lambda: None) -> Outcome:
         """Perform one attempt, with the key in use; one that is refused is left behind for all at once.
 
-        So a `send.fresh`, which follows a refusal, has another key, or is not sent for want of one. `leaving`
+        So a `send.fresh`, which follows a refusal, has another key, or is not sent for want of one. Where the
+        ring asks about refused keys, that is done with the role `check`, which uses just that key. `leaving`
         is called when the connection is there and the next thing is the first byte. Raises what it raises,
         and UsageError for arguments that make no request; they were not normalised then.
         """
         tool = self._toolkit.tools[send.tool]
         request = build(self._toolkit, tool, send.arguments, send.changes)
+        if send.role == "check":
+            # Those who wait for what comes of it may have taken all the room.
+            return await self._attempted(send.role, tool, request, leaving)
         async with self._room:
             return await self._attempted(send.role, tool, request, leaving)
 
     async def _attempted(
         self, role: str, tool: Tool, request: Request, leaving: Callable[[], object]
     ) -> Outcome:
-        key = await self._ring.ready()
+        key = self._ring.suspect if role == "check" else await self._ring.ready()
         started = self._clock()
         if key is None:
             facts: dict[str, Any] = {
@@ -147,8 +159,8 @@ class Adapter:
             variable = self._toolkit.base_url.env
             words = why(key.name, self._base_url, known, expires, facts["headers"], now, variable)
             facts["error"] = "; ".join(filter(None, [words, facts.get("error")]))
-        if status != 401 or role != "who":
-            # That a question about the key itself is refused must not stop a run.
+        if status != 401 or role not in ("who", "check"):
+            # That a question about the key itself is refused must not stop a run, or is what was asked.
             self._ring.answered(key, status, words)
 
     async def _perform(
@@ -207,8 +219,19 @@ class Adapter:
         }
         if answer.cut is not None or answer.raw is None:
             return {**facts, **self._incomplete(answer, facts["phase"])}
-        body, media = read_body(answer.raw, str(facts["headers"].get("content-type", "")))
-        return {**facts, "body": hide(self._redactor.json(body), self._secret_keys), "media": media}
+        kind = str(facts["headers"].get("content-type", ""))
+        body, media, doubled = read_closely(answer.raw, kind, self._closely(tool, len(answer.raw)))
+        if doubled:
+            self._doubling.add(tool.operation)
+        body = hide(self._redactor.json(body), self._secret_keys)
+        return {**facts, "body": body, "media": media, "doubled": doubled}
+
+    def _closely(self, tool: Tool, size: int) -> bool:
+        """Whether to look for doubled names: in what is short, and in long answers now and then."""
+        if size <= SHORT or tool.operation in self._doubling:
+            return True
+        self._long[tool.operation] += 1
+        return self._long[tool.operation] % SELDOM == 1
 
     def _incomplete(self, answer: _Answer, phase: Phase) -> dict[str, Any]:
         """A yes without its body is no response: it has no status, only words that tell of it."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Literal, NoReturn
 
-from pydantic_core import from_json
+from jiter import from_json
 
 from definable.calls import Phase
 from definable.redaction import MARK
@@ -28,6 +28,8 @@ LONGEST_TEXT = 2000
 """Characters kept of a body that is not JSON: enough to recognise an error page."""
 
 LONGEST_HEADER = 1000
+
+Media = Literal["json", "text", "none"]
 
 
 GAVE_UP = frozenset({408, 499})
@@ -56,29 +58,46 @@ def kept_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: value[:LONGEST_HEADER] for name, value in kept.items()}
 
 
-def read_body(raw: bytes, content_type: str) -> tuple[Json, Literal["json", "text", "none"]]:
+def read_body(raw: bytes, content_type: str) -> tuple[Json, Media]:
     """Return the body and what it is. What is not JSON becomes text, cut off, with bad bytes replaced.
 
     A body that looks like JSON is read as JSON whatever the header says: headers drift too.
     """
+    body, media, _ = read_closely(raw, content_type, closely=False)
+    return body, media
+
+
+def read_closely(raw: bytes, content_type: str, closely: bool = True) -> tuple[Json, Media, tuple[str, ...]]:
+    """Return the body, what it is, and the names that it has twice with different values.
+
+    The last one wins, as everywhere. To look for them takes as long again as to parse: `closely` says so.
+    """
     if not raw.strip():
-        return None, "none"
+        return None, "none", ()
     if "json" in content_type.lower() or raw.lstrip()[:1] in (b"{", b"["):
         try:
-            return _json(raw), "json"
+            body, doubled = _json(raw, closely)
+            return body, "json", doubled
         except (ValueError, RecursionError):
             pass
-    return raw[: LONGEST_TEXT * 4].decode("utf-8", "replace")[:LONGEST_TEXT], "text"
+    return raw[: LONGEST_TEXT * 4].decode("utf-8", "replace")[:LONGEST_TEXT], "text", ()
 
 
-def _json(raw: bytes) -> Json:
-    """Return the value, by the fast parser; what that refuses (marks, surrogates) by the lenient one."""
+def _json(raw: bytes, closely: bool) -> tuple[Json, tuple[str, ...]]:
+    """Return the value, by the fast parser; what that refuses (marks, surrogates, doubles) by the other."""
     with suppress(ValueError):
-        return from_json(raw, allow_inf_nan=False)
+        return from_json(raw, allow_inf_nan=False, catch_duplicate_keys=closely), ()
     text = raw.decode("utf-8-sig")
-    value = json.loads(text, parse_constant=_no_constant)
+    doubled: dict[str, None] = {}
+
+    def pairs(found: list[tuple[str, Json]]) -> Json:
+        value = dict(found)
+        doubled.update({name: None for name, each in found if json.dumps(each) != json.dumps(value[name])})
+        return value
+
+    value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=pairs)
     # A lone surrogate is JSON, but no text that can be stored.
-    return _storable(value) if "\\ud" in text.lower() else value
+    return (_storable(value) if "\\ud" in text.lower() else value), tuple(doubled)
 
 
 def _no_constant(name: str) -> NoReturn:

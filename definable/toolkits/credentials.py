@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +15,17 @@ from pydantic import SecretStr
 from definable.spec.toolkit import Source, Toolkit
 from definable.toolkits.command import Command
 from definable.toolkits.key import Key, Unusable, checked, stamp
-from definable.toolkits.keybook import KeyBook
+from definable.toolkits.keybook import ASKING, Judged, KeyBook
 
 __all__ = ["Key", "KeyRing", "Rings", "is_exclusive"]
 
 YES = ("1", "true", "yes", "on")
+
+GLANCE = 0.05
+"""Seconds between two looks whether another process has found out what a refusal means."""
+
+Asks = Callable[[Key], Awaitable[bool]]
+"""Asks the product about a key that it refused; False when it stays refused, or nobody could be asked."""
 
 
 class KeyRing:
@@ -25,8 +33,10 @@ class KeyRing:
 
     A value that `host` refused is not used again until it changes, by any process that shares the `book`:
     each refusal begins a generation, and what was refused in one before this ring was made, or before
-    `anew`, does not bind it. Variables and files are looked at with every attempt, so that a changed one
-    counts as a new key; a command is run when its turn comes, once for all who wait.
+    `anew`, does not bind it. With `asks`, a 401 alone refuses nothing: the key is in doubt, and held back,
+    until whoever performs attempts has asked about it (`settled`). Variables and files are looked at with
+    every attempt, so that a changed one counts as a new key; a command is run when its turn comes, once for
+    all who wait.
     """
 
     def __init__(
@@ -36,8 +46,12 @@ class KeyRing:
         book: KeyBook | None = None,
         host: str = "",
         clock: Callable[[], float] = time.time,
+        asks: bool = False,
     ) -> None:
         """Keep where to look; nothing is read yet. `clock` gives seconds since 1970."""
+        self.asks = asks
+        self.suspect: Key | None = None
+        """The key that is asked about just now, because it was refused."""
         self.book = book or KeyBook(clock=clock)
         self.host = host
         self.since = self.book.generation
@@ -48,6 +62,9 @@ class KeyRing:
         self._seen: tuple[object, ...] = ()
         self._turn = asyncio.Lock()
         self._why: dict[str, str] = {}
+        self._me = f"{os.getpid()}.{secrets.token_hex(4)}"
+        self._asking = asyncio.Lock()
+        self._doubts: dict[str, Key] = {}
         self._commands = {
             s.name: Command(s.name, s.command_env, environ, host, clock)
             for s in self._sources
@@ -63,8 +80,9 @@ class KeyRing:
 
         Whoever got a key says what came of it to `answered`.
         """
-        if (key := self._still()) is None:
+        if (key := self._still()) is None or self.book.in_doubt(key.mark, self.host):
             async with self._turn:
+                await self._undoubted()
                 if (key := self._still()) is None:
                     await self._obtain()
                     key = self.current()
@@ -78,15 +96,42 @@ class KeyRing:
         return self._key
 
     def answered(self, key: Key, status: int | None, words: str = "") -> None:
-        """Take in what the host said to a key: 401 refuses it, a success or a 403 proves it.
+        """Take in what the host said to a key: 401 refuses it, or puts it in doubt; 2xx and 403 prove it.
 
         `words` say why it was refused, as far as that is known.
         """
         if status == 401:
             self._why[key.mark] = words
-            self.book.refuse(key.mark, key.name, self.host, key.generation)
+            if self.asks and not self._over(key):
+                self._doubts[key.name] = key
+                self.book.doubt(key.mark, key.name, self.host, key.generation, self._me)
+            else:
+                self.book.refuse(key.mark, key.name, self.host, key.generation)
         elif status is not None and (200 <= status < 300 or status == 403):
             self.book.works(key.mark, key.name, self.host, key.generation)
+
+    async def settled(self, name: str, asks: Asks) -> bool:
+        """Return whether the key from source `name`, which the host just refused, is good all the same.
+
+        One task of one process asks, all others wait for what it finds; a key that is not good is refused.
+        """
+        if (key := self._doubts.get(name)) is None:
+            return False
+        async with self._asking:
+            known = await self._judged(key)
+            if known is Judged.OURS:
+                known = Judged.GOOD if await self._found_good(key, asks) else Judged.REFUSED
+        return known is Judged.GOOD
+
+    def still_asking(self) -> None:
+        """Say to other processes that the key in `suspect` is still being asked about."""
+        if self.suspect is not None:
+            self._doubt(self.suspect)
+
+    def has_other(self, key: Key) -> bool:
+        """Whether another key than this one could be used, or a command might bring one."""
+        others = (each for each in self.set_now() if each.mark != key.mark)
+        return any(self._usable(each) for each in others) or any(c.line for c in self._commands.values())
 
     def anew(self) -> None:
         """Forget what was refused up to now: a person said so, or it is time for another try."""
@@ -143,6 +188,40 @@ class KeyRing:
         for command in self._commands.values():
             command.recall()
 
+    async def _judged(self, key: Key) -> Judged:
+        """What is known of a key in doubt, once no other process asks about it."""
+        while True:
+            if (known := self._doubt(key)) is not Judged.THEIRS:
+                return known
+            await asyncio.sleep(GLANCE)
+
+    def _doubt(self, key: Key) -> Judged:
+        return self.book.doubt(key.mark, key.name, self.host, key.generation, self._me)
+
+    async def _found_good(self, key: Key, asks: Asks) -> bool:
+        """Ask about a key in doubt, and note what came of it; who is interrupted knows nothing."""
+        self.suspect = replace(key, generation=self.book.generation)
+        try:
+            good = await asks(key)
+        except BaseException:
+            self.book.drop(key.mark, key.name, self.host)
+            raise
+        finally:
+            self.suspect = None
+        if good:
+            self.book.accept(key.mark, key.name, self.host)
+        else:
+            self.book.refuse(key.mark, key.name, self.host, key.generation)
+        return good
+
+    async def _undoubted(self) -> None:
+        """Wait while the key in use is asked about, here or elsewhere; no longer than that may take."""
+        until = time.monotonic() + 2 * ASKING
+        while (key := self.current()) and self.book.in_doubt(key.mark, self.host):
+            if time.monotonic() > until:
+                return
+            await asyncio.sleep(GLANCE)
+
     def _still(self) -> Key | None:
         """The key in use, when nothing has changed."""
         key = self._key
@@ -187,6 +266,10 @@ class KeyRing:
 
     def _proven(self, key: Key) -> bool:
         return bool(self.book.facts(key.mark).worked)
+
+    def _over(self, key: Key) -> bool:
+        expires = self.expires(key)
+        return expires is not None and expires <= self._clock()
 
     def _ending(self, key: Key) -> bool:
         return self._clock() >= key.leave_at(self.expires(key))
@@ -236,7 +319,8 @@ class Rings:
         """Return the ring for this product, host and environment; the same one for the same."""
         place = (toolkit.toolkit, host, *(environ.get(s.variable, "") for s in toolkit.credentials))
         if place not in self._rings:
-            ring = KeyRing(toolkit.credentials, environ, self.book, host, self.book.clock)
+            asks = toolkit.who is not None
+            ring = KeyRing(toolkit.credentials, environ, self.book, host, self.book.clock, asks)
             ring.since = self._since
             self._rings[place] = ring
         return self._rings[place]

@@ -4,8 +4,9 @@ A key stands in it under its mark, the SHA-256 of its value; values are never wr
 changed under a lock and replaced as a whole, and is read again only when it has changed. Where it cannot be
 written, this process remembers for itself.
 
-A *generation* is the time between two refusals: each one that is news counts it up. Whoever took a key knows
-in which generation that was, so that late refusals of an old key are told from news.
+A *generation* is the time between two judgements on keys: each refusal that is news counts it up, and each
+check by which a refused key turned out to be good. Whoever took a key knows in which generation that was, so
+that late refusals are told from news.
 """
 
 from __future__ import annotations
@@ -15,14 +16,36 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Known = TypeVar("Known")
 
 ASK_AGAIN = 86400.0
 
 KEPT = 90 * 86400.0
 """Seconds after which a key that nobody met is forgotten."""
+
+ASKING = 70.0
+"""Seconds after which whoever asks about a refused key, and was not heard of since, has crashed."""
+
+
+RENEWED = 2.0
+"""Seconds after which whoever asks says again that it does."""
+
+
+class Judged(StrEnum):
+    """What is known of a key that a host answered with a 401."""
+
+    REFUSED = "refused"
+    GOOD = "good"
+    OURS = "ours"
+    """Nothing yet: it is on the caller to ask."""
+    THEIRS = "theirs"
+    """Nothing yet: another process asks."""
 
 
 class _Page(BaseModel):
@@ -36,6 +59,16 @@ class Refusal(_Page):
     generation: int
 
 
+class Doubt(_Page):
+    """A host refused a key, and `by` asks whether it is good; it has until then (since 1970).
+
+    What stands before the point in `by` is a process id.
+    """
+
+    by: str
+    until: float
+
+
 class Facts(_Page):
     """What is known of one key; times in seconds since 1970. `name`: the source it came from last."""
 
@@ -43,6 +76,10 @@ class Facts(_Page):
     met: float = 0.0
     refused: dict[str, Refusal] = Field(default_factory=dict)
     """Host → its refusal; taken out when the host accepts the key again."""
+    doubted: dict[str, Doubt] = Field(default_factory=dict)
+    """Host → who asks whether a refusal is meant."""
+    good: dict[str, int] = Field(default_factory=dict)
+    """Host → the generation that began when it accepted the key after a refusal that was not meant."""
     worked: dict[str, float] = Field(default_factory=dict)
     """Host → when it was seen to accept the key for the first time, or again after a refusal."""
     asked: float | None = None
@@ -53,7 +90,7 @@ class Facts(_Page):
 
 
 class Book(_Page):
-    """All of it. `generation` counts refusals."""
+    """All of it. `generation` counts judgements."""
 
     generation: int = 0
     keys: dict[str, Facts] = Field(default_factory=dict)
@@ -71,7 +108,7 @@ class KeyBook:
 
     @property
     def generation(self) -> int:
-        """How many refusals were news so far."""
+        """How many judgements on keys there were so far."""
         return self._look().generation
 
     def facts(self, mark: str) -> Facts:
@@ -90,7 +127,8 @@ class KeyBook:
                 return False
             generation = book.generation + 1
             refusal = Refusal(at=self.clock(), generation=generation)
-            facts = facts.model_copy(update={"refused": {**facts.refused, host: refusal}})
+            refused = {**facts.refused, host: refusal}
+            facts = facts.model_copy(update={"refused": refused, "doubted": _without(facts.doubted, host)})
             self._write(self._with(book, mark, name, facts).model_copy(update={"generation": generation}))
         return True
 
@@ -101,10 +139,75 @@ class KeyBook:
         with self._changing() as book:
             facts = book.keys.get(mark, Facts())
             if not self._is_no_news(facts, host, seen):
-                refused = {h: r for h, r in facts.refused.items() if h != host}
                 worked = {**facts.worked, host: self.clock()}
-                facts = facts.model_copy(update={"refused": refused, "worked": worked})
+                facts = facts.model_copy(update={"refused": _without(facts.refused, host), "worked": worked})
                 self._write(self._with(book, mark, name, facts))
+
+    def doubt(self, mark: str, name: str, host: str, seen: int, by: str) -> Judged:
+        """Note that `host` answered this key, taken in generation `seen`, with a 401 that may not be meant.
+
+        OURS: process `by` is the one who asks, and from now on has `ASKING` seconds to say what came of it,
+        by `refuse`, `accept` or `drop`; nobody needs to try the key meanwhile.
+        """
+        if (known := self._judged(self.facts(mark), host, seen, by)) is not None:
+            return known
+        with self._changing() as book:
+            facts = book.keys.get(mark, Facts())
+            if (known := self._judged(facts, host, seen, by)) is not None:
+                return known
+            mine = Doubt(by=by, until=self.clock() + ASKING)
+            facts = facts.model_copy(update={"doubted": {**facts.doubted, host: mine}})
+            self._write(self._with(book, mark, name, facts))
+        return Judged.OURS
+
+    def in_doubt(self, mark: str, host: str) -> bool:
+        """Whether somebody asks just now whether a refusal of this key is meant."""
+        doubt = self.facts(mark).doubted.get(host)
+        return doubt is not None and self._asks(doubt)
+
+    def accept(self, mark: str, name: str, host: str) -> None:
+        """Note that a key was found good that `host` had refused: refusals up to now say nothing."""
+        with self._changing() as book:
+            facts, generation = book.keys.get(mark, Facts()), book.generation + 1
+            changed = {
+                "refused": _without(facts.refused, host),
+                "doubted": _without(facts.doubted, host),
+                "good": {**facts.good, host: generation},
+            }
+            facts = facts.model_copy(update=changed)
+            self._write(self._with(book, mark, name, facts).model_copy(update={"generation": generation}))
+
+    def drop(self, mark: str, name: str, host: str) -> None:
+        """Note that whoever asked about a refused key does so no more, and knows nothing."""
+        with self._changing() as book:
+            facts = book.keys.get(mark, Facts())
+            facts = facts.model_copy(update={"doubted": _without(facts.doubted, host)})
+            self._write(self._with(book, mark, name, facts))
+
+    def _asks(self, doubt: Doubt) -> bool:
+        """Whether it still asks, as far as that can be told from here."""
+        if doubt.until <= self.clock():
+            return False
+        process = doubt.by.partition(".")[0]
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            return False
+        except (ValueError, OSError):
+            return True  # somebody else's
+        return True
+
+    def _judged(self, facts: Facts, host: str, seen: int, by: str) -> Judged | None:
+        refused, doubt = facts.refused.get(host), facts.doubted.get(host)
+        if refused is not None and refused.generation > seen:
+            return Judged.REFUSED
+        if facts.good.get(host, 0) > seen:
+            return Judged.GOOD
+        if doubt is None or not self._asks(doubt):
+            return None
+        if doubt.by != by:
+            return Judged.THEIRS
+        return Judged.OURS if doubt.until - self.clock() > ASKING - RENEWED else None
 
     def may_ask(self, mark: str, name: str) -> bool:
         """Whether the caller is the one who asks the product about this key.
@@ -198,3 +301,7 @@ class KeyBook:
             new.replace(self.path)
         except OSError:
             self.path = None
+
+
+def _without(hosts: dict[str, Known], host: str) -> dict[str, Known]:
+    return {each: known for each, known in hosts.items() if each != host}

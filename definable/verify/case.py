@@ -69,6 +69,8 @@ class Case:
     slug: str
     """The tool that performs it; `ensure` may make it another than the one proposed."""
     arguments: dict[str, Any]
+    unlooked: frozenset[int] = frozenset()
+    """Attempts whose refusal an older Definable took at its word: a replay goes on as that did."""
     attempts: int = 0
     """Attempts ordered; the ledger numbers them."""
     sends: int = 0
@@ -77,6 +79,8 @@ class Case:
     trail: list[Attempt] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    reading: frozenset[str] = frozenset()
+    """How the last answer was read where its form does not say so: what had changed places, or its unit."""
     follows: bool = False
     """A list is being read to its end, so that a cursor is used as soon as it is there."""
     spoken: set[str] = field(default_factory=set)

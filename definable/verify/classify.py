@@ -43,6 +43,8 @@ def classify(toolkit: Toolkit, tool: Tool, outcome: Outcome, host: str = "") -> 
         failure = Failure.CAPACITY
     elif status >= 500 or outcome.phase is Phase.UNKNOWN:
         failure = Failure.UPSTREAM_5XX
+    elif outcome.stray:
+        failure = Failure.AUTH_STRAY
     else:
         failure = BY_STATUS.get(status, Failure.INVALID_INPUT)
     return Verdict(
@@ -51,6 +53,16 @@ def classify(toolkit: Toolkit, tool: Tool, outcome: Outcome, host: str = "") -> 
         message=f"{status}: {words}",
         retry_after=retry_after(outcome.headers),
     )
+
+
+def insisted(toolkit: Toolkit, tool: Tool, verdict: Verdict) -> Verdict:
+    """Return the verdict on a 401 that came a second time for a key which is accepted elsewhere."""
+    needs = f" (it takes: {tool.needs})" if tool.needs else ""
+    words = (
+        f"{verdict.message}. Sent twice and refused twice, though the key is good: either it lacks a "
+        f"permission or scope for this{needs}, or {toolkit.title} fails at this operation"
+    )
+    return verdict.model_copy(update={"failure": Failure.PERMISSION, "message": words})
 
 
 def spoken_of(verdict: Verdict) -> Failure:

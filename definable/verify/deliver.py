@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ from definable.spec.model import Evidence
 from definable.spec.toolkit import Tool, Toolkit
 from definable.verify.case import Case, Flow
 from definable.verify.changes import as_sent, placed
-from definable.verify.classify import classify, spoken_of
+from definable.verify.classify import classify, insisted, spoken_of
 from definable.verify.contracts import Contract
 from definable.verify.judge import Judge
 from definable.verify.plan import REREADS, TRANSIENT, TRIES, Move, backoff, plan
@@ -18,6 +19,8 @@ from definable.verify.readback import unmet
 from definable.verify.record import patch_id
 from definable.verify.repair import Repair
 from definable.verify.request import Adapted, Proof, Unadaptable, known_before, understand
+from definable.verify.rows import names
+from definable.verify.standing import unguarded
 
 ADAPTATIONS = 5
 """In how many forms a request is sent, at most, after the server has refused it."""
@@ -46,6 +49,8 @@ class _Way:
     rereads: int = 0
     retries: int = 0
     waits: int = 0
+    stray: str = ""
+    """The source of the key with which it was refused although that key is good."""
     heals: list[Heal] = field(default_factory=list)
 
     def left(self, outcome: Outcome) -> None:
@@ -54,11 +59,41 @@ class _Way:
             self.heals += known_before(self.slug, outcome.reworded)
         self.changes = outcome.reworded or self.changes
 
+    def move(self, verdict: Verdict) -> Move:
+        """Return what the table says, and FAIL once it has been tried often enough; tries are counted."""
+        move = plan(verdict, self.case.catalog[self.slug][1].effect)
+        self.retries += move is Move.RETRY
+        self.rereads += move is Move.REREAD
+        return Move.FAIL if move is Move.RETRY and self.retries >= TRIES else move
+
+    def is_odd(self, verdict: Verdict, outcome: Outcome) -> Verdict:
+        """Return the verdict on a 401 for a good key: the second with the same key is not about the key."""
+        if verdict.failure is Failure.AUTH_EXPIRED:
+            self.stray = ""
+        if verdict.failure is not Failure.AUTH_STRAY:
+            return verdict
+        before, self.stray = self.stray, outcome.credential
+        return insisted(*self.case.catalog[self.slug], verdict) if before == self.stray else verdict
+
+    def once_more(self, verdict: Verdict, who: str) -> float:
+        """Note that it is sent again because the key is good after all; return after how long."""
+        delay = backoff(f"{self.case.call.id}/{self.slug}/stray", 0, base=1.0, cap=1.0)
+        detail = f"{self.stray} was refused here and accepted by {who}; sent again after {delay:g} s"
+        self.heals.append(Heal(failure=verdict.failure, rule="key_is_good", detail=detail))
+        return delay
+
     def again(self, verdict: Verdict, n: int) -> float:
         """Note that it is sent again after a failure, for the n-th time (from 0); return after how long."""
         delay = backoff(f"{self.case.call.id}/{self.slug}", n, base=1.0, cap=30.0)
         self.heals.append(Heal(failure=verdict.failure, rule="retry", detail=f"sent again after {delay:g} s"))
         return delay
+
+
+Doubt = Callable[[Move, Verdict, float, bool], Flow[Delivered | bool]]
+"""Looks, after so many seconds and with a fresh key or not, whether a refused request was done all the same.
+
+It returns how the request is settled when it was; else whether anybody could look.
+"""
 
 
 def deliver(
@@ -68,18 +103,20 @@ def deliver(
     role: Any,
     *,
     delay: float = 0.0,
+    fresh: bool = False,
     why: str = "",
     retry: bool = False,
+    doubt: Doubt | None = None,
 ) -> Flow[Delivered]:
     """Send until ACCEPT, LOOK (the effect is in doubt) or FAIL; waits, retries, new keys and other words are
     seen to here.
 
     The first attempt is made after `delay` seconds, for the reason in `why`; with `retry` it repeats one that
-    a transient failure spoiled. WAIT: nothing was sent, for others were in the call's place since its first
-    look, which has to be made again.
+    a transient failure spoiled. With `doubt` a refusal is looked into before anything is sent again, in the
+    time and with the key that the next attempt would have had. WAIT: nothing was sent, for others were in the
+    call's place since its first look, which has to be made again.
     """
     way = _Way(case, slug, arguments, role)
-    fresh = False
     while True:
         order = _order(way, delay=delay, fresh=fresh, retry=retry, why=why)
         outcome = yield from _attempt(case, order)
@@ -87,34 +124,50 @@ def deliver(
             return Delivered(Move.WAIT, classify(*case.catalog[slug], outcome))
         way.left(outcome)
         verdict, body = examine(case, order.model_copy(update={"changes": way.changes}), outcome)
-        move = plan(verdict, case.catalog[slug][1].effect)
+        verdict = way.is_odd(verdict, outcome)
         case.saw(order, outcome, verdict)
-        delay, fresh, retry, why = 0.0, False, False, verdict.message
-        if move is Move.RETRY:
-            way.retries += 1
-            if way.retries >= TRIES:
-                return Delivered(Move.FAIL, verdict)
-            delay, retry = way.again(verdict, way.retries - 1), verdict.failure in TRANSIENT
-        elif move is Move.WAIT:
-            delay = _pause(case, verdict, way.waits)
-            way.waits += 1
-        elif move is Move.REFRESH:
-            fresh = True
-            case.heal(verdict.failure, "next_source", f"{outcome.credential or 'the key'} was refused")
-        elif move is Move.PARK:
-            yield from _park(case, slug, verdict)
-        elif move is Move.REREAD and way.rereads < REREADS:
-            way.rereads += 1
-            delay = way.again(verdict, way.rereads - 1)
-        elif move is Move.REREAD:
-            if not (yield from _odd(way, verdict)):
-                return Delivered(Move.FAIL, verdict)
-        elif move is Move.ADAPT:
-            if not (yield from _adapt(way, verdict, body, outcome)):
-                return Delivered(Move.FAIL, verdict)
-        else:
+        move = way.move(verdict)
+        delay, fresh = _pace(way, move, verdict, outcome)
+        retry, why = move is Move.RETRY and verdict.failure in TRANSIENT, verdict.message
+        if doubt is not None and verdict.phase is Phase.REJECTED:
+            seen = yield from doubt(move, verdict, delay, fresh)
+            if isinstance(seen, Delivered):
+                case.heals += [heal for heal in way.heals if heal.rewording is None]
+                return seen
+            delay, fresh = (0.0, False) if seen else (delay, fresh)
+        if move in (Move.ACCEPT, Move.LOOK, Move.FAIL):
             case.heals += way.heals if move is Move.ACCEPT else []
             return Delivered(move, verdict, body)
+        if not (yield from _onward(way, move, verdict, body, outcome)):
+            return Delivered(Move.FAIL, verdict)
+
+
+def _pace(way: _Way, move: Move, verdict: Verdict, outcome: Outcome) -> tuple[float, bool]:
+    """Return after how long the next attempt is made, and whether it takes another key."""
+    if move is Move.RETRY:
+        return way.again(verdict, way.retries - 1), False
+    if move is Move.REREAD and way.rereads <= REREADS:
+        return way.again(verdict, way.rereads - 1), False
+    if move is Move.WAIT:
+        way.waits += 1
+        return _pause(way.case, verdict, way.waits - 1), False
+    if move is Move.REFRESH:
+        way.case.heal(verdict.failure, "next_source", f"{outcome.credential or 'the key'} was refused")
+        return 0.0, True
+    if move is Move.RESEND:
+        return way.once_more(verdict, way.case.catalog[way.slug][0].who or ""), False
+    return 0.0, False
+
+
+def _onward(way: _Way, move: Move, verdict: Verdict, reading: Any, outcome: Outcome) -> Flow[bool]:
+    """Do what is to be done before the next attempt. False: there is none."""
+    if move is Move.PARK:
+        yield from _park(way.case, way.slug, verdict)
+    elif move is Move.REREAD and way.rereads > REREADS:
+        return (yield from _odd(way, verdict))
+    elif move is Move.ADAPT:
+        return (yield from _adapt(way, verdict, reading, outcome))
+    return True
 
 
 def _odd(way: _Way, verdict: Verdict) -> Flow[bool]:
@@ -136,9 +189,9 @@ def _odd(way: _Way, verdict: Verdict) -> Flow[bool]:
 def _adapt(way: _Way, verdict: Verdict, reading: Adapted | Unadaptable, outcome: Outcome) -> Flow[bool]:
     """Put a refused request into the server's own words. False: it fails as it is.
 
-    A 4xx did nothing, so nothing is there twice. A write is changed only where both sides were named, or
-    nothing but casing and type, and where what was written can be read back; anything less a person decides,
-    and what a person has rejected.
+    By its word a 4xx did nothing, and no look that could be made has shown otherwise. A write is changed only
+    where both sides were named, or nothing but casing and type, and where what was written can be read back;
+    anything less a person decides, and what a person has rejected.
     """
     kit, tool = way.case.catalog[way.slug]
     way.refused.add(digest(as_sent(tool, way.arguments, way.changes)))
@@ -283,8 +336,14 @@ def _validated(case: Case, slug: str, arguments: dict[str, Any], outcome: Outcom
     if contract is None:
         _note_status(case, slug, outcome)
         return verdict, None
+    if twice := [name for name in outcome.doubled if name in names(contract)]:
+        words = (
+            f"{outcome.status}, but {' and '.join(map(repr, twice))} is there twice, with different values"
+        )
+        return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message=words), None
     known = case.catalog.record.at(toolkit, slug, outcome.known, outcome.at)
     judge = Judge(contract, tool, slug, arguments, known, case.follows)
+    case.reading = frozenset()
     if outcome.media == "json" and judge.settled(outcome.body):
         _note_status(case, slug, outcome)
         return verdict, outcome.body
@@ -298,6 +357,7 @@ def _mend(case: Case, slug: str, judge: Judge, outcome: Outcome, verdict: Verdic
         return Verdict(failure=Failure.DRIFT, phase=verdict.phase, message=words), None
     mended = judge(outcome.body)
     if isinstance(mended, Repair):
+        case.reading = frozenset(heal.detail for heal in mended.heals if unguarded(heal.change))
         told = {(heal.rule, heal.detail, heal.tool) for heal in case.heals}
         case.heals += [heal for heal in mended.heals if (heal.rule, heal.detail, heal.tool) not in told]
         case.doubts += mended.doubts

@@ -13,11 +13,14 @@ CLASSES = {
     "field_retyped": "a value has another JSON type, or an entry of a list has",
     "field_made_nullable": "null stands where no null was",
     "field_moved": "a property stands in another place",
+    "values_exchanged": "two properties have each what the other one had",
+    "unit_changed": "a number is in another unit",
+    "entry_doubled": "one thing stands twice in a list, and differs",
     "wrapped": "a value stands in an envelope, or in one more object",
     "unwrapped": "an envelope or an object around properties is gone",
     "enum_changed": "a word of an enumeration is new, or written in another way",
     "format_changed": "a text has another format, such as an id that was a uuid",
-    "list_became_map": "a list of objects is a map, by their ids",
+    "list_became_map": "a list of objects is a map, by their ids, or a table",
     "success_code_changed": "another 2xx than promised",
     "body_appeared": "a body where none was promised",
     "body_vanished": "no body, or no JSON, where one was promised",
@@ -50,8 +53,14 @@ def drift_of(change: Change, reads: Collection[tuple[str, ...]] = ()) -> str:
     source, target = change.source, change.target
     if (*change.place, *target) in reads:
         return "paging_moved"
-    if change.how.startswith("values"):
+    if change.how.startswith(("values", "table")):
         return "list_became_map"
+    if change.how == "exchange":
+        return "values_exchanged"
+    if change.how.startswith(("times", "per:")):
+        return "unit_changed"
+    if change.how.startswith(("text", "moment")):
+        return "format_changed"
     if source == target:
         return "field_retyped"
     if source[: len(target)] == target:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 
 from definable.verify.mentions import Mention, read, segments
 from definable.verify.names import words
@@ -19,8 +21,18 @@ _LENGTHS = {
 }  # fmt: skip
 """What a number may be in seconds, by a word in the name of its field. A bare duration is in ms or s."""
 
+_DIGIT = re.compile("[0-9]")
 _SHORT = 6
 """From so many characters on, the first group of an id is taken for the id: 3f2a91c0 of 3f2a91c0-1234-…"""
+
+
+def has_digit(text: str) -> bool:
+    """Whether a text may hold a number."""
+    return bool(_DIGIT.search(text)) if text.isascii() else any(map(str.isdigit, text))
+
+
+_numbered = lru_cache(maxsize=8192)(has_digit)
+"""The same of the name of a field: there are few, and each stands in every entry."""
 
 
 @dataclass
@@ -53,15 +65,16 @@ class Evidence:
 
     def add(self, value: Json, key: str = "") -> Evidence:
         """Take in a JSON value; `key` is the name it stands under, which tells lengths of time apart."""
-        if isinstance(value, dict):
+        if isinstance(value, str):
+            self._add_text(value)
+        elif isinstance(value, dict):
             for name, each in value.items():
-                self._add_text(name)
+                if _numbered(name):
+                    self._add_text(name)
                 self.add(each, name)
         elif isinstance(value, list | tuple):
             for each in value:
                 self.add(each, key)
-        elif isinstance(value, str):
-            self._add_text(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             self.add_number(float(value), key)
         return self
@@ -75,7 +88,7 @@ class Evidence:
         self.lengths.update(value * unit for unit in units)
 
     def _add_text(self, text: str) -> None:
-        if not any(map(str.isdigit, text)):
+        if not has_digit(text):
             return
         self.texts.add(text)
         for each in read(text):

@@ -17,6 +17,7 @@ from functools import lru_cache
 from statistics import fmean, median
 from typing import Literal
 
+from definable.verify.evidence import has_digit
 from definable.verify.mentions import read
 from definable.verify.names import singular, words
 from definable.verify.shape import Json
@@ -154,15 +155,15 @@ def _by_value(
             if label in group
             else f"{_many(n, f'{label} {kind}')}{where}"
         )
-        yes = replace(base, value=n, says=says, topic=topic, only=only, others=others)
-        left = len(there) - n
-        yield yes
-        yield replace(yes, value=left, says=f"{_many(left, kind)} not {label}{where}", negated=True)
+        left, rest = len(there) - n, (only, others)
+        not_so = f"{_many(left, kind)} not {label}{where}"
+        yield Fact(n, says, topic, base.about, base.op, base.unit, *rest, False, base.window)
+        yield Fact(left, not_so, topic, base.about, base.op, base.unit, *rest, True, base.window)
         if there:
             share = 100 * n / len(there)
             says = f"{share:.4g} % of the {kind}s {label}{where}"
-            yield replace(yes, value=share, says=says, op="share", unit="%")
-            yield replace(yes, value=100 - share, says=f"not {says}", op="share", unit="%", negated=True)
+            yield Fact(share, says, topic, base.about, "share", "%", *rest, False, base.window)
+            yield Fact(100 - share, f"not {says}", topic, base.about, "share", "%", *rest, True, base.window)
 
 
 def _many(number: int, thing: str) -> str:
@@ -190,15 +191,13 @@ def _by_number(base: Fact, there: Sequence[Thing], kind: str, where: str) -> Ite
             continue
         sample = next(iter(numbers(path, values[0], pairs[0][1], base.about, base.topic)))
         factor = dict(_units(path, pairs[0][1]))
+        window = sample.window or base.window
         made = {"sum": sum(values), "mean": fmean(values), "median": median(values)}
         made |= {"max": max(values), "min": min(values)}
         for op, number in made.items():
             says = f"{number:.6g} as the {op} of {'.'.join(path)} of the {kind}s{where}"
             for unit, each in factor.items():
-                yield replace(
-                    sample, value=number * each, says=says, op=op, unit=unit, about=base.about,  # type: ignore[arg-type]
-                    window=sample.window or base.window,
-                )  # fmt: skip
+                yield Fact(number * each, says, sample.topic, base.about, op, unit, window=window)  # type: ignore[arg-type]
 
 
 def stated(thing: Thing) -> Iterator[Fact]:
@@ -207,7 +206,7 @@ def stated(thing: Thing) -> Iterator[Fact]:
         spelt = isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value)
         if spelt or (isinstance(value, int | float) and not isinstance(value, bool)):
             yield from numbers(path, float(value), thing, thing.about, frozenset({stem(thing.kind)}))
-        elif isinstance(value, str) and any(map(str.isdigit, value)):
+        elif isinstance(value, str) and has_digit(value):
             yield from texts(value, thing.about, stems(" ".join(path)), f"{'.'.join(path)} in {thing.call}")
     if (lasted := thing.lasted) is not None:
         says = f"{lasted:g} s from its start to its end in {thing.call}"

@@ -7,10 +7,23 @@ crash the recorded exchanges are played into a new one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
-from definable.calls import Ask, Decision, Exchange, Failure, Order, Receipt, Reply, ToolCall
+from definable.calls import (
+    Ask,
+    Decision,
+    Exchange,
+    Failure,
+    Order,
+    Outcome,
+    Phase,
+    Receipt,
+    Reply,
+    Send,
+    ToolCall,
+)
 from definable.errors import ReplayError
 from definable.spec.model import Effect, Evidence
 from definable.spec.paths import lookup, render, truth
@@ -20,6 +33,7 @@ from definable.verify.look import Unseen, read, see
 from definable.verify.lost import Absent, Found, new_ones, place_of, recover
 from definable.verify.plan import TRANSIENT, Move
 from definable.verify.readback import Ambiguous, about_result_only, matching, unmet
+from definable.verify.refused import Refusals
 
 LATER = "it was sent again: should an earlier attempt come through later still, it is there twice"
 """What a receipt says after a resend, for what comes after the last look is not seen."""
@@ -28,9 +42,12 @@ RESENDS = 3
 """How often a write that is proven not to have happened is sent again."""
 
 
-def settle(call: ToolCall, catalog: Catalog) -> Flow[Receipt]:
-    """Settle one call and return its receipt; never raises for what a server or a person answers."""
-    case = Case(call, catalog, slug=call.tool, arguments=dict(call.arguments))
+def settle(call: ToolCall, catalog: Catalog, unlooked: frozenset[int] = frozenset()) -> Flow[Receipt]:
+    """Settle one call and return its receipt; never raises for what a server or a person answers.
+
+    `unlooked` are the attempts whose refusal was not looked into by the Definable that recorded them.
+    """
+    case = Case(call, catalog, slug=call.tool, arguments=dict(call.arguments), unlooked=unlooked)
     try:
         if not case.tool.effect.writes:
             return (yield from _read(case))
@@ -46,7 +63,8 @@ def replay(
 
     Raises ReplayError when today's code would have ordered something else than what was recorded.
     """
-    flow = settle(call, catalog)
+    history = tuple(history)
+    flow = settle(call, catalog, _unlooked(history))
     step = advance(flow, None)
     for exchange in history:
         if isinstance(step, Receipt) or not _alike(step, exchange.order):
@@ -58,6 +76,18 @@ def replay(
             )
         step = advance(flow, exchange.reply)
     return flow, step
+
+
+def _unlooked(history: Sequence[Exchange]) -> frozenset[int]:
+    """Return the refused attempts after which no look was made: an older Definable recorded them."""
+    found = set()
+    for this, following in pairwise(history):
+        order, reply, then = this.order, this.reply, following.order
+        refused = isinstance(reply, Outcome) and reply.phase is Phase.REJECTED
+        if isinstance(order, Send) and order.role == "call" and refused:
+            looked = isinstance(then, Send) and then.role != "call"
+            found |= set() if looked else {order.attempt}
+    return frozenset(found)
 
 
 def advance(flow: Flow[Receipt], reply: Reply | None) -> Order | Receipt:
@@ -95,11 +125,12 @@ def _write(case: Case) -> Flow[Receipt]:
     before = yield from _before(case)
     resends, spoiled = 0, False
     while True:
-        sent = yield from deliver(case, case.slug, case.arguments, "call", retry=spoiled)
+        doubt = Refusals(case, before)
+        sent = yield from deliver(case, case.slug, case.arguments, "call", retry=spoiled, doubt=doubt)
         if sent.move is Move.WAIT:
             before = yield from _before(case)
             continue
-        result = yield from _taken(case, before, sent, resends)
+        result = yield from _taken(case, before, sent, resends, doubt.note)
         if not isinstance(result, Absent):
             result = yield from _finish(case, before, result, resends)
         if not isinstance(result, Absent):
@@ -226,8 +257,11 @@ def _already(case: Case) -> Flow[Receipt | None]:
     return case.verified(result, case.tool.evidence, "it was so already, nothing was sent", scope)
 
 
-def _taken(case: Case, before: Scope, sent: Delivered, resends: int) -> Flow[Any]:
-    """The accepted response; after a lost answer what a look finds, or Absent."""
+def _taken(case: Case, before: Scope, sent: Delivered, resends: int, note: str) -> Flow[Any]:
+    """The accepted response; after a lost answer what a look finds, or Absent.
+
+    `note` says on what a refusal rests.
+    """
     if sent.move is Move.ACCEPT:
         return sent.body
     if sent.move is Move.LOOK or resends:
@@ -237,7 +271,9 @@ def _taken(case: Case, before: Scope, sent: Delivered, resends: int) -> Flow[Any
             return where.result
         if sent.move is Move.LOOK:
             return where
-    raise case.ended("failed", sent.verdict.failure, sent.verdict.message)
+    rests = note if sent.verdict.phase is Phase.REJECTED else ""
+    words = "; ".join(filter(None, [sent.verdict.message, rests]))
+    raise case.ended("failed", sent.verdict.failure, words)
 
 
 def _finish(case: Case, before: Scope, result: Any, resends: int) -> Flow[Any]:
@@ -290,6 +326,9 @@ def _confirm(case: Case, before: Scope, result: Any) -> Flow[Receipt | Absent]:
         where = yield from recover(case, before, words, result)
         if isinstance(where, Absent):
             return where
+        if where.taken:
+            taken = f"there in another form than asked for ({words}); {case.decided_by} took it as it is"
+            return case.verified(where.result, Evidence.EXISTENCE, taken, before)
         if where.result != result:
             again = yield from _read_back(case, before, where.result)
             if isinstance(again, Receipt):

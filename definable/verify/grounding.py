@@ -16,7 +16,7 @@ from definable.verify.clauses import Context, Reading
 from definable.verify.embedded import embedded
 from definable.verify.evidence import Evidence
 from definable.verify.facts import Fact
-from definable.verify.known import Basis, Known, readings
+from definable.verify.known import Basis, Known, Read, readings
 from definable.verify.links import URL, links_in, misled, wrong_url
 from definable.verify.mentions import Mention, mentions
 from definable.verify.naming import names, unknown
@@ -33,15 +33,17 @@ def ground(
     constants: Json = None,
     sources: Sequence[Json] = (),
     words: Iterable[str] = (),
+    read: Read | None = None,
 ) -> list[str]:
     """Return why `artifact` may not pass, in sentences for whoever wrote it; empty when it is grounded.
 
     `results` maps the id of a call to `{"tool": …, "result": …, "arguments": …}`, verified results only.
     `constants` is what the run itself knows: inputs, its date. `sources` are artifacts of earlier steps,
-    grounded already. `words` are the workflow's own texts, whose names may be used.
+    grounded already. `words` are the workflow's own texts, whose names may be used. `read` are the results
+    as they were read for an artifact before, if there was one.
     """
     texts = list(strings(artifact.model_dump(mode="json")))
-    basis = Basis(results, constants, sources, words, "\n".join(texts))
+    basis = Basis(read or Read(results), constants, sources, words, "\n".join(texts))
     return _Check(basis, _offer(sources)).reasons(artifact)
 
 

@@ -23,6 +23,7 @@ from definable.verify.record import Known, patch_id
 from definable.verify.repair import Repair, Unrepairable, additions, repair
 from definable.verify.rows import at, canon
 from definable.verify.shape import Json
+from definable.verify.standing import unguarded
 
 _ROUNDS = 4
 
@@ -41,12 +42,19 @@ class Judge:
 
     def settled(self, body: Json) -> bool:
         """Whether there is nothing to repair and nothing to say: true for nearly every response."""
-        return self.known.usual(self.arguments, body) if self.known else self.contract.settled(body)
+        if self.known is None:
+            return self.contract.settled(body)
+        return self.known.usual(self.arguments, body) and not self.known.unguarded
 
     def __call__(self, body: Json) -> Repair | Unrepairable:
         """Return the body as its contract wants it, with every rule used; or why that cannot be."""
         if self.settled(body):
             return Repair(body)
+        if self.known and self.known.unguarded and not self.tool.effect.writes:
+            return self._sure(self._judged(body))
+        return self._judged(body)
+
+    def _judged(self, body: Json) -> Repair | Unrepairable:
         patched, used = self._patched(body)
         found = self._tried(patched, used) if used else None
         if not isinstance(found, Repair):
@@ -65,6 +73,7 @@ class Judge:
                 second = self._by_rules(matched, (*heals, *found))
                 if isinstance(second, Repair):
                     return second
+                reasons += second.tried
                 first = first if isinstance(first, Repair) else second
         if isinstance(first, Unrepairable):
             return replace(first, tried=tuple(dict.fromkeys([*first.tried, *reasons])))
@@ -75,6 +84,8 @@ class Judge:
         used: list[Heal] = []
         for patch in self.known.patches if self.known else ():
             change, before = patch.heal.change, body
+            if unguarded(change):
+                continue
             for path in self._places(change, patch.tool) if change else ():
                 assert change is not None  # noqa: S101
                 body = undo(change, body, path)
@@ -84,6 +95,31 @@ class Judge:
                     patch.heal.model_copy(update={"rule": "patch", "evidence": since, "tool": self.slug})
                 )
         return body, tuple(used)
+
+    def _sure(self, found: Repair | Unrepairable) -> Repair | Unrepairable:
+        """Refuse what nothing known tells how to read, when such answers were lately read in another way."""
+        for patch in self.known.unguarded if self.known else ():
+            change = patch.heal.change
+            if isinstance(found, Unrepairable) or self.known is None or change is None:
+                return found
+            if any(each.change == change for each in found.heals):
+                continue
+            silent = [p for p in self._places(change, patch.tool) if self._silent(change, p, found.body)]
+            if silent and not patch.accepted:
+                words = f"{patch.heal.detail} on {patch.last[:10]}: nothing known tells if it still is so"
+                return Unrepairable((), (words,))
+            for path in silent:
+                heal = patch.heal.model_copy(update={"rule": "patch", "evidence": "accepted before"})
+                found = self._by_rules(undo(change, found.body, path), (*found.heals, heal))
+                if isinstance(found, Unrepairable):
+                    return found
+        return found
+
+    def _silent(self, change: Change, path: tuple[str, ...], body: Json) -> bool:
+        """Whether there is something at a place, and no known thing that says how it is to be read."""
+        assert self.known is not None  # noqa: S101
+        here = [each for each in self.known.watch.standing(body) if each.search.place.path == path]
+        return any(each.search.rows and not each.speaks(change.source, change.target) for each in here)
 
     def _places(self, change: Change, tool: str) -> list[tuple[str, ...]]:
         if tool == self.slug:
@@ -163,6 +199,8 @@ class Judge:
                 if found := search.recased() or search.solve():
                     return found, reasons
                 reasons += search.reasons
+            if stands := [one for each in self.known.watch.standing(body) for one in each.found()]:
+                return stands, reasons
         if isinstance(self.tool.paging, Paging):
             cursor = moved_cursor(self.contract, self.known, self.tool.paging, body, self.follows)
             return ([cursor] if cursor else []), reasons
@@ -186,6 +224,8 @@ class Judge:
     def _doubted(self, found: Repair) -> Repair | Unrepairable:
         """Say what healthy answers had and this one lacks; refuse where it is read."""
         missed = list(self.known.doubts(self.arguments, found.body)) if self.known else []
+        if self.known and not self.tool.effect.writes:
+            missed += [each for place in self.known.watch.standing(found.body) for each in place.doubts()]
         read = [each.message for each in missed if each.path in self.contract.watched]
         if read:
             return Unrepairable((), (*read, *found.doubts), tuple(additions(self.contract, found.body)))

@@ -20,6 +20,7 @@ from definable.verify.shape import Json
 from definable.verify.things import Thing, things
 from definable.verify.vocabulary import Vocabulary, norm, stems, strings
 
+_HOST = re.compile(r"https?://([^/\s\"')>]+)")
 _POINTS = ("text", "markdown", "caption", "explanation", "title")
 
 
@@ -39,54 +40,27 @@ class Known:
     hosts: frozenset[str] = frozenset()
 
 
-class Basis:
-    """What one step's artifact may rest on; makes `Known` of all of it, or of the results that are cited."""
+class Read:
+    """Verified results, read once for all artifacts that rest on them."""
 
-    def __init__(
-        self, results: Results, constants: Json, sources: Sequence[Json], words: Iterable[str], text: str
-    ) -> None:
-        """Read everything once. `text` is what will be checked, whose time windows are counted."""
-        self.results, self.constants, self.sources = results, constants, sources
+    def __init__(self, results: Results) -> None:
+        """Read them: each call's `{"tool": …, "result": …, "arguments": …}`."""
+        self.results = results
         self.things = things(results)
         self.names = {norm(t.name): t.name for t in self.things if t.name}
         self.entries = {id(t.fields): t for t in self.things}
-        self.windows = sorted({*_days(constants), *(window(line) for line in re.split(r"[.\n]", text))} - {0})
-        self.today = _today(constants)
-        self.given = list(given(constants))
-        self.words = self._vocabulary(words)
+        self.words = Vocabulary()
+        for entry in results.values():
+            self.words.add(result_of(entry)).add(
+                str(entry.get("tool", "")) if isinstance(entry, dict) else ""
+            )
         self.stated = [list(stated(thing)) for thing in self.things]
         self.bound = self._bound()
-        self.hosts = self._hosts()
-        self.handed = [fact for source in sources for fact in self._of_source(source)]
-        self._made: dict[frozenset[str], list[Fact]] = {}
-        self._derived: Made = {}
-        self._said = {call: Evidence().add(result_of(entry)) for call, entry in results.items()}
-        self._own = [Evidence().add(dict(thing.fields)) for thing in self.things]
-
-    def known(self, cited: Iterable[str] | None = None, declared: Iterable[Fact] = ()) -> Known:
-        """Return what is known from the cited results, or from all; `declared` are figures that hold."""
-        calls = frozenset(self.results if cited is None else cited)
-        out = Known(self.words, bound=self.bound, hosts=self.hosts)
-        out.facts = Facts.of([*self.given, *self.handed, *declared, *self._facts(calls)])
-        out.always.add(self.constants)
-        out.always.ids.update(call.lower() for call in self.results)
-        out.whole.take(out.always)
-        for call in calls:
-            out.whole.take(self._said[call])
-        for thing, own in zip(self.things, self._own, strict=True):
-            out.of_id.setdefault(thing.id, thing)
-            for name in thing.about if thing.call in calls else ():
-                out.own.setdefault(name, Evidence()).take(own)
-        for source in self.sources:
-            self._take(out, source)
-        return out
-
-    def _vocabulary(self, words: Iterable[str]) -> Vocabulary:
-        """Return the words of all results: a name is known from any of them, a number from those cited."""
-        out = Vocabulary().add(self.constants).add(list(words)).add(list(self.sources))
-        for entry in self.results.values():
-            out.add(result_of(entry)).add(str(entry.get("tool", "")) if isinstance(entry, dict) else "")
-        return out
+        self.hosts = _hosts(result_of(entry) for entry in results.values())
+        self.said = {call: Evidence().add(result_of(entry)) for call, entry in results.items()}
+        self.own = [Evidence().add(dict(thing.fields)) for thing in self.things]
+        self.made: dict[tuple[object, ...], tuple[dict[frozenset[str], list[Fact]], Made]] = {}
+        """Windows and day → the facts of calls, and what was derived of things, as far as they were asked."""
 
     def _bound(self) -> dict[str, str]:
         """Return the names of things that have numbers or days, which bind the numbers near them."""
@@ -94,11 +68,44 @@ class Basis:
         telling = {n for t in self.things if _tells(t) for n in t.about}
         return {name: self.names[name] for name in owners & telling if name in self.names}
 
-    def _hosts(self) -> frozenset[str]:
-        """Return the hosts of the addresses that results and the run itself hold."""
-        held = [self.constants, *(result_of(entry) for entry in self.results.values())]
-        found = (re.findall(r"https?://([^/\s\"')>]+)", text) for value in held for text in strings(value))
-        return frozenset(host.lower() for each in found for host in each)
+
+class Basis:
+    """What one step's artifact may rest on; makes `Known` of all of it, or of the results that are cited."""
+
+    def __init__(
+        self, read: Read, constants: Json, sources: Sequence[Json], words: Iterable[str], text: str
+    ) -> None:
+        """Read everything else once. `text` is what will be checked, whose time windows are counted."""
+        self.read, self.constants, self.sources = read, constants, sources
+        self.results, self.things, self.entries = read.results, read.things, read.entries
+        self.bound = read.bound
+        self.windows = sorted({*_days(constants), *(window(line) for line in re.split(r"[.\n]", text))} - {0})
+        self.today = _today(constants)
+        self.given = list(given(constants))
+        # A name is known from any result, a number from those cited.
+        self.words = Vocabulary().add(constants).add(list(words)).add(list(sources)).take(read.words)
+        self.hosts = _hosts([constants]) | read.hosts
+        self.handed = [fact for source in sources for fact in self._of_source(source)]
+        self._made, self._derived = read.made.setdefault((*self.windows, self.today), ({}, {}))
+        self._always = Evidence().add(constants)
+        self._always.ids.update(call.lower() for call in self.results)
+
+    def known(self, cited: Iterable[str] | None = None, declared: Iterable[Fact] = ()) -> Known:
+        """Return what is known from the cited results, or from all; `declared` are figures that hold."""
+        calls = frozenset(self.results if cited is None else cited)
+        out = Known(self.words, bound=self.bound, hosts=self.hosts)
+        out.facts = Facts.of([*self.given, *self.handed, *declared, *self._facts(calls)])
+        out.always.take(self._always)
+        out.whole.take(self._always)
+        for call in calls:
+            out.whole.take(self.read.said[call])
+        for thing, own in zip(self.things, self.read.own, strict=True):
+            out.of_id.setdefault(thing.id, thing)
+            for name in thing.about if thing.call in calls else ():
+                out.own.setdefault(name, Evidence()).take(own)
+        for source in self.sources:
+            self._take(out, source)
+        return out
 
     def of_figure(self, figure: Figure) -> Fact:
         """Return a figure that holds as a fact about the things that its recipe walks."""
@@ -131,7 +138,7 @@ class Basis:
 
     def _facts(self, calls: frozenset[str]) -> list[Fact]:
         if calls not in self._made:
-            told = [(t, own) for t, own in zip(self.things, self.stated, strict=True) if t.call in calls]
+            told = [(t, own) for t, own in zip(self.things, self.read.stated, strict=True) if t.call in calls]
             held = [thing for thing, _ in told]
             made = [fact for _, own in told for fact in own]
             self._made[calls] = [*made, *facts(held, self.windows, self.today, self._derived)]
@@ -198,6 +205,12 @@ def sentence_of(text: str) -> Sentence:
     return Sentence(Passage(text), 0, len(text))
 
 
+def _hosts(held: Iterable[Json]) -> frozenset[str]:
+    """Return the hosts of the addresses in these values."""
+    texts = (text for value in held for text in strings(value) if "://" in text)
+    return frozenset(host.lower() for text in texts for host in _HOST.findall(text))
+
+
 def _tells(thing: Thing) -> bool:
     return any(isinstance(v, int | float) and not isinstance(v, bool) for v in _plain(thing.fields)) or bool(
         thing.date
@@ -205,8 +218,8 @@ def _tells(thing: Thing) -> bool:
 
 
 def _plain(value: Json) -> Iterator[Json]:
-    if isinstance(value, Mapping | list | tuple):
-        for each in value.values() if isinstance(value, Mapping) else value:
+    if isinstance(value, (dict, list, tuple)):
+        for each in value.values() if isinstance(value, dict) else value:
             yield from _plain(each)
     else:
         yield value

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from definable.calls import Change
+from definable.spec.paths import MISSING
 from definable.verify.matching import Found, Matching
 from definable.verify.readings import read_as
 from definable.verify.record import Known
@@ -62,6 +63,8 @@ def _one(
 def _ways(value: Json, pool: Pool) -> list[str]:
     if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
         return ["same"]
+    if isinstance(value, dict) and read_as("table", value) is not MISSING:
+        return ["table"]
     if not isinstance(value, dict) or not value or not all(isinstance(e, dict) for e in value.values()):
         return []
     if all(any(canon(inner) == key for inner in each.values()) for key, each in value.items()):

@@ -39,37 +39,43 @@ def read(
     *,
     one_page: bool = False,
     delay: float = 0.0,
+    fresh: bool = False,
     why: str = "",
 ) -> Flow[Delivered]:
     """Read `slug`; a list whose page size was left open is read to its end: a part never is the whole."""
     paging = case.catalog[slug][1].paging
     if paging is None or one_page or paging.size in arguments or paging.into in arguments:
-        return (yield from deliver(case, slug, arguments, role, delay=delay, why=why))
+        return (yield from deliver(case, slug, arguments, role, delay=delay, fresh=fresh, why=why))
     case.follows = True
     try:
-        return (yield from _pages(case, slug, arguments, paging, role, delay, why))
+        return (yield from _pages(case, slug, arguments, paging, role, delay=delay, fresh=fresh, why=why))
     finally:
         case.follows = False
 
 
 def _pages(
-    case: Case, slug: str, given: dict[str, Any], paging: Paging, role: Any, delay: float, why: str
+    case: Case, slug: str, given: dict[str, Any], paging: Paging, role: Any, **first: Any
 ) -> Flow[Delivered]:
+    """Read page after page; `first` is how the request for the first one is made."""
     size, at = paging.largest, dict[str, Any]()
     items: list[Any] = []
     whole: Any = None
     seen: set[str] = set()
     last: Any = None
     probed = False
+    readings: set[frozenset[str]] = set()
     while True:
         arguments = {**given, paging.size: size, **at}
-        page = yield from deliver(case, slug, arguments, role, delay=delay, why=why)
+        page = yield from deliver(case, slug, arguments, role, **first)
         if page.move is not Move.ACCEPT:
             return page
         whole = page.body if role != "page" else whole
-        role, delay, why = "page", 0.0, ""
+        role, first = "page", {}
         found, following = lookup(page.body, paging.items), lookup(page.body, paging.next)
         following = None if following == "" else following
+        readings |= {case.reading} if found else set()
+        if len(readings) > 1:
+            return _refused(f"only on some pages {' and '.join(sorted(frozenset.union(*readings)))}")
         if last is not None and not _advanced(case, slug, found, last):
             return _refused(f"{paging.next} did not lead to another page")
         if following not in (None, MISSING):
@@ -159,20 +165,23 @@ def see(
     role: Any = "look",
     *,
     delay: float = 0.0,
+    fresh: bool = False,
     why: str = "",
 ) -> Flow[Scope]:
     """Make the looks one after the other and return `scope` with what each saw.
 
-    The first is made after `delay` seconds. Raises Unseen when the product refuses to show it. A 404 is
-    such a refusal, for it proves nothing: what is looked at may be there and hidden.
+    The first is made after `delay` seconds, with `fresh` by another key than the last one. Raises Unseen when
+    the product refuses to show it. A 404 is such a refusal, for it proves nothing: what is looked at may be
+    there and hidden.
     """
     scope = dict(scope)
     for name, look in looks.items():
         if look.when is not None and not truth(look.when, scope):
             continue
         arguments = render(look.arguments, scope, missing="drop")
-        seen = yield from read(case, look.call, arguments, role, one_page=look.one_page, delay=delay, why=why)
-        delay = 0.0
+        first: dict[str, Any] = {"delay": delay, "fresh": fresh, "why": why}
+        seen = yield from read(case, look.call, arguments, role, one_page=look.one_page, **first)
+        delay, fresh = 0.0, False
         if seen.move is not Move.ACCEPT:
             raise Unseen(look.call, seen.verdict)
         scope[name] = seen.body

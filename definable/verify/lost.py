@@ -15,14 +15,27 @@ from definable.verify.readback import Ambiguous, matching, unmet
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The effect happened, and this is its result."""
+    """The effect happened, and this is its result; `taken`: not as asked for, but a person took it."""
 
     result: Any
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
     """The effect is proven not to have happened (or a second one does no harm): it may be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person's answer does, in words, where that is not plain; and whether a yes sends it again."""
+
+    yes: str = "it did not happen: send it again"
+    no: str = "it stays in doubt, and nothing is sent"
+    again: bool = True
+
+
+PLAIN = Choice()
 
 
 def recover(case: Case, before: Scope, why: str, made: Any = None) -> Flow[Found | Absent]:
@@ -40,30 +53,41 @@ def recover(case: Case, before: Scope, why: str, made: Any = None) -> Flow[Found
         if lost.how == "state":
             return (yield from _look_at_state(case, lost, before, why))
     except (Unseen, Ambiguous) as blind:
-        return (yield from _ask(case, f"{why}; and a look does not tell: {blind}", []))
+        return (yield from ask(case, f"{why}; and a look does not tell: {blind}", []))
     if lost.how == "resend":
         if lost.warn and lost.warn not in case.notes:
             case.notes.append(lost.warn)
         return Absent()
-    return (yield from _ask(case, f"{why}; nobody can look whether it happened", []))
+    return (yield from ask(case, f"{why}; nobody can look whether it happened", []))
 
 
 def _look_for_new(case: Case, lost: Lost, before: Scope, why: str, made: Any) -> Flow[Found | Absent]:
-    blind = ""
+    blind, there = "", None
     for delay in _twice(case.tool.settle):
-        fresh, blind = yield from _look(case, lost, before, delay, made)
-        if len(fresh) > 1:
-            return (yield from _ask(case, f"{why}; {len(fresh)} that match are new", fresh))
-        if fresh and case.shared:
-            words = "another run of Definable wrote in the same place meanwhile"
-            return (yield from _ask(case, f"{why}; one that matches is new, but {words}", fresh))
-        if fresh and lost.foreign and case.toolkit.toolkit not in case.catalog.exclusive:
-            return (yield from _ask(case, f"{why}; one that matches is new, but {lost.foreign}", fresh))
-        if fresh:
-            return Found(_adopted(case, lost, before, fresh[0]))
+        found, blind, there = yield from _look(case, lost, before, delay, made)
+        if found:
+            return (yield from only(case, lost, before, why, found))
+    if there is not None:
+        return (yield from _take(case, lost, before, f"{why}; {blind}", there))
     if blind:
-        return (yield from _ask(case, f"{why}; nothing that matches is new, but {blind}", []))
+        return (yield from ask(case, f"{why}; nothing that matches is new, but {blind}", []))
     return Absent()
+
+
+def only(
+    case: Case, lost: Lost, before: Scope, why: str, found: list[Any], choice: Choice = PLAIN
+) -> Flow[Found | Absent]:
+    """Take what is new for ours when it can be nothing else; else a person says which it is, if any."""
+    words = ""
+    if len(found) > 1:
+        words = f"{len(found)} that match are new"
+    elif case.shared:
+        words = "one that matches is new, but another run of Definable wrote in the same place meanwhile"
+    elif lost.foreign and case.toolkit.toolkit not in case.catalog.exclusive:
+        words = f"one that matches is new, but {lost.foreign}"
+    if words:
+        return (yield from ask(case, f"{why}; {words}", found, choice))
+    return Found(adopted(case, lost, before, found[0]))
 
 
 def place_of(case: Case) -> str:
@@ -79,27 +103,33 @@ def place_of(case: Case) -> str:
     return digest([case.toolkit.toolkit, scope["web"], look.call, seen])[:16]
 
 
-def new_ones(case: Case, lost: Lost, before: Scope, delay: float) -> Flow[list[Any]]:
+LOOKING = "looking for what was sent"
+
+
+def new_ones(
+    case: Case, lost: Lost, before: Scope, delay: float, *, fresh: bool = False, why: str = LOOKING
+) -> Flow[list[Any]]:
     """Return the entries that match the effect and were not there before the first send."""
-    return (yield from _look(case, lost, before, delay))[0]
+    return (yield from _look(case, lost, before, delay, fresh=fresh, why=why))[0]
 
 
 def _look(
-    case: Case, lost: Lost, before: Scope, delay: float, made: Any = None
-) -> Flow[tuple[list[Any], str]]:
-    """Return the new entries that match; and why finding none would prove nothing, if it would not."""
+    case: Case, lost: Lost, before: Scope, delay: float, made: Any = None, why: str = LOOKING, **how: Any
+) -> Flow[tuple[list[Any], str, Any]]:
+    """Return the new entries that match; why finding none would prove nothing, if it would not; and what was
+    made, when it is there and does not match: new ones that do are others' then.
+    """
     name = lost.look or ""
-    seen = yield from see(
-        case, {name: case.tool.before[name]}, before, delay=delay, why="looking for what was sent"
-    )
+    seen = yield from see(case, {name: case.tool.before[name]}, before, delay=delay, why=why, **how)
     was = {lookup(item, lost.id or "id"): item for item in lookup(before, lost.in_ or "") or []}
     now = lookup(seen, lost.in_ or "") or []
     matches = matching(now, lost.where, seen) or []
     fresh = [item for item in matches if lookup(item, lost.id or "id") not in was]
     own = lookup(made, lost.id or "id")
-    if own is not MISSING and own not in was and any(lookup(item, lost.id or "id") == own for item in now):
-        return fresh, f"{own} is, as the answer said: it was made, and is there in another form"
-    return fresh, _blind(lost, was, now, seen)
+    there = next((item for item in now if lookup(item, lost.id or "id") == own), None)
+    if own is MISSING or own in was or there is None or there in fresh:
+        return fresh, _blind(lost, was, now, seen), None
+    return [], f"{own} is new, as the answer said: it was made, and is there in another form", there
 
 
 def _blind(lost: Lost, was: dict[Any, Any], now: list[Any], scope: Scope) -> str:
@@ -132,11 +162,12 @@ def _look_at_state(case: Case, lost: Lost, before: Scope, why: str) -> Flow[Foun
             case, case.tool.after, before, delay=delay, why="looking whether it is so already"
         )
         if not unmet(case.conditions, scope):
-            return Found(_adopted(case, lost, scope, None))
+            return Found(adopted(case, lost, scope, None))
     return Absent()
 
 
-def _adopted(case: Case, lost: Lost, scope: Scope, item: Any) -> Any:
+def adopted(case: Case, lost: Lost, scope: Scope, item: Any) -> Any:
+    """Return the result of an effect that was found, as the tool's file says it is put together."""
     result = render(lost.adopt, {**scope, "item": item}, missing="drop")
     return None if result is MISSING else result
 
@@ -146,7 +177,33 @@ def _twice(settle: float) -> tuple[float, ...]:
     return (0.0, settle) if settle else (0.0,)
 
 
-def _ask(case: Case, question: str, candidates: list[Any]) -> Flow[Found | Absent]:
+def _take(case: Case, lost: Lost, before: Scope, question: str, there: Any) -> Flow[Found | Absent]:
+    """Let a person take what is there in another form; to make another one is never the plain yes."""
+    own = lookup(there, lost.id or "id")
+    reply = yield Ask(
+        reason="review",
+        question=question,
+        tool=case.slug,
+        arguments=case.arguments,
+        arguments_hash=case.arguments_hash,
+        candidates=({"id": own, "seen": there},),
+        yes=f"take {own} as it is: the call is done",
+        no=f"{own} stays, the call ends in doubt, and nothing is sent",
+        again="send it again: a second one is made, and the first stays",
+    )
+    assert isinstance(reply, Decision), "an Ask is answered by a Decision"  # noqa: S101
+    case.decided_by = reply.by
+    if not reply.approve:
+        raise case.ended("needs_review", Failure.UNKNOWN_OUTCOME, question)
+    if reply.again:
+        case.heal(Failure.UNKNOWN_OUTCOME, "resent_by_person", reply.by)
+        return Absent()
+    case.heal(Failure.FALSE_SUCCESS, "taken_by_person", f"{reply.by} took {own} as it is")
+    return Found(adopted(case, lost, before, there), taken=True)
+
+
+def ask(case: Case, question: str, candidates: list[Any], choice: Choice = PLAIN) -> Flow[Found | Absent]:
+    """Let a person say which of the candidates it is, or that it is none; a no leaves it in doubt."""
     lost = case.tool.lost or Lost(how="ask")
     named = tuple({"id": lookup(c, lost.id or "id"), "seen": c} for c in candidates)
     reply = yield Ask(
@@ -156,17 +213,20 @@ def _ask(case: Case, question: str, candidates: list[Any]) -> Flow[Found | Absen
         arguments=case.arguments,
         arguments_hash=case.arguments_hash,
         candidates=named,
+        yes=choice.yes,
+        no=choice.no,
     )
     assert isinstance(reply, Decision), "an Ask is answered by a Decision"  # noqa: S101
     case.decided_by = reply.by
     if not reply.approve:
         raise case.ended("needs_review", Failure.UNKNOWN_OUTCOME, question)
     if reply.adopt is None:
-        case.heal(Failure.UNKNOWN_OUTCOME, "resent_by_person", reply.by)
+        if choice.again:
+            case.heal(Failure.UNKNOWN_OUTCOME, "resent_by_person", reply.by)
         return Absent()
     chosen = next((c for c in candidates if str(lookup(c, lost.id or "id")) == reply.adopt), None)
     if chosen is None:
         raise case.ended(
             "needs_review", Failure.UNKNOWN_OUTCOME, f"{reply.adopt!r} is no candidate; {question}"
         )
-    return Found(_adopted(case, lost, case.scope(), chosen))
+    return Found(adopted(case, lost, case.scope(), chosen))

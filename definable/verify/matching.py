@@ -178,7 +178,7 @@ class Matching:
                 f"{self._show(source)} could be {self._show(target)}, but {self._show(rival)} as well"
             )
             return None
-        return self._found(source, target, how, _said(evidence))
+        return self.found(source, target, how, _said(evidence))
 
     def _apart(self, source: Path, target: Path) -> bool:
         """Whether no row has both; a value that has another form is replaced where it stands."""
@@ -196,7 +196,8 @@ class Matching:
                 return other
         return None
 
-    def _found(self, source: Path, target: Path, how: str, evidence: str, rule: str = "evidence") -> Found:
+    def found(self, source: Path, target: Path, how: str, evidence: str, rule: str = "evidence") -> Found:
+        """Return a change of this place, with a value of it."""
         change = Change(
             place=self.place.path, entity=self.place.entity, source=source, target=target, how=how
         )
@@ -209,7 +210,7 @@ class Matching:
         for path in self.gone:
             alike = self._named(path)
             if len(alike) == 1 and self._apart(alike[0], path):
-                found.append(self._found(alike[0], path, "same", "only the casing differs", "case"))
+                found.append(self.found(alike[0], path, "same", "only the casing differs", "case"))
         return found
 
     def _named(self, path: Path) -> list[Path]:
@@ -236,9 +237,7 @@ class Matching:
         for path in self.gone:
             alike = self._named((*way[0], *path[len(way[1]) :])) if path[: len(way[1])] == way[1] else []
             if len(alike) == 1 and self._apart(alike[0], path):
-                found.append(
-                    self._found(alike[0], path, "same", f"went with {self._show(one.change.target)}")
-                )
+                found.append(self.found(alike[0], path, "same", f"went with {self._show(one.change.target)}"))
         return found
 
     def _agreed(self, each: Found) -> bool:
@@ -330,14 +329,23 @@ def _carried(change: Change, row: Mapping[str, Json]) -> dict[str, Json]:
     found = _get(row, change.source)
     if found is MISSING:
         return dict(row)
+    if change.how == "exchange":
+        return _exchanged(row, change.source, change.target)
     inside = change.source[: len(change.target)] == change.target
-    if not inside and _get(row, change.target) not in (MISSING, None):
+    if not inside and change.how != "instead" and _get(row, change.target) not in (MISSING, None):
         return dict(row)
     read = read_as(change.how, found)
     if read is MISSING:
         return dict(row)
     out = _without(row, change.source)
     return _put(out, change.target, read)
+
+
+def _exchanged(row: Mapping[str, Json], one: Path, other: Path) -> dict[str, Json]:
+    ones, others = _get(row, one), _get(row, other)
+    if ones is MISSING or others is MISSING:
+        return dict(row)
+    return _put(_put(dict(row), one, others), other, ones)
 
 
 def _get(value: Json, path: Path) -> Json:
@@ -376,5 +384,9 @@ def told(change: Change, example: Json) -> str:
 def where(change: Change) -> str:
     """Return a change as receipts tell it: `values[*].label → values[*].title`."""
     source, target = (show((*change.place, *path)) for path in (change.source, change.target))
-    how = "" if change.how == "same" else f" (read as {change.how.partition(':')[0]})"
+    kind, _, detail = change.how.partition(":")
+    if kind == "exchange":
+        return " ↔ ".join(sorted([source, target]))
+    unit = f" {detail}" if kind in ("times", "per", "text") else ""
+    how = "" if kind in ("same", "instead") else f" (read as {kind}{unit})"
     return f"{source or 'the body'} → {target or 'the body'}{how}"

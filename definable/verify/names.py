@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 Tokens = tuple[str, ...]
 
@@ -41,6 +42,7 @@ _OTHER_THINGS = frozenset(
 )
 
 
+@lru_cache(maxsize=8192)
 def words(name: str) -> Tokens:
     """Return the words of a name in lower case: `createdAtUTC`, `created_at-utc` → created, at, utc."""
     parts = [part.lower() for part in _WORD.findall(name)]

@@ -19,6 +19,7 @@ class Move(StrEnum):
     REREAD = "reread"
     ADAPT = "adapt"
     REFRESH = "refresh"
+    RESEND = "resend"
     PARK = "park"
     LOOK = "look"
     FAIL = "fail"
@@ -37,9 +38,10 @@ class Row:
 
 TABLE: tuple[Row, ...] = (
     Row(Failure.OK, None, None, Move.ACCEPT, "validate, then read back what was written"),
-    Row(Failure.RATE_LIMITED, None, None, Move.WAIT, "nothing happened: wait as long as the run may last"),
-    Row(Failure.CAPACITY, Phase.REJECTED, None, Move.WAIT, "nothing was started: wait for a free place"),
-    Row(Failure.AUTH_EXPIRED, None, None, Move.REFRESH, "nothing happened: take the next credential source"),
+    Row(Failure.RATE_LIMITED, None, None, Move.WAIT, "refused for now: wait as long as the run may last"),
+    Row(Failure.CAPACITY, Phase.REJECTED, None, Move.WAIT, "refused for now: wait for a free place"),
+    Row(Failure.AUTH_EXPIRED, None, None, Move.REFRESH, "the key was refused: take the next source"),
+    Row(Failure.AUTH_STRAY, None, None, Move.RESEND, "the key is good all the same: once more"),
     Row(Failure.NO_CREDENTIALS, None, None, Move.PARK, "no key is left: the run waits for one"),
     Row(Failure.NETWORK, Phase.NOT_SENT, None, Move.RETRY, "not a byte was sent: safe to send again"),
     Row(Failure.NETWORK, None, False, Move.RETRY, "a read changes nothing: safe to send again"),
@@ -58,7 +60,7 @@ TABLE: tuple[Row, ...] = (
         Move.REREAD,
         "it may have been one odd page; if not, it is not the API",
     ),
-    Row(Failure.REQUEST_DRIFT, None, None, Move.ADAPT, "nothing happened: send it in the server's own words"),
+    Row(Failure.REQUEST_DRIFT, None, None, Move.ADAPT, "refused as it is: send it in the server's words"),
     Row(Failure.TOO_LARGE, None, None, Move.FAIL, "it would be as large again: ask for less at a time"),
     Row(Failure.PERMISSION, None, None, Move.FAIL, "waiting does not help"),
     Row(Failure.NOT_FOUND, None, None, Move.FAIL, "waiting does not help"),

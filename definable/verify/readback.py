@@ -27,6 +27,20 @@ def about_result_only(condition: Expect) -> bool:
     return condition.at is not None and (condition.at == "result" or condition.at.startswith("result."))
 
 
+def telling(conditions: tuple[Expect, ...], scope: Mapping[str, Any]) -> bool:
+    """Whether any condition speaks of these arguments; where none does, that all hold proves nothing."""
+    return any(_tells(c, scope) for c in conditions)
+
+
+def _tells(c: Expect, scope: Mapping[str, Any]) -> bool:
+    if c.entries is not None:
+        return bool(_none(lookup(scope, _path(c.entries))))
+    if c.in_ is not None:
+        shown = lookup(scope, c.in_)
+        return shown is not MISSING and matching(shown, c.where or {}, scope) is not None
+    return c.empty or c.one_of is not None or render(c.is_, scope, missing="drop") is not MISSING
+
+
 def same(wanted: Any, shown: Any) -> bool:
     """Return whether `shown` has all that `wanted` says: objects by their given keys, lists item by item."""
     if isinstance(wanted, dict):
@@ -92,7 +106,7 @@ def _count(c: Expect, scope: Mapping[str, Any]) -> list[str]:
 
 
 def _entries(c: Expect, scope: Mapping[str, Any]) -> list[str]:
-    wanted = lookup(scope, (c.entries or "").removeprefix("${{").removesuffix("}}").strip())
+    wanted = lookup(scope, _path(c.entries or ""))
     if wanted is MISSING or not wanted:
         return []
     shown = _none(lookup(scope, c.shown or "")) or []
@@ -102,6 +116,10 @@ def _entries(c: Expect, scope: Mapping[str, Any]) -> list[str]:
         hits = [s for s in shown if lookup(s, c.name or "") == subject]
         problems += _entry(c, entry, subject, hits)
     return problems
+
+
+def _path(place: str) -> str:
+    return place.removeprefix("${{").removesuffix("}}").strip()
 
 
 def _entry(c: Expect, entry: Any, subject: Any, hits: list[Any]) -> list[str]:

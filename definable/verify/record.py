@@ -20,6 +20,8 @@ from definable.verify.expected import Doubt, Habits, doubts, expected, habits
 from definable.verify.matching import Matching
 from definable.verify.rows import Path, Place, Pool, at, places
 from definable.verify.shape import Json
+from definable.verify.standing import unguarded
+from definable.verify.watch import Watch
 
 Signature = tuple[tuple[str, bool | None], ...]
 
@@ -51,6 +53,8 @@ class Patch:
     heal: Heal
     since: str
     accepted: bool = False
+    last: str = ""
+    """When it was proven last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,13 @@ class Sample:
     body: Json
     lengths: dict[str, int]
     """How long its lists were where they were cut, by path."""
+    at: str = ""
 
     @staticmethod
     def of(lesson: Lesson) -> Sample:
         """Read a row of the record."""
         data = lesson.data
-        return Sample(data["arguments"], data["body"], data.get("lengths", {}))
+        return Sample(data["arguments"], data["body"], data.get("lengths", {}), lesson.at)
 
 
 @dataclass
@@ -131,12 +136,29 @@ class Known:
         """Whether a body keeps to its contract and is like healthy ones, or differs as they differ."""
         mark = signature(arguments)
         if not self.habits(arguments):
-            return self.contract.settled(body)
+            return self.contract.settled(body) and not self.watch.strange(arguments, body)
         if mark not in self._expecting:
             self._expecting[mark] = expected(self.contract, self.habits(arguments))
-        return self._expecting[mark](body) or (
+        usual = self._expecting[mark](body) or (
             self.contract.settled(body) and not self._moved(body) and not any(self.doubts(arguments, body))
         )
+        return usual and not self.watch.strange(arguments, body)
+
+    @cached_property
+    def unguarded(self) -> tuple[Patch, ...]:
+        """Repairs of which a body does not show whether they still hold, without a healthy answer since."""
+        return tuple(
+            patch
+            for patch in self.patches
+            if unguarded(patch.heal.change) and all(each.at <= patch.last for each in self.samples)
+        )
+
+    @cached_property
+    def watch(self) -> Watch:
+        """What is watched about the things that are known."""
+        of = [(each.arguments, each.body) for each in self.samples]
+        places = [place for place in self.places if place.path or not self.paged]
+        return Watch(self.contract, places, [self.pool(place) for place in places], of)
 
     def _moved(self, body: Json) -> bool:
         """Whether there is something new where something is gone."""
@@ -297,7 +319,7 @@ def patches(rows: Iterable[Lesson]) -> list[Patch]:
         if of_response and said.get(name) != "rejected":
             since = found[name].since if name in found else each.at
             heal = Heal.model_validate(each.data["heal"])
-            found[name] = Patch(name, each.tool, heal, since, said.get(name) == "accepted")
+            found[name] = Patch(name, each.tool, heal, since, said.get(name) == "accepted", each.at)
     return list(found.values())
 
 

@@ -57,6 +57,12 @@ def _places(contract: Contract, schema: Schema, path: Path) -> Iterator[Place]:
             yield from _places(contract, inner, (*path, name))
 
 
+@lru_cache(maxsize=1024)
+def names(contract: Contract) -> frozenset[str]:
+    """Return the names of all that a contract declares, wherever."""
+    return frozenset(name for place in places(contract) for path in place.declared for name in path)
+
+
 def at(body: Json, path: Path) -> list[Json]:
     """Return everything at `path`; `*` goes through lists."""
     found = [body]

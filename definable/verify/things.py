@@ -128,10 +128,13 @@ def _entries(value: Json) -> bool:
 
 def leaves(value: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Json]]:
     """Yield each plain value in nested JSON, with the names that lead to it."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for key, inner in value.items():
-            yield from leaves(inner, (*path, key))
-    elif isinstance(value, list | tuple):
+            if isinstance(inner, (dict, list, tuple)):
+                yield from leaves(inner, (*path, key))
+            else:
+                yield (*path, key), inner
+    elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from leaves(inner, path)
     else:

@@ -16,6 +16,7 @@ NAMES = ("title", "name", "label", "displayName", "email", "filePath", "subject"
 """The fields that say what people call a thing."""
 
 _TOKEN = re.compile(r"\w+")
+_SIGN = re.compile("[$€£]")
 _NAME = re.compile(r"[A-Za-z_][\w-]*\Z")
 _SUFFIXES = ("ures", "ure", "ings", "ing", "ied", "ies", "ed", "es", "s", "e", "y")
 _SAME = {
@@ -67,31 +68,47 @@ class Vocabulary:
     words: set[str] = field(default_factory=set)
     marks: set[str] = field(default_factory=set)
     """E-mail addresses, and signs of currencies."""
+    _keys: set[str] = field(default_factory=set)
     _blob: str = ""
 
     def copy(self) -> Vocabulary:
         """Return one that can be added to by itself."""
         return Vocabulary(set(self.texts), dict(self.names), set(self.words), set(self.marks))
 
+    def take(self, other: Vocabulary) -> Vocabulary:
+        """Take in what another holds; what is known already keeps its name."""
+        self.texts |= other.texts
+        self.names = other.names | self.names
+        self.words |= other.words
+        self.marks |= other.marks
+        self._keys |= other._keys
+        return self
+
     def add(self, value: Json, key: str = "") -> Vocabulary:
         """Take in a JSON value that stands under the name `key`."""
-        if isinstance(value, dict):
+        if isinstance(value, str):
+            if value:
+                self._say(value, key)
+        elif isinstance(value, dict):
             for name, each in value.items():
-                self._text(" ".join(words(name)) or name)
-                self._text(name)
+                if name not in self._keys:
+                    self._keys.add(name)
+                    self._text(" ".join(words(name)) or name)
+                    self._text(name)
                 self.add(each, name)
         elif isinstance(value, list | tuple):
             for each in value:
                 self.add(each, key)
-        elif isinstance(value, str) and value:
-            self._text(value)
-            if _NAME.match(value):
-                self._text(" ".join(words(value)))
-            if key in NAMES and len(value) <= 200:
-                self.names.setdefault(norm(value), " ".join(value.split()))
         elif isinstance(value, int | float):
             self._text(str(value))
         return self
+
+    def _say(self, text: str, key: str) -> None:
+        self._text(text)
+        if _NAME.match(text):
+            self._text(" ".join(words(text)))
+        if key in NAMES and len(text) <= 200:
+            self.names.setdefault(norm(text), " ".join(text.split()))
 
     def _text(self, text: str) -> None:
         said = norm(text)
@@ -100,7 +117,8 @@ class Vocabulary:
             self.words.update(said.split())
         if "@" in text:
             self.marks.update(each.casefold() for each in emails(text))
-        self.marks.update(sign for sign in "$€£" if sign in text)
+        if signs := _SIGN.findall(text):
+            self.marks.update(signs)
 
     def stands(self, text: str) -> bool:
         """Whether the words of a text stand somewhere, in this order and next to each other."""

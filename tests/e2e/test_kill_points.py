@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from benchmarks.points import Points
-from definable.engine.runner import Options, Runner
+from definable.engine.options import Options
+from definable.engine.runner import Runner
 from definable.sandbox import World, serve
 from definable.settings import Settings
 from definable.store.place import FILE

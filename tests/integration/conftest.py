@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from definable.calls import Receipt
-from definable.engine.runner import Options, Runner
+from definable.engine.options import Options
+from definable.engine.runner import Runner
 from definable.sandbox import Faults, Served, World, serve
 from definable.settings import Settings
 from definable.store import Event, Place, RunRow

@@ -374,6 +374,33 @@ class StoreContract:
         assert [e.state for e in store.effects("r1")] == [State.SENT]
         assert len(store.events("r1")) == 1
 
+    def test_what_is_written_in_a_batch_is_there_when_the_block_raises(self, store: Store) -> None:
+        """It can be read at once, and stays; what must wait for the disk takes it along."""
+        bound = store.begin("r1")
+
+        def visit() -> None:
+            with bound.batch("r1", "e1"):
+                assert bound.append("r1", "first", {}) == 1
+                assert [e.type for e in bound.events("r1")] == ["first"]
+                with bound.together("r1", "e1", durable=True):
+                    bound.intend("e1", "r1", "deliver.1", "HEX_CREATE_CELL", {}, attempt=1)
+                bound.append("r1", "second", {})
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            visit()
+        assert [e.type for e in store.events("r1")] == ["first", "second"]
+        assert [e.state for e in store.effects("r1")] == [State.INTENDED]
+
+    def test_a_batch_of_a_run_that_was_taken_over_writes_nothing(self, store: Store) -> None:
+        """Its first write says so; the store can be used afterwards."""
+        old = store.begin("r1")
+        new = store.begin("r1")
+        with old.batch("r1"), pytest.raises(Fenced):
+            old.append("r1", "late", {})
+        new.append("r1", "note", {})
+        assert [e.type for e in store.events("r1")] == ["note"]
+
     def test_a_result_that_an_exchange_has_is_read_from_there(self, store: Store) -> None:
         """The receipt is whole, with the body as it came, broken text and numbers that are none included."""
         body = {"text": "\ud800", "n": float("inf"), "deep": [{"a": None}]}
@@ -615,6 +642,33 @@ class StoreContract:
         store.release("r1/s.1")
         assert store.take(second, 102.0) is None
 
+    def test_when_the_server_has_no_place_everybody_pauses_and_then_one_tries(self, store: Store) -> None:
+        """One that gets a place, or gives one back, ends the pause; then still one goes at a time."""
+        kernels = places("kernels", 9)
+        a, b, c = (a_claim(n, call=f"s.{n}", hold=kernels, limit=9) for n in "abc")
+        assert store.take(a, 1000.0) is None
+        store.full(a, 1000.0, None)
+        wait = store.take(b, 1000.2)
+        assert wait
+        assert wait.bucket == "kernels"
+        assert wait.seconds == pytest.approx(0.8)
+        assert store.take(b, 1001.0) is None
+        wait = store.take(c, 1001.1)
+        assert wait
+        assert wait.seconds < 1, "somebody tries"
+        store.full(b, 1001.5, None)
+        assert store.take(c, 1003.0)
+        assert store.take(c, 1003.6) is None
+        store.tried(c, accepted=True)
+        assert store.take(a, 1003.7) is None
+        store.full(a, 1004.0, 30.0)
+        assert store.take(b, 1005.0)
+        store.settle("r1", Receipt(call="s.c", tool="T", arguments={}, status="verified"))
+        assert store.take(b, 1006.0) is None
+        assert store.take(a, 1006.1)
+        store.tried(b, accepted=False)
+        assert store.take(a, 1006.2) is None
+
     def test_a_place_in_the_queue_outlives_the_process_that_took_it(self, store: Store) -> None:
         """It is kept until it is due, and whoever comes then under its name goes first."""
         assert store.take(a_claim("a"), 100.0) is None
@@ -723,14 +777,15 @@ class StoreContract:
         kept = store.open_batch(row)
         assert kept == row.model_copy(update={"created_at": "2026-11-23T09:00:00.000Z"})
         moved = store.open_batch(row.model_copy(update={"items": "/j.jsonl", "folder": "/o"}))
-        assert store.batch("b") == moved == kept.model_copy(update={"items": "/j.jsonl", "folder": "/o"})
+        assert moved == kept.model_copy(update={"items": "/j.jsonl", "folder": "/o"})
+        assert store.known_batch("b") == moved
         assert store.batches() == [moved]
         with pytest.raises(UsageError, match="of the workflow 'w', not 'v'"):
             store.open_batch(row.model_copy(update={"workflow": "v"}))
         with pytest.raises(UsageError, match=r"works in sandbox, not in https://x"):
             store.open_batch(row.model_copy(update={"place": "https://x"}))
         with pytest.raises(UsageError, match="there is no batch 'c'"):
-            store.batch("c")
+            store.known_batch("c")
 
     def test_an_item_has_the_run_that_came_last(self, store: Store) -> None:
         """The others of its name are past; items of other batches are others."""

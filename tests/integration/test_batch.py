@@ -16,7 +16,7 @@ import pytest
 from definable.engine.batch.carry import End, Watch
 from definable.engine.batch.job import Ended, Job, Order
 from definable.engine.batch.progress import Progress
-from definable.engine.runner import Options
+from definable.engine.options import Options
 from definable.errors import UsageError
 from definable.settings import Settings
 from definable.store import RunStatus, open_store

@@ -13,6 +13,7 @@ from benchmarks.chaos import SYSTEMS, compare, compared
 from benchmarks.drift import run as tried
 from benchmarks.drift import summed
 from benchmarks.grounding import measure as held
+from benchmarks.heldout import HELD_OUT
 from benchmarks.keys import storm
 from benchmarks.overhead import measure
 from benchmarks.quota import contest
@@ -25,10 +26,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.anyio
 async def test_a_run_is_measured_beside_a_bare_graph_of_the_same_shape(tmp_path: Path) -> None:
-    """Both make as many visits and checkpoints, and the receipts are verified, or nothing is measured."""
-    ours, bare, notes = await measure(tmp_path, runs=1)
-    assert (len(ours), len(bare)) == (1, 1)
-    assert "checkpoints in both" in notes
+    """All make as many visits, and the receipts are verified, or nothing is measured."""
+    took, notes = await measure(tmp_path, runs=1)
+    assert [len(each) for each in took.values()] == [1] * 4
+    assert "one checkpoint in ours, 19 checkpoints with 'sync'" in notes
 
 
 def test_a_call_is_kept_as_the_graph_keeps_it(tmp_path: Path) -> None:
@@ -57,9 +58,9 @@ def test_a_server_of_the_benchmark_refuses_what_is_too_much() -> None:
 
 
 def test_a_storm_of_refusals_is_one_refresh_per_generation(tmp_path: Path) -> None:
-    """Four processes, two revocations under way: three keys, three runs of the command, no call lost."""
+    """Four processes, two revocations under way: three keys, two checks, no call lost."""
     found = storm(tmp_path, each=150, revocations=2)
-    assert (found.runs, found.issued, found.lost) == (3, 3, 0)
+    assert (found.runs, found.issued, found.checks, found.lost) == (3, 3, 2, 0)
     assert found.refused > 0
 
 
@@ -88,6 +89,16 @@ def test_drift_is_noticed_healed_and_never_healed_wrongly(seed: int) -> None:
     assert additions.wrong == 0, problems
     assert whole.noticed == whole.tried, [each for each in problems if each.startswith("not noticed")]
     assert whole.healed >= 0.95 * whole.carrying, problems
+
+
+def test_changes_that_the_rules_were_not_made_for_are_never_healed_wrongly() -> None:
+    """Most are noticed, too: all but what one thing may have by an edit."""
+    tallies, _, problems = tried(4_711, 3, HELD_OUT)
+    whole = summed(tallies.values())
+    assert whole.tried > 300
+    assert whole.wrong == 0, problems
+    assert whole.noticed >= 0.9 * whole.tried, [each for each in problems if each.startswith("not noticed")]
+    assert whole.healed >= 0.9 * whole.carrying, problems
 
 
 def test_what_is_planted_is_caught_and_what_is_true_is_not() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -266,26 +267,60 @@ def test_wrong_use_is_told(arguments: list[str], words: str, capsys: pytest.Capt
     assert words in capsys.readouterr().err
 
 
-def test_an_interrupt_ends_it_quietly(tmp_path: Path) -> None:
-    """Ctrl-C reaches all processes of a terminal at once: one word, exit code 130, and none is left."""
-    command = [
-        sys.executable,
-        "-m",
-        "definable",
-        "chaos",
-        "--seeds",
-        "50",
-        "--cell",
-        "429*",
-        "--workers",
-        "2",
-    ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+def started(cell: str) -> subprocess.Popen[str]:
+    """Start the bench with two workers, and return it once they are at work."""
+    command = [sys.executable, "-m", "definable", "chaos", "--seeds", "50", "--cell", cell, "--workers", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stderr is not None
+    assert "seeds:" in process.stderr.readline()
+    until = time.monotonic() + 30
+    while len(of_session(process.pid)) < 4 and time.monotonic() < until:
+        time.sleep(0.05)  # the command, two workers, and what tracks their resources
+    return process
+
+
+def of_session(session: int) -> set[int]:
+    """Return the processes of a session that are not dead, by their ids."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, its = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(its) == session and state != "Z":
+                found.add(int(stat.parent.name))
+    return found
+
+
+def none_is_left(session: int) -> bool:
+    """Wait until all processes of a session have ended."""
+    until = time.monotonic() + 20
+    while (left := of_session(session)) and time.monotonic() < until:
+        time.sleep(0.05)
+    for process in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    return not left
+
+
+@pytest.mark.parametrize("cell", ["429*", "killed, done*"])
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_when_it_is_told_to_stop_none_of_its_processes_is_left(told: signal.Signals, cell: str) -> None:
+    """The command alone is told, as by `kill`: its workers end too, also when it cannot tell them."""
+    with started(cell) as process:
+        process.send_signal(told)
+        assert none_is_left(process.pid)
         assert process.stderr is not None
-        assert "seeds:" in process.stderr.readline()
-        time.sleep(1.0)
+        words = process.stderr.read()
+    assert process.returncode == (-signal.SIGKILL if told == signal.SIGKILL else 130)
+    assert "Traceback" not in words
+
+
+def test_an_interrupt_ends_it_quietly() -> None:
+    """Ctrl-C reaches all processes of a terminal at once: one word, exit code 130, and none is left."""
+    with started("429*") as process:
+        assert process.stderr is not None
         os.killpg(process.pid, signal.SIGINT)
         told = process.stderr.read()
+        assert none_is_left(process.pid)
     assert process.returncode == 130
     assert told.splitlines()[-1] == "interrupted"
     assert "Traceback" not in told

@@ -37,6 +37,10 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "late_commit": [{"seconds": 5}, {"looks": 1}, {"seconds": 5, "answer": "error"}],
     "stall": [{"seconds": 0.01}, {"seconds": 0.01, "commit": False}],
     "slow": [{"seconds": 0.01}],
+    "refused_but_done": [
+        *({"status": status} for status in (400, 401, 403, 404, 409, 422, 429, 503)),
+        {"status": 429, "retry_after": 1},
+    ],
     "cut": [{}, {"after": 0}],
     "huge": [{"bytes": 200_001}],
     "request_rename": [
@@ -260,7 +264,10 @@ def looks(slug: str) -> list[str]:
     return sorted({*found, *([each.poll.call] if each.poll else [])})
 
 
-NOBODY_CAN_LOOK = {"HEX_DEACTIVATE_USER": ("noop",)}
+NOBODY_CAN_LOOK = {
+    "HEX_DEACTIVATE_USER": ("noop", "refused_but_done"),
+    "HEX_UPSERT_GUIDE_DRAFT": ("refused_but_done",),
+}
 """Tool → faults that it cannot see through: what cannot be looked at rests on the product's own word."""
 
 
@@ -280,10 +287,12 @@ async def test_a_write_is_true_whatever_happens_to_it(bed: Bed, slug: str) -> No
 @pytest.mark.parametrize("slug", sorted(slug for slug in writes() if looks(slug)))
 async def test_a_write_is_true_whatever_happens_to_its_looks(bed: Bed, slug: str) -> None:
     """Each fault on what it is verified by, while the write goes well, is lost, is refused or is a lie."""
-    ways = itertools.cycle([None, "noop", "lost_answer", "reset"])
+    ways = itertools.cycle([None, "noop", "lost_answer", "reset", "refused_but_done"])
     plans = []
     for look in looks(slug):
         for name in FAULTS:
+            if name == "refused_but_done":
+                continue  # of a read, that is any other refusal
             for fault in faults(name):
                 for times in (1, 9):
                     way = next(ways)
@@ -291,6 +300,71 @@ async def test_a_write_is_true_whatever_happens_to_its_looks(bed: Bed, slug: str
                     plans.append([*first, {"tool": look, **fault, "times": times}])
             next(ways)  # so that no fault always meets the same way
     assert await found(bed, slug, plans) == []
+
+
+LOOKED_FOR = sorted(
+    slug for slug in writes() if (lost := tool(slug).lost) is not None and lost.how in ("new", "state")
+)
+"""The writes that a look can find, or show to be so."""
+
+
+@pytest.mark.parametrize("slug", LOOKED_FOR)
+async def test_a_refused_write_that_was_done_is_found(bed: Bed, slug: str) -> None:
+    """Whatever the refusal, also after an honest 429: done once, verified, and said to have been refused."""
+    bed.fresh()
+    await bed.settle(slug)
+    wanted = bed.shape()
+    for lie in faults("refused_but_done"):
+        for first in ([], [{"tool": slug, "fault": "rate_limit"}]):
+            bed.fresh(*first, {"tool": slug, **lie})
+            receipt = await bed.settle(slug)
+            if tool(slug).lost.foreign:  # type: ignore[union-attr]
+                assert (receipt.status, bed.effects()) == ("needs_review", [slug]), lie
+                continue
+            assert (receipt.status, bed.effects(), bed.shape()) == ("verified", [slug], wanted), lie
+            unknown = lie["with"]["status"] == 503 and 503 not in tool(slug).rejects
+            assert receipt.heals[-1].rule == ("adopted" if unknown else "refused_but_done"), lie
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 422])
+async def test_where_nobody_can_look_a_refusal_says_so(bed: Bed, status: int) -> None:
+    """It was done, and fails by the server's word; the receipt says that this is all that is known."""
+    slug = "HEX_DEACTIVATE_USER"
+    bed.fresh({"tool": slug, "fault": "refused_but_done", "with": {"status": status}})
+    receipt = await bed.settle(slug)
+    assert (receipt.status, receipt.attempts) == ("failed", 1)
+    assert "that nothing was done is the server's word: nobody could look" in receipt.message
+
+
+@pytest.mark.parametrize("times", [1, 9])
+@pytest.mark.parametrize("status", [401, 403, 409, 429])
+async def test_a_draft_that_was_refused_and_written_is_the_same_draft(
+    bed: Bed, status: int, times: int
+) -> None:
+    """Its contents cannot be seen, and twice leaves the same: sent again, or failed by the server's word."""
+    slug = "HEX_UPSERT_GUIDE_DRAFT"
+    bed.fresh()
+    await bed.settle(slug)
+    wanted = bed.shape()
+    bed.fresh({"tool": slug, "fault": "refused_but_done", "with": {"status": status}, "times": times})
+    receipt = await bed.settle(slug)
+    assert set(bed.effects()) == {slug}
+    assert bed.shape() == wanted
+    if receipt.status != "verified":
+        assert status in (403, 409) or (status, times) == (401, 9)
+        assert receipt.status == "failed"
+        assert status == 401 or "the server's word" in receipt.message
+
+
+@pytest.mark.parametrize("fault", ["forbidden", "not_found"])
+@pytest.mark.parametrize("slug", sorted(writes()))
+async def test_an_honest_refusal_stays_one(bed: Bed, slug: str, fault: str) -> None:
+    """Refused, sent once, not done: failed with the server's reason, and no person is asked."""
+    bed.fresh({"tool": slug, "fault": fault, "times": 9})
+    receipt = await bed.settle(slug)
+    assert (receipt.status, receipt.attempts, bed.effects()) == ("failed", 1, [])
+    assert receipt.failure.value == {"forbidden": "permission"}.get(fault, fault)
+    assert not any(isinstance(e.order, Ask) and e.order.reason == "review" for e in bed.history)
 
 
 def renames(slug: str, given: Mapping[str, Any]) -> list[Fault]:
@@ -317,7 +391,7 @@ async def test_a_write_is_sent_as_the_server_words_it(bed: Bed, slug: str) -> No
         assert [heal.rule for heal in receipt.heals] == ["rename"]
 
 
-@pytest.mark.parametrize("fault", ["lost_answer", "noop", "rate_limit", "unauthorized"])
+@pytest.mark.parametrize("fault", ["lost_answer", "noop", "rate_limit", "unauthorized", "refused_but_done"])
 @pytest.mark.parametrize("slug", sorted(writes()))
 async def test_a_crash_after_any_exchange_changes_nothing(bed: Bed, slug: str, fault: str) -> None:
     """What was recorded leads a new process to the same next order, and in the end to the same receipt."""

@@ -15,7 +15,8 @@ from benchmarks.virtual import in_virtual_time, now
 from definable.calls import Outcome, Phase
 from definable.cli import main
 from definable.engine.ahead import requests
-from definable.engine.runner import Options, Runner
+from definable.engine.options import Options
+from definable.engine.runner import Runner
 from definable.graph.governor import Account, Governor
 from definable.quota.claim import Allowance, Bucket, Claim
 from definable.quota.forecast import forecast

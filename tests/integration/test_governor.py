@@ -11,12 +11,14 @@ import pytest
 
 from definable.calls import Outcome, Phase
 from definable.engine.accounts import account
-from definable.engine.runner import Options, Runner
-from definable.sandbox import World, serve
+from definable.engine.options import Options
+from definable.engine.runner import Runner
+from definable.sandbox import World, runs, serve
 from definable.sandbox.clock import Clock
 from definable.settings import Settings
-from definable.spec.workflow import RunLimits, Step, Workflow
+from definable.spec.workflow import Input, RunLimits, Step, Workflow
 from definable.store import Event, RunStatus, open_store
+from definable.store.quotas import SqlQuotas
 from definable.toolkits.credentials import KeyRing
 from definable.workspace import find
 from tests.hexkit import toolkit
@@ -134,3 +136,42 @@ def test_whose_quota_it_is_is_learned_in_passing(tmp_path: Path) -> None:
         for each in accounts:
             each.met("HEX_ME", me)
         assert accounts[0].name() == accounts[1].name()
+
+
+def starts() -> Workflow:
+    """Return a workflow that runs a project to its end."""
+    step = Step(id="s", call="HEX_RUN_PROJECT", arguments={"projectId": "${{ inputs.project }}"})
+    given = {"project": Input(type="string")}
+    return Workflow(name="starts", description="Starts", inputs=given, steps=(step,))
+
+
+async def test_workers_find_out_once_that_all_kernels_are_taken(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers with six runs each, two kernels: about one 503 per pause, where each start drew its own."""
+    monkeypatch.setattr(runs, "KERNELS", 2)
+    refused = []
+    for learns in (True, False):
+        if not learns:
+            monkeypatch.setattr(SqlQuotas, "full", lambda self, claim, now, asked: self.release(claim.holder))
+        bed.home = bed.home.with_name(f"home-{learns}")
+        before = Counter(bed.hex.world.requests.get("HEX_RUN_PROJECT", {}))
+        assert await asyncio.gather(*(_six(bed) for _ in range(2))) == [["done"] * 6] * 2
+        asked = Counter(bed.hex.world.requests["HEX_RUN_PROJECT"]) - before
+        assert asked["201"] == 12
+        refused.append(asked["503"])
+    assert refused[0] * 2 < refused[1], refused
+
+
+async def _six(bed: Bed) -> list[str]:
+    space = find(Path(__file__).parent, {"DEFINABLE_HOME": str(bed.home)})
+    given = bed.hex.environ, Options(offline=True), bed.hex.sleep, bed.hex.now
+    rows = bed.hex.world.state["projects"].values()
+    usable = [p for p in rows if p["version"] and not p["archivedAt"] and not p["trashedAt"]]
+    for project in usable:
+        project["character"] = {"pending": 0.5, "seconds": 90.0, "outcome": "COMPLETED"}
+    projects = [p["id"] for p in usable][:6]
+    async with Runner.open(space, Settings(quota_share=1.0), *given) as runner:
+        made = [await runner.start(starts(), {"project": each}) for each in projects]
+        ended = await asyncio.gather(*(runner.go(run, bed.events.append) for run in made))
+        return [str(row.status) for row in ended]

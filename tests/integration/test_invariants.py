@@ -111,8 +111,7 @@ async def test_one_owner_of_retries(hexes: Hexes, bench: Bench) -> None:
     flow = Workflow.model_validate_json(
         json.dumps({"name": "w", "description": "d", "steps": [{"id": "a", "agent": "writer"}]})
     )
-    context: Any = None
-    nodes = build(flow, context).compile().builder.nodes
+    nodes = build(flow).builder.nodes
     assert set(nodes) == {"writer", "distributor", "approval", "verifier"}
     assert all(node.retry_policy is None for node in nodes.values())
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from definable.sandbox import Faults
 from definable.store import Event
 from tests.integration.conftest import Bench, Hex
 
@@ -93,10 +94,11 @@ async def test_asking_about_a_key_holds_nothing_up(hexes: Hexes, bench: Bench) -
         began = hex.now()
         await runner.call("HEX_LIST_PROJECTS", {"limit": 1}, bench.events.append)
         assert hex.now() - began < 5
-        assert len(data(bench.events, "key.checked")) == 1, "30 requests a minute, and no room for one more"
+        told = data(bench.events, "key.checked")
+        assert [d["status"] for d in told[1:]] == [None], "30 requests a minute, and no room for one more"
         await hex.sleep(60)
         await runner.call("HEX_LIST_PROJECTS", {"limit": 1}, bench.events.append)
-        assert [d["source"] for d in data(bench.events, "key.checked")][1:] == ["HEX_API_TOKEN_NEXT"]
+        assert [d["source"] for d in data(bench.events, "key.checked")][2:] == ["HEX_API_TOKEN_NEXT"]
 
 
 async def test_the_ring_moves_on_before_a_key_ends(hexes: Hexes, bench: Bench) -> None:
@@ -194,9 +196,62 @@ async def test_a_missing_scope_is_named(hexes: Hexes, bench: Bench) -> None:
         assert "it takes: " in receipt.message
 
 
-async def test_one_odd_refusal_locks_nobody_out(hexes: Hexes, bench: Bench) -> None:
-    """A single 401 parks the run; told to go on, it uses the same key again, at once."""
+@pytest.mark.parametrize("key", ["HEX_API_TOKEN", "HEX_API_TOKEN_NEXT"])
+async def test_one_odd_refusal_is_found_out(hexes: Hexes, bench: Bench, key: str) -> None:
+    """The product accepts the key when it is asked: it stays in use, and what was refused is sent again."""
     async with hexes({"tool": "HEX_LIST_GROUPS", "fault": "unauthorized"}) as hex:
+        hex.environ[key] = hex.world.issue_token()
+        row, receipt = await _called(hex, bench)
+        assert (row.status, receipt.attempts) == ("done", 2)
+        (heal,) = receipt.heals
+        assert (heal.failure, heal.rule) == ("auth_stray", "key_is_good")
+        assert "HEX_API_TOKEN was refused here and accepted by HEX_ME" in heal.detail
+        assert hex.world.requests["HEX_ME"] == {"200": 1}
+        used = [d["reply"]["credential"] for d in data(bench.events, "exchange")]
+        assert used == ["HEX_API_TOKEN", "HEX_API_TOKEN"]
+        assert "refused" not in definable(bench.home, hex.environ, "keys").stdout
+
+
+async def test_a_good_key_that_is_refused_twice_is_not_the_key(hexes: Hexes, bench: Bench) -> None:
+    """The call fails with what it may be and what it takes; other calls go on with the key."""
+    async with hexes({"tool": "HEX_LIST_GROUPS", "fault": "unauthorized", "times": 9}) as hex:
+        row, receipt = await _called(hex, bench)
+        assert (row.status, receipt.failure, receipt.attempts) == ("failed", "permission", 2)
+        assert "Sent twice and refused twice, though the key is good: either it lacks" in receipt.message
+        assert "or Hex fails at this operation" in receipt.message
+        assert hex.world.requests["HEX_LIST_GROUPS"] == {"401": 2}
+        other, _ = await _called(hex, bench, "HEX_LIST_USERS")
+        assert other.status == "done"
+
+
+async def test_the_last_key_is_worth_a_wait_for_quota(hexes: Hexes, bench: Bench) -> None:
+    """With all requests of a minute used up, and others in the queue, it is asked about in the next one."""
+    async with hexes() as hex, bench.open(hex) as runner:
+        for _ in range(29):
+            await runner.call("HEX_LIST_USERS", {"limit": 1}, bench.events.append)
+        hex.faults.entries = Faults.parse(
+            {"faults": [{"tool": "HEX_LIST_PROJECTS", "fault": "unauthorized"}]}
+        ).entries
+        began = hex.now()
+        row, _ = await runner.call("HEX_LIST_PROJECTS", {"limit": 1}, bench.events.append)
+        assert row.status == "done"
+        assert 5 < hex.now() - began < 75
+
+
+UNASKED: list[dict[str, Any]] = [
+    {"fault": "unauthorized"},
+    {"fault": "error_before", "with": {"status": 503}},
+    {"fault": "rate_limit", "with": {"retry_after": 60}},
+    {"fault": "reset"},
+    {"fault": "garbage"},
+]
+
+
+@pytest.mark.parametrize("unasked", UNASKED, ids=lambda fault: str(fault["fault"]))
+async def test_one_odd_refusal_locks_nobody_out(hexes: Hexes, bench: Bench, unasked: dict[str, Any]) -> None:
+    """Where nobody can ask, a 401 parks the run; told to go on, it uses the same key again, at once."""
+    fault = {"tool": "HEX_LIST_GROUPS", "fault": "unauthorized"}
+    async with hexes(fault, {"tool": "HEX_ME", **unasked}) as hex:
         row, _ = await _called(hex, bench)
         assert (row.status, row.reason) == ("waiting", "auth")
         shown = definable(bench.home, hex.environ, "keys")
@@ -211,7 +266,10 @@ async def test_one_odd_refusal_locks_nobody_out(hexes: Hexes, bench: Bench) -> N
 
 async def test_a_key_of_the_next_start_is_tried_again(hexes: Hexes, bench: Bench) -> None:
     """Somebody who starts another run is not told of a refusal that may be long over."""
-    async with hexes({"tool": "HEX_LIST_GROUPS", "fault": "unauthorized"}) as hex:
-        await _called(hex, bench)
+    async with hexes(
+        {"tool": "HEX_LIST_GROUPS", "fault": "unauthorized"}, {"tool": "HEX_ME", "fault": "unauthorized"}
+    ) as hex:
+        first, _ = await _called(hex, bench)
+        assert first.reason == "auth"
         row, _ = await _called(hex, bench)
         assert row.status == "done"

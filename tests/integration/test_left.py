@@ -79,6 +79,46 @@ async def test_what_is_in_doubt_is_said_to_be(hexes: Hexes, bench: Bench) -> Non
             runner.undo(row.id)
 
 
+@pytest.mark.parametrize("fault", ["forbidden", "refused_but_done"])
+async def test_a_refusal_that_nobody_could_look_into_is_named(hexes: Hexes, bench: Bench, fault: str) -> None:
+    """Nothing shows whether a user is locked out, so that a 403 is the server's word, true or not."""
+    async with hexes({"tool": "HEX_DEACTIVATE_USER", "fault": fault}) as hex, bench.open(hex) as runner:
+        user = next(iter(hex.world.state["users"]))
+        lock = step("lock", "HEX_DEACTIVATE_USER", userId=user).model_copy(update={"approve": False})
+        row = await made(runner, lock)
+        (left,) = runner.left(row.id)
+        assert (row.status, left.state, left.undo) == ("failed", "refused", None)
+        assert "the server's word" in left.message
+
+
+async def test_a_refusal_that_a_look_bears_out_leaves_nothing(hexes: Hexes, bench: Bench) -> None:
+    """A 403 for a cell that the list does not show: there is nothing to tell."""
+    async with hexes({"tool": "HEX_CREATE_CELL", "fault": "forbidden"}) as hex, bench.open(hex) as runner:
+        row = await made(runner, cell(hex, "note"))
+        assert (row.status, runner.left(row.id), hex.effects()) == ("failed", [], [])
+
+
+@pytest.mark.parametrize("approve", [True, False])
+async def test_a_refused_write_that_others_may_have_made_is_in_doubt(
+    hexes: Hexes, bench: Bench, approve: bool
+) -> None:
+    """A run that is new after a 429, with a shared token: in doubt until a person has answered."""
+    fault = {"tool": "HEX_RUN_PROJECT", "fault": "refused_but_done", "with": {"status": 429}}
+    async with hexes(fault) as hex, bench.open(hex) as runner:
+        row = await made(runner, step("run", "HEX_RUN_PROJECT", projectId=hex.project(PULSE)))
+        assert (row.status, row.reason) == ("waiting", "review")
+        assert states(runner.left(row.id)) == [("run.1", "in_doubt")]
+        (asked,) = runner.store.open_asks(row.id)
+        (candidate,) = asked.ask.candidates
+        adopt = candidate["id"] if approve else None
+        runner.answer(row.id, asked.call, Decision(approve=approve, by="ann", adopt=adopt))
+        row = await runner.resume(row.id)
+        assert row.status == ("done" if approve else "failed")
+        (effect,) = runner.store.effects(row.id)
+        assert effect.state == ("verified" if approve else "needs_review")
+        assert hex.effects() == ["HEX_RUN_PROJECT"]
+
+
 async def test_a_run_that_goes_on_there_is_stopped_by_undo(hexes: Hexes, bench: Bench) -> None:
     """Cancelled between two polls: the project still runs in Hex, until its own compensation is verified."""
     async with hexes() as hex, bench.open(hex) as runner:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from definable.engine.runner import Options, Runner
+from definable.engine.options import Options
+from definable.engine.runner import Runner
 from definable.sandbox import Faults, World, serve
 from definable.sandbox.clock import Clock
 from definable.settings import Settings

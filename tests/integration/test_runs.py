@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from definable.calls import Decision
-from definable.engine.runner import Options, Runner
+from definable.engine.options import Options
+from definable.engine.runner import Runner
 from definable.errors import UsageError
 from definable.settings import Settings
 from definable.store import Event, RunStatus

@@ -192,6 +192,27 @@ def test_a_body_is_json_or_text_or_nothing(raw: bytes, kind: str, body: Any, med
     assert read_body(raw, kind) == (body, media)
 
 
+async def test_a_name_that_stands_twice_with_two_values_is_told() -> None:
+    """The last one counts, as everywhere; two that are alike do no harm."""
+    found = await _answered(content=b'{"values": [{"id": "a", "name": "x", "name": "y"}], "n": 1, "n": 1}')
+    assert (found.body, found.doubled) == ({"values": [{"id": "a", "name": "y"}], "n": 1}, ("name",))
+    assert (await _answered(content=b'{"a": {"b": 1}, "c": {"b": 2}}')).doubled == ()
+
+
+async def test_long_answers_are_looked_through_now_and_then() -> None:
+    """The first, each eighth, and all once one of them had a name twice."""
+    long = b'{"values": [%s], "n": 1, "n": %d}'
+    numbers = iter([1, *[2] * 9])
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(
+            200, content=long % (b", ".join([b'{"id": "0123456789"}'] * 300), next(numbers))
+        )
+
+    found = await _attempts(answer, *[GROUPS] * 10)
+    assert [bool(each.doubled) for each in found] == [False] * 8 + [True] * 2
+
+
 @pytest.mark.parametrize("raw", [b"[" * 200_000, b"<" * 200_000, b"[" + b"9" * 5000 + b"]"])
 def test_a_body_that_would_break_the_parser_is_cut_off_text(raw: bytes) -> None:
     """Deep nesting and endless digits are no reason to fall over."""

@@ -322,6 +322,29 @@ def test_what_waits_comes_with_the_commands_that_answer() -> None:
     assert report.to_json()["waiting"][0]["answer_with"][0] == "definable runs approve r1 a.1 --adopt c-1"
 
 
+def test_what_is_there_in_another_form_is_taken_by_a_plain_yes() -> None:
+    """To make another one has an option of its own, which says what it does."""
+    ask = Ask(
+        reason="review",
+        question="c-1 is there in another form",
+        tool="X_CREATE",
+        arguments={},
+        arguments_hash="h",
+        candidates=({"id": "c-1", "seen": {"a": 1}},),
+        yes="take c-1 as it is",
+        no="it stays in doubt",
+        again="send it again: a second one is made",
+    )
+    waiting = AskRow(id="q", run="r1", call="a.1", n=0, ask=ask, asked_at="")
+    report = Report(run(RunStatus.WAITING, reason="review"), [], {"usd": 0.0}, [waiting])
+    assert report.footer()[-4:] == [
+        '    candidate c-1: {"a": 1}',
+        "    definable runs approve r1 a.1    take c-1 as it is",
+        "    definable runs approve r1 a.1 --send-again    send it again: a second one is made",
+        "    definable runs deny r1 a.1    it stays in doubt",
+    ]
+
+
 def test_what_differs_is_shown_with_what_each_answer_does() -> None:
     """A drift that no rule heals: the difference line by line, and yes and no in words."""
     ask = Ask(

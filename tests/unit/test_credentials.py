@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,67 @@ async def test_many_refusals_of_one_key_are_one_generation() -> None:
         ring.answered(key, 401)
     assert ring.book.generation == 1
     assert _value(await ring.ready()) == "b"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("good", [True, False])
+async def test_one_task_asks_about_a_key_in_doubt_for_all(good: bool) -> None:
+    """Those that were refused share what it finds; nobody takes the key before that."""
+    book = KeyBook()
+    here, there = (KeyRing(SOURCES, {"KEY": "a", "NEXT": "b"}, book, asks=True) for _ in range(2))
+    taken = [(ring, key) for ring in (here, there) for _ in range(3) if (key := await ring.ready())]
+    asked: list[Key] = []
+
+    async def asks(key: Key) -> bool:
+        asked.append(key)
+        await asyncio.sleep(0.01)
+        assert not first.done()
+        assert not other.done()
+        return good
+
+    for ring, key in taken:
+        ring.answered(key, 401, "it was refused")
+    assert book.generation == 0
+    new = KeyRing(SOURCES, {"KEY": "a", "NEXT": "b"}, book, asks=True)
+    other = asyncio.ensure_future(new.ready())
+    first = asyncio.ensure_future(there.ready())
+    assert await asyncio.gather(*(ring.settled("KEY", asks) for ring, _ in taken)) == [good] * 6
+    assert len(asked) == 1
+    assert _value(await first) == ("a" if good else "b")
+    assert _value(await other) == ("a" if good else "b")
+    assert book.generation == 1
+    late, key = taken[0]
+    late.answered(key, 401)
+    assert await late.settled("KEY", asks) is good
+    assert len(asked) == 1
+
+
+@pytest.mark.anyio
+async def test_a_question_that_is_broken_off_bars_no_key() -> None:
+    """What breaks it off is raised; the next refusal is asked about anew."""
+    ring = KeyRing(SOURCES, {"KEY": "a"}, asks=True)
+    key = await ring.ready()
+    assert key is not None
+    ring.answered(key, 401)
+
+    async def broken(key: Key) -> bool:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await ring.settled("KEY", broken)
+    assert _value(await ring.ready()) == "a"
+
+
+@pytest.mark.anyio
+async def test_a_key_that_is_known_to_be_over_is_not_asked_about() -> None:
+    """Nothing would come of it."""
+    book = KeyBook(clock=lambda: 1e9)
+    ring = KeyRing(SOURCES, {"KEY": "a"}, book, clock=lambda: 1e9, asks=True)
+    key = await ring.ready()
+    assert key is not None
+    book.told(key.mark, "KEY", 1e9 - 1, "ada")
+    ring.answered(key, 401)
+    assert book.facts(key.mark).refused
 
 
 @pytest.mark.anyio

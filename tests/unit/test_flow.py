@@ -91,6 +91,44 @@ def test_a_401_takes_the_next_key_once_and_then_waits_for_a_person() -> None:
     assert rules(receipt) == [("auth_expired", "next_source"), ("auth_expired", "resumed")]
 
 
+STRAY = answer(401, "Unauthorized").model_copy(
+    update={"stray": True, "credential": "KEY", "error": "KEY was refused here, and accepted by ACME_ME"}
+)
+
+
+def test_a_401_for_a_good_key_is_sent_once_more() -> None:
+    """The same key, a moment later, and nobody is asked; it takes none of the run's retries."""
+    acme = Acme(ACME_CREATE=[STRAY])
+    receipt, history = run(call("ACME_CREATE", title="a", text="b"), acme)
+    assert (receipt.status, receipt.attempts, receipt.retries) == ("verified", 2, 0)
+    assert rules(receipt) == [("auth_stray", "key_is_good")]
+    sent = [e.order for e in history if isinstance(e.order, Send) and e.order.role == "call"]
+    assert [(order.fresh, 0 <= order.delay <= 1) for order in sent] == [(False, True)] * 2
+    assert acme.effects == ["ACME_CREATE"]
+
+
+def test_a_second_401_for_a_good_key_is_no_matter_of_the_key() -> None:
+    """It is not sent a third time, and the message says what else it can be."""
+    acme = Acme(ACME_CREATE=[STRAY] * 3)
+    receipt, _ = run(call("ACME_CREATE", title="a", text="b"), acme)
+    assert (receipt.status, receipt.failure.value, receipt.attempts) == ("failed", "permission", 2)
+    assert receipt.message.endswith(
+        "accepted by ACME_ME; Unauthorized. Sent twice and refused twice, though the "
+        "key is good: either it lacks a permission or scope for this, or Acme fails at this operation"
+        "; a look showed nothing of it"
+    )
+    assert acme.effects == []
+
+
+def test_each_key_may_be_refused_once_by_mistake() -> None:
+    """After another key has come up, a 401 says as little as the first one did."""
+    refused = answer(401, "Unauthorized")
+    acme = Acme(ACME_GET=[STRAY, refused, STRAY, STRAY.model_copy(update={"credential": "NEXT"})])
+    acme.add("a", "b")
+    receipt, _ = run(call("ACME_GET", id="n1"), acme)
+    assert (receipt.status, receipt.attempts) == ("verified", 5)
+
+
 @pytest.mark.parametrize("status", [500, 502, 503])
 def test_a_lost_answer_to_a_create_is_adopted(status: int) -> None:
     """It happened and the answer was lost, as a time-out or a 5xx: it is found and not sent again."""
@@ -190,7 +228,33 @@ def test_what_was_made_in_another_form_is_not_made_again() -> None:
     (asked,) = [e.order for e in history if e.order.kind == "ask"]
     assert "wanted 'b', found 'B'" in asked.question
     assert "it was made, and is there in another form" in asked.question
+    assert asked.yes == "take n1 as it is: the call is done"
+    assert asked.again == "send it again: a second one is made, and the first stays"
     assert (receipt.status, receipt.attempts) == ("needs_review", 1)
+    for yes in (YES, YES.model_copy(update={"adopt": "n1"})):
+        acme = Acme(ACME_CREATE=[loud])
+        receipt, _ = run(call("ACME_CREATE", title="a", text="b"), acme, yes)
+        assert (receipt.status, receipt.evidence, receipt.attempts) == ("verified", "existence", 1)
+        assert (receipt.result["text"], receipt.decided_by, len(acme.notes)) == ("B", "ann", 1)
+        assert receipt.message.startswith("there in another form than asked for (")
+        assert "wanted 'b', found 'B'); ann took it as it is" in receipt.message
+        assert rules(receipt) == [("false_success", "taken_by_person")]
+    acme = Acme(ACME_CREATE=[loud])
+    receipt, _ = run(call("ACME_CREATE", title="a", text="b"), acme, YES.model_copy(update={"again": True}))
+    assert (receipt.status, receipt.attempts, len(acme.notes)) == ("verified", 2, 2)
+
+
+def test_another_new_one_that_matches_is_not_taken_for_what_was_made() -> None:
+    """The answer told the id of ours, which is there in another form: what matches is a stranger's."""
+
+    def loud(acme: Acme, send: Send) -> Outcome:
+        acme.add("a", "b")
+        return answer(201, acme.add("a", "B"))
+
+    receipt, history = run(call("ACME_CREATE", title="a", text="b"), Acme(ACME_CREATE=[loud]), NO)
+    (asked,) = [e.order for e in history if e.order.kind == "ask"]
+    assert asked.candidates[0]["id"] == "n2"
+    assert receipt.status == "needs_review"
 
 
 def test_a_server_that_always_lies_is_never_believed() -> None:
@@ -411,12 +475,16 @@ def test_ensure_updates_what_is_there() -> None:
 
 
 FAULTS: list[Any] = [
+    done_then(answer(429, retry_after="2")),
+    done_then(answer(403, {"message": "no"})),
+    done_then(answer(401, "Unauthorized")),
     LOST,
     done_then(LOST),
     answer(500, {"message": "x"}),
     done_then(answer(502)),
     answer(429, retry_after="1"),
     answer(401, "Unauthorized"),
+    STRAY,
     REFUSED,
     answer(201, {"id": "n9", "title": "a", "text": "b"}),
     done_then(answer(201, "<html>")),
@@ -424,7 +492,7 @@ FAULTS: list[Any] = [
 ]
 
 
-@given(st.lists(st.sampled_from(FAULTS), max_size=3), st.lists(st.sampled_from(FAULTS[4:7]), max_size=3))
+@given(st.lists(st.sampled_from(FAULTS), max_size=3), st.lists(st.sampled_from(FAULTS[7:11]), max_size=3))
 def test_whatever_happens_a_verified_create_is_there_exactly_once(
     writes: list[Any], reads: list[Any]
 ) -> None:

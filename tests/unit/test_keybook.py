@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from definable.toolkits.key import moment
-from definable.toolkits.keybook import ASK_AGAIN, KEPT, KeyBook
+from definable.toolkits.keybook import ASK_AGAIN, ASKING, KEPT, Judged, KeyBook
 from definable.toolkits.refusal import why
 
 HERE, THERE = "https://here", "https://there"
@@ -24,6 +26,60 @@ def test_two_processes_share_one_book(tmp_path: Path) -> None:
     assert one.facts("m").refused, "a success that began before the refusal is no news"
     two.works("m", "KEY", HERE, 1)
     assert not one.facts("m").refused
+
+
+def test_one_process_asks_about_a_refused_key(tmp_path: Path) -> None:
+    """The others wait; a process that was not heard of for long is taken for dead, and another asks."""
+    now = [0.0]
+    one, two = (KeyBook(tmp_path / "keys.json", lambda: now[0]) for _ in range(2))
+    assert one.doubt("m", "KEY", HERE, 0, "one") is Judged.OURS
+    assert two.doubt("m", "KEY", HERE, 0, "two") is Judged.THEIRS
+    assert two.in_doubt("m", HERE)
+    assert not two.in_doubt("m", THERE)
+    now[0] += ASKING - 1
+    assert one.doubt("m", "KEY", HERE, 0, "one") is Judged.OURS
+    now[0] += ASKING - 1
+    assert two.doubt("m", "KEY", HERE, 0, "two") is Judged.THEIRS, "it said in between that it still asks"
+    now[0] += 2
+    assert not two.in_doubt("m", HERE)
+    assert two.doubt("m", "KEY", HERE, 0, "two") is Judged.OURS
+
+
+def test_a_process_that_has_ended_asks_no_more(tmp_path: Path) -> None:
+    """Nobody waits for what a dead process would have found."""
+    book = KeyBook(tmp_path / "keys.json")
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    book.doubt("m", "KEY", HERE, 0, f"{dead.pid}.x")
+    assert not book.in_doubt("m", HERE)
+    assert book.doubt("m", "KEY", HERE, 0, f"{os.getpid()}.y") is Judged.OURS
+    assert book.doubt("m", "KEY", HERE, 0, f"{os.getpid()}.z") is Judged.THEIRS
+
+
+def test_what_was_found_out_holds_for_all_that_left_before(tmp_path: Path) -> None:
+    """A late 401 needs no question, for a good key and for a refused one; a later one does."""
+    one, two = KeyBook(tmp_path / "keys.json"), KeyBook(tmp_path / "keys.json")
+    one.doubt("m", "KEY", HERE, 0, "one")
+    one.accept("m", "KEY", HERE)
+    assert not two.in_doubt("m", HERE)
+    assert two.doubt("m", "KEY", HERE, 0, "two") is Judged.GOOD
+    assert two.generation == 1
+    assert two.doubt("m", "KEY", HERE, 1, "two") is Judged.OURS
+    two.refuse("m", "KEY", HERE, 1)
+    assert not one.in_doubt("m", HERE)
+    for seen in (0, 1):
+        assert one.doubt("m", "KEY", HERE, seen, "one") is Judged.REFUSED
+    one.accept("m", "KEY", HERE)
+    assert not two.facts("m").refused
+
+
+def test_who_stops_asking_leaves_it_to_the_next(tmp_path: Path) -> None:
+    """Nothing is known then, and nothing was said."""
+    book = KeyBook(tmp_path / "keys.json")
+    book.doubt("m", "KEY", HERE, 0, "one")
+    book.drop("m", "KEY", HERE)
+    assert book.generation == 0
+    assert book.doubt("m", "KEY", HERE, 0, "two") is Judged.OURS
 
 
 def test_one_of_many_asks_about_a_key(tmp_path: Path) -> None:

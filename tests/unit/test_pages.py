@@ -11,7 +11,8 @@ import pytest
 from definable.calls import Ask, Outcome, Phase, Receipt, Send, ToolCall
 from definable.verify.case import Catalog
 from definable.verify.flow import advance, settle
-from tests.unit.test_judge import KIT, NOON, paper
+from definable.verify.record import Record, sample
+from tests.unit.test_judge import KIT, NOON, lesson, paper
 
 Json = Any
 ALL = [
@@ -28,16 +29,20 @@ def page(asked: dict[str, Json], largest: int = 9) -> tuple[list[Json], str | No
     return copy.deepcopy(ALL[start:end]), f"c{end}" if end < len(ALL) else None
 
 
-def read(answers: Callable[[dict[str, Json]], Json]) -> Receipt | Ask:
-    """Read the list from a server; nothing is known of it."""
-    catalog = Catalog({slug: (KIT, tool) for slug, tool in KIT.tools.items()})
+def read(
+    answers: Callable[[dict[str, Json]], Json], record: Record | None = None, doubled: tuple[str, ...] = ()
+) -> Receipt | Ask:
+    """Read the list from a server; nothing is known of it, unless there is a record."""
+    record = record or Record()
+    catalog = Catalog({slug: (KIT, tool) for slug, tool in KIT.tools.items()}, record=record)
     flow = settle(ToolCall(id="c", run="r", step="s", tool="LIST", arguments={}), catalog)
     step = advance(flow, None)
     for _ in range(50):
         if not isinstance(step, Send):
             return step
         body = answers(dict(step.arguments))
-        step = advance(flow, Outcome(phase=Phase.COMMITTED, status=200, body=body, media="json", at=NOON))
+        outcome = Outcome(phase=Phase.COMMITTED, status=200, body=body, media="json", at=NOON)
+        step = advance(flow, outcome.model_copy(update={"known": record.seq, "doubled": doubled}))
     raise AssertionError("it reads on and on")
 
 
@@ -138,3 +143,37 @@ def test_a_number_of_entries_that_is_reached_says_nothing() -> None:
     receipt = read(lambda asked: {"papers": copy.deepcopy(ALL), "paging": {"next": None, "total": len(ALL)}})
     assert isinstance(receipt, Receipt)
     assert receipt.status == "verified"
+
+
+def exchanged(asked: dict[str, Json]) -> Json:
+    """Title and moment have changed places."""
+    items, cursor = page(asked)
+    return said([{**each, "title": each["madeAt"], "madeAt": each["title"]} for each in items], cursor)
+
+
+@pytest.mark.parametrize("entries", [slice(0, 9), slice(9, 25)])
+def test_pages_of_one_list_that_would_be_read_in_two_ways_are_no_result(entries: slice) -> None:
+    """Where known things prove an exchange on some pages only, the others are not taken as they came."""
+    record = Record([lesson(1, "LIST", "sample", sample({"limit": 9}, said(ALL[entries], None)))])
+    found = read(exchanged, record)
+    assert isinstance(found, Receipt)
+    assert "only on some pages papers[*].madeAt ↔ papers[*].title" in found.message
+    assert found.status == "failed"
+
+
+def test_pages_that_are_all_read_in_one_way_are_one_list() -> None:
+    """Something known is on each of them."""
+    record = Record([lesson(1, "LIST", "sample", sample({"limit": 9}, said(ALL, None)))])
+    found = read(exchanged, record)
+    assert isinstance(found, Receipt)
+    assert found.result["papers"] == ALL
+    assert [heal.drift for heal in found.heals] == ["values_exchanged"]
+
+
+def test_a_name_that_stands_twice_is_for_a_person_where_it_is_read() -> None:
+    """Which of two titles is right, nothing tells; what nobody declared may stand as often as it likes."""
+    plain = moved(lambda cursor: {"paging": {"next": cursor}})
+    found = read(plain, doubled=("title",))
+    assert isinstance(found, Ask)
+    assert "'title' is there twice" in str(found)
+    assert isinstance(read(plain, doubled=("zusatz",)), Receipt)

@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from definable.quota.admission import GRACE, Room, Waiter, admit, ahead_of, in_order, slack, turn
+from definable.quota.admission import (
+    GLANCE,
+    GRACE,
+    Room,
+    Wait,
+    Waiter,
+    admit,
+    ahead_of,
+    in_order,
+    slack,
+    turn,
+)
 from definable.quota.claim import Allowance, Bucket, claim, dumped, loaded, owner_of
 from definable.quota.hints import Hints, hints
-from definable.quota.learning import CALM, Standing, ceiling, hinted, meant, strike
+from definable.quota.learning import (
+    CALM,
+    FULL,
+    MEMORY,
+    Standing,
+    ceiling,
+    crowd,
+    crowded,
+    hinted,
+    kept,
+    meant,
+    strike,
+    tried,
+    used_up,
+)
 from definable.verify.classify import retry_after
 from tests.hexkit import tool, toolkit
 
@@ -156,6 +182,42 @@ def test_without_a_word_the_pause_doubles_and_ends_at_a_window() -> None:
         pauses.append(standing.paused - now)
     assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
     assert strike(BUCKET, standing, [1], 5000.0, None).strikes == 1
+
+
+def test_when_no_place_is_free_the_pause_grows_until_one_is_had() -> None:
+    """1, 2, 4 … 60 seconds; of answers that were under way together, the first alone counts."""
+    standing, pauses, now = Standing(), [], 1000.0
+    for _ in range(8):
+        standing = crowd(standing, now, None)
+        pauses.append(standing.paused - now)
+        assert crowd(standing, now, None) == standing
+        now = standing.paused
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert tried(standing, accepted=True) == standing, "it left before anybody tried"
+    trying = replace(standing, trying=now + 65)
+    assert tried(trying, accepted=False) == standing
+    over = tried(trying, accepted=True)
+    assert (over.paused, over.trying) == (0.0, 0.0)
+    assert crowd(over, now + 5, None).paused == now + 65
+    assert crowd(over, now + FULL, None).paused == now + FULL + 1
+    assert crowd(over, now + 5, 30.0).paused == now + 35
+
+
+def test_where_no_place_was_free_one_at_a_time_tries() -> None:
+    """The others wait for what comes of it; two minutes later there is nothing to wait for."""
+    kernels = Bucket("kernels", (Allowance(25, 0.0),))
+    standing = crowd(Standing(), 1000.0, None)
+    here = room(1000.5)
+    here.standings = {"kernels": standing}
+    assert admit((kernels,), [], here) == Wait(0.5, 0.5, "kernels")
+    here = room(1001.0)
+    here.standings = {"kernels": standing}
+    assert admit((kernels,), [], here) is None
+    here.standings = {"kernels": replace(standing, trying=1066.0)}
+    assert admit((kernels,), [], here) == Wait(GLANCE, GLANCE, "kernels")
+    assert crowded(standing, 1000.0 + FULL - 1)
+    assert not crowded(standing, 1000.0 + FULL)
+    assert not crowded(Standing(), 5.0)
 
 
 def test_a_pause_holds_everybody_back() -> None:
@@ -309,13 +371,84 @@ def test_what_others_use_too_goes_out_in_parts() -> None:
 def test_each_probe_that_fails_makes_the_next_one_later() -> None:
     """The limit that was tried upwards in vain is tried again after twice as many quiet windows."""
     first = strike(WIDE, Standing(), [15], 1000.0, 1.0)
-    assert (first.ceilings, first.tries) == ((14,), 0)
+    assert (first.ceilings, first.tries) == ((13,), 0)
     tried = 1000.0 + 60 * CALM
-    assert ceiling(WIDE.allowances[0], first, 0, tried) == 15
-    again = strike(WIDE, first, [15], tried, 1.0)
-    assert (again.ceilings, again.tries) == ((14,), 1)
-    assert ceiling(WIDE.allowances[0], again, 0, tried + 60 * CALM) == 14
-    assert ceiling(WIDE.allowances[0], again, 0, tried + 120 * CALM) == 15
+    assert ceiling(WIDE.allowances[0], first, 0, tried) == 14
+    again = strike(WIDE, first, [14], tried, 1.0)
+    assert (again.ceilings, again.tries) == ((12,), 1)
+    assert ceiling(WIDE.allowances[0], again, 0, tried + 60 * CALM) == 12
+    assert ceiling(WIDE.allowances[0], again, 0, tried + 120 * CALM) == 13
+
+
+def test_who_was_kept_out_while_the_limit_returned_gets_the_room_back() -> None:
+    """A limit that came back all the way and meets a 429 falls to where it was, not to what we had now."""
+    known = Standing(struck=1000.0, ceilings=(12,))
+    back = 1000.0 + 60 * 20
+    assert ceiling(WIDE.allowances[0], known, 0, back) == 20
+    found = strike(WIDE, known, [19], back, 1.0)
+    assert (found.ceilings, found.tries) == ((13,), 1)
+    late = strike(WIDE, known, [19], 1000.0 + 60 * MEMORY, 1.0)
+    assert (late.ceilings, late.tries) == ((17,), 0)
+
+
+def full(bucket: Bucket, windows: int, standing: Standing | None = None) -> list[Standing]:
+    """Return the standings of a bucket that is used up, window after window, looked at twice in each."""
+    found = [standing or Standing()]
+    for n in range(2 * windows):
+        now = 10_000.0 + 30.3 * n
+        found.append(used_up(bucket, found[-1], [now + 20.0], now))
+    return found[1:]
+
+
+def test_after_ten_full_windows_a_step_of_one_is_late() -> None:
+    """It is written once per window, kept back for three quarters of one, and not again for another ten."""
+    found = full(WIDE, 25)
+    assert len(set(found)) <= 25
+    parting = [each.parting[0] for each in found]
+    assert parting[19] == 0
+    assert sorted(set(parting)) == [0.0, *(10_000 + 606 * n + 20 + 45 for n in (1, 2))]
+    window = WIDE.allowances[0]
+    assert kept(window, found[20], 0, 10_606.0) == (1, 10_671.0)
+    assert kept(window, found[20], 0, 10_671.0)[0] == 0
+
+
+def test_what_is_small_is_late_less_often_and_what_is_paced_never() -> None:
+    """One of five late costs four times as much; a limit below the configured one sees others anyway."""
+    small = Bucket("small", (Allowance(5, 60.0),))
+    assert full(small, 39)[-1].parting == (0.0,)
+    assert full(small, 42)[-1].parting > (0.0,)
+    assert full(Bucket("one", (Allowance(1, 60.0),)), 190)[-1].parting == (0.0,)
+    paced = Standing(struck=1e9, ceilings=(14,))
+    assert full(WIDE, 30, paced)[-1] == paced
+    assert used_up(WIDE, Standing(), [5.0], 5.0) == Standing()
+
+
+def test_where_others_were_met_one_is_late_soon() -> None:
+    """A limit that came back without meeting them is looked at after three windows."""
+    known = Standing(struck=10_000.0 - 60 * 30, ceilings=(14,))
+    assert ceiling(WIDE.allowances[0], known, 0, 10_000.0) == 20
+    assert full(WIDE, 3, known)[-1].parting == (0.0,)
+    assert full(WIDE, 5, known)[-1].parting > (0.0,)
+
+
+def test_windows_with_a_pause_between_are_not_in_a_row() -> None:
+    """Only who uses all of it all the time keeps others out."""
+    standing = full(WIDE, 9)[-1]
+    after = used_up(WIDE, standing, [20_000.0], 12_000.0)
+    assert after.full == (12_000.0,)
+    assert after.parting == (0.0,)
+
+
+def test_what_is_kept_back_goes_when_its_time_has_come() -> None:
+    """Nineteen go when the window opens, and the twentieth three quarters of a window later."""
+    known = {"wide": Standing(parting=(160.0,))}
+    taken = [100.0] * 19
+    there = Room(115.0, lambda bucket, n: taken[n - 1] if n <= len(taken) else None, known)
+    wait = admit((WIDE,), [], there)
+    assert wait
+    assert wait.expected == pytest.approx(45.0, abs=0.1)
+    assert there.room(WIDE) == [115.0]
+    assert admit((WIDE,), [], Room(161.0, there.newest, known)) is None
 
 
 def test_a_claim_comes_from_the_toolkit() -> None:

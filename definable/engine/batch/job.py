@@ -25,7 +25,7 @@ from definable.engine.batch.results import Results
 from definable.engine.batch.rows import Foresee, Reading
 from definable.engine.dry import foresee
 from definable.engine.engine import GRACE, Engine
-from definable.engine.runner import Options
+from definable.engine.options import Options
 from definable.errors import RunBusy, UsageError
 from definable.graph.context import run_names
 from definable.settings import Settings
