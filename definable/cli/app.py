@@ -107,6 +107,7 @@ class Root(Group):
         "init",
         "check",
         "run",
+        "batch",
         "runs",
         "worker",
         "workers",

@@ -32,17 +32,20 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@click.option("--batch", metavar="NAME", help="Only those of this batch.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
 @JSON
 @click.pass_obj
-def list_(session: Session, status: str | None, limit: int, as_json: bool) -> None:
+def list_(session: Session, status: str | None, batch: str | None, limit: int, as_json: bool) -> None:
     """List runs, the newest first."""
     from definable.cli.words import standing
     from definable.store import RunStatus
 
     screen = session.screen(as_json)
     with open_runs(session) as store:
-        rows = store.runs(limit, RunStatus(status) if status else None)
+        if batch is not None:
+            batch = store.known_batch(batch).id
+        rows = store.runs(limit, RunStatus(status) if status else None, batch)
     if as_json:
         screen.data([row.model_dump(mode="json", exclude={"definition"}) for row in rows])
         return
@@ -50,10 +53,35 @@ def list_(session: Session, status: str | None, limit: int, as_json: bool) -> No
         state = standing(row.status.value, row.reason, row.until)
         at = f"  on {row.worker}" if row.status is RunStatus.RUNNING and row.worker else ""
         screen.result(
-            f"{row.id}  {row.created_at[:16].replace('T', ' ')} UTC  {state:<18}  {row.workflow}{at}".rstrip()
+            f"{row.id}  {row.created_at[:16].replace('T', ' ')} UTC  {state:<18}  "
+            f"{row.workflow}{f'  {row.item}' if batch else ''}{at}".rstrip()
         )
     if not rows:
-        screen.say("no runs" if status else "no runs yet; start one with: definable run WORKFLOW --sandbox")
+        none = (
+            "no runs" if status or batch else "no runs yet; start one with: definable run WORKFLOW --sandbox"
+        )
+        screen.say(none)
+
+
+@command.command("batches")
+@JSON
+@click.pass_obj
+def batches(session: Session, as_json: bool) -> None:
+    """List batches, the newest first, and how many of their items are where."""
+    from definable.engine.batch.progress import counted
+
+    screen = session.screen(as_json)
+    with open_runs(session) as store:
+        rows = [(row, counted(store.stands(row.id))) for row in store.batches()]
+    if as_json:
+        screen.data([{**row.model_dump(mode="json"), "items_at": at} for row, at in rows])
+        return
+    for row, at in rows:
+        told = ", ".join(f"{n:,} {where}" for where, n in at.items()) or "nothing begun"
+        created = row.created_at[:16].replace("T", " ")
+        screen.result(f"{row.id}  {created} UTC  {told}")
+    if not rows:
+        screen.say("no batches yet; start one with: definable batch WORKFLOW ITEMS")
 
 
 @command.command("show")

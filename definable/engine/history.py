@@ -48,6 +48,8 @@ def _note(context: Context, event: Event) -> None:
         context.outputs[step] = data.get("output")
     elif event.type == "exchange":
         _retried(context, event.call or "", data)
+    elif event.type == "receipt":
+        context.settled[event.call or ""] = context.chances
     elif event.type in ("run.limited", "run.failed"):
         context.retries = RetryBudget(context.retries.size)  # whoever resumes it gives it all of them again
         context.failures.clear()
@@ -112,15 +114,21 @@ def seconds_at_work(events: list[Event]) -> float:
     return total + ((last - began).total_seconds() if began and last else 0.0)
 
 
-def spent(store: Store, run: str) -> dict[str, Any]:
-    """Return what a run has used: `tokens`, `usd` (None when a price is not known), `calls`, `seconds`."""
+def used(store: Store, run: str) -> Spent:
+    """Return what a run has used, from its log."""
     total = Spent()
     events = store.events(run)
     for event in events:
         total = total.plus(_took(event) or Spent())
+    return total.at(round(seconds_at_work(events), 3))
+
+
+def spent(store: Store, run: str) -> dict[str, Any]:
+    """Return what a run has used: `tokens`, `usd` (None when a price is not known), `calls`, `seconds`."""
+    total = used(store, run)
     return {
         "tokens": total.tokens,
         "usd": None if total.unpriced else float(total.usd),
         "calls": total.calls,
-        "seconds": round(seconds_at_work(events), 3),
+        "seconds": total.seconds,
     }

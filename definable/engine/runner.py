@@ -213,14 +213,15 @@ class Runner:
         return await turn_comes(self.store, row, self.sleep, self.now)
 
     async def _key_comes(self, row: RunRow, watch: Watch) -> bool:
-        return await key_comes(self.store, row, self._lacking(row), watch, self.sleep)
+        return await key_comes(self.store, row, self.keys_lacking(row), watch, self.sleep)
 
-    def _lacking(self, row: RunRow) -> list[KeyRing]:
+    def keys_lacking(self, row: RunRow) -> list[KeyRing]:
+        """Return the rings that a run waits for; none where no key can come."""
         return lacking(self.store, row, self.workspace, self.rings, self.environ)
 
     async def key_is_there(self, row: RunRow, tries: Iterator[bool]) -> bool:
         """Whether a run that waits for keys may go on; refused ones are tried again when `tries` says so."""
-        return bool(rings := self._lacking(row)) and await have_keys(rings, tries)
+        return bool(rings := self.keys_lacking(row)) and await have_keys(rings, tries)
 
     async def _taken_over(self, row: RunRow) -> RunRow:
         """Return where the run stands, once nobody else works on it."""

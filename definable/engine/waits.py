@@ -56,13 +56,18 @@ async def turn_comes(store: Store, row: RunRow, sleep: Sleep, now: Callable[[], 
     return True
 
 
+def may_come(rings: Sequence[KeyRing]) -> bool:
+    """Whether each of the rings has a key, or may have one later while this process runs."""
+    return bool(rings) and all(ring.current() is not None or ring.may_change for ring in rings)
+
+
 async def key_comes(store: Store, row: RunRow, rings: Sequence[KeyRing], watch: Watch, sleep: Sleep) -> bool:
     """Wait until each of the rings has a key again. False at once where none can come.
 
     The variables of a process never change; files do, and commands are run again, with pauses that grow. A
     key that stays as it is, is tried once more from time to time: services refuse by mistake.
     """
-    if not rings or any(ring.current() is None and not ring.may_change for ring in rings):
+    if not may_come(rings):
         return False
     tries = trials(store, row.id, rings[0].book.clock)
 

@@ -108,6 +108,8 @@ class Context:
     """Key of a turn → how often its model failed in a row, and until when it is not asked again."""
     chances: int = 0
     """How often the run failed: whoever resumes it lets its model fail as often as before."""
+    settled: dict[str, int] = field(default_factory=dict)
+    """Call → how many chances had been taken when it was settled, for those of earlier stretches."""
     unlocked: int = 0
     """How many questions that belong to no call were answered."""
     refused: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -252,6 +254,10 @@ class Context:
         """Return the seconds this run has been at work, waiting for people not counted."""
         here = (self.clock() - self.began).total_seconds() if self.began else 0.0
         return self.spent.seconds + here
+
+    def has_chance(self, call: str) -> bool:
+        """Whether the run failed, and was told to go on, since this call was settled."""
+        return self.chances > self.settled.get(call, self.chances)
 
     def finish(self, step: Step, output: Any, accepted_by: str = "") -> None:
         """Keep the output of a step: an artifact, or a verified result; or what a person took as it is."""

@@ -63,12 +63,12 @@ def propose(
     return call
 
 
-def declared(context: Context, step: Step) -> ToolCall:
-    """Return the call that a step declares, its `${{ }}` filled in."""
+def declared(context: Context, step: Step, number: int = 1) -> ToolCall:
+    """Return the call that a step declares, its `${{ }}` filled in; a `number` above 1 makes it once more."""
     try:
         arguments = render(step.arguments, context.scope())
         own = [n for n, value in step.arguments.items() if all(r[0] in OWN for r in references(value))]
-        return propose(context, step, 1, step.call or "", arguments, trusted=own)
+        return propose(context, step, number, step.call or "", arguments, trusted=own)
     except UsageError as error:
         raise UsageError(f"step {step.id!r}: {error.message}", hint=error.hint, **error.facts) from None
 

@@ -22,9 +22,12 @@ from definable.spec.model import Effect
 from definable.spec.nearest import suggest
 from definable.spec.paths import truth
 from definable.spec.workflow import Step
+from definable.store import State as Ledger
 from definable.verify.plan import TRIES, Move, backoff, plan
 
 Next = Command[Any]
+NOTHING = (Ledger.INTENDED, Ledger.REJECTED)
+"""Where an effect stands that is not there."""
 Sending = tuple[str, int, Send]
 """A call, its number of exchanges, and what is to be sent for it."""
 
@@ -171,16 +174,37 @@ def _branch(call: str, n: int, order: Send) -> Branch:
 
 def _turn_over(context: Context, desk: Desk, work: State) -> Next:
     step = context.step(work["step"])
+    if step.call is not None:
+        return _declared_over(context, desk, work, step)
     for receipt in context.receipts.values():
         # A model hears of a failure and may try something else; what is in doubt it must not try again.
-        blocks = receipt.status == "needs_review" or (step.call and receipt.status != "verified")
-        if blocks and context.calls[receipt.call].step == step.id:
+        if receipt.status == "needs_review" and context.calls[receipt.call].step == step.id:
             raise ended(context, step, receipt)
-    if step.call is not None:
-        context.finish(step, context.receipts[f"{step.id}.1"].result)
-    elif step.id not in context.outputs:
+    if step.id not in context.outputs:
         return _go(work, step.agent or "")
     return _open_step(context, desk, work, work["step"] + 1)
+
+
+def _declared_over(context: Context, desk: Desk, work: State, step: Step) -> Next:
+    """End a step that declares a call, or make it once more where that is asked for and does no harm."""
+    number = sum(call.step == step.id for call in context.calls.values())
+    receipt = context.receipts.get(f"{step.id}.{number}")
+    if receipt is not None and receipt.status == "verified":
+        context.finish(step, receipt.result)
+        return _open_step(context, desk, work, work["step"] + 1)
+    if receipt is not None:
+        if not (context.has_chance(receipt.call) and _left_nothing(context, receipt)):
+            raise ended(context, step, receipt)
+        number += 1
+    work["open"] = [declared(context, step, number).id]
+    return _go_on(context, desk, work)
+
+
+def _left_nothing(context: Context, receipt: Receipt) -> bool:
+    """Whether a call that failed has changed nothing for certain: it was refused, or never sent."""
+    call = context.calls[receipt.call]
+    effect = context.store.effect(call.effect_id)
+    return receipt.status == "failed" and (effect is None or effect.state in NOTHING)
 
 
 def _open_step(context: Context, desk: Desk, work: State, index: int) -> Next:

@@ -47,7 +47,7 @@ def read_inputs(workflow: Workflow, pairs: Iterable[str]) -> dict[str, Json]:
             problems.append(f"{key}: given twice")
         else:
             try:
-                given[key] = _read(workflow.inputs.get(key), text)
+                given[key] = read_text(workflow.inputs.get(key), text)
             except ValueError as error:
                 problems.append(f"{key}: {error}")
                 given[key] = None
@@ -59,14 +59,21 @@ def complete(workflow: Workflow, given: Mapping[str, Json]) -> dict[str, Json]:
     return _complete(workflow, given, [])
 
 
-def _complete(workflow: Workflow, given: Mapping[str, Json], problems: list[str]) -> dict[str, Json]:
+def fitted(
+    workflow: Workflow, given: Mapping[str, Json], wrong: Iterable[str] = ()
+) -> tuple[dict[str, Json], list[str]]:
+    """Return a run's inputs from values that have types, with defaults filled in, and all that is wrong.
+
+    `wrong` are problems known before (`name: what`): what they name is looked at no further.
+    """
+    problems = list(wrong)
     unreadable = {problem.partition(":")[0] for problem in problems}
     values: dict[str, Json] = {}
     for name, declared in workflow.inputs.items():
         if name in given:
             values[name] = given[name]
-            if name not in unreadable and (wrong := misfit(declared, given[name])):
-                problems.append(f"{name}: {wrong}")
+            if name not in unreadable and (misfits := misfit(declared, given[name])):
+                problems.append(f"{name}: {misfits}")
         elif needed(declared):
             what = f" ({declared.description})" if declared.description else ""
             problems.append(f"{name}: missing; {_TYPES[declared.type]} is expected{what}")
@@ -77,6 +84,11 @@ def _complete(workflow: Workflow, given: Mapping[str, Json], problems: list[str]
         for name in given
         if name not in workflow.inputs
     ]
+    return values, problems
+
+
+def _complete(workflow: Workflow, given: Mapping[str, Json], wrong: list[str]) -> dict[str, Json]:
+    values, problems = fitted(workflow, given, wrong)
     if problems:
         listed = "".join(f"\n  - {problem}" for problem in problems)
         raise UsageError(f"the inputs of {workflow.name!r} are wrong:{listed}", hint=_usage(workflow))
@@ -95,7 +107,8 @@ def _usage(workflow: Workflow) -> str:
     return f"It takes {' '.join(words)}" if words else ""
 
 
-def _read(declared: Input | None, text: str) -> Json:
+def read_text(declared: Input | None, text: str) -> Json:
+    """Return the value that a text is, read by the declared type. ValueError, in words, when it is none."""
     kind = declared.type if declared else "string"
     if kind == "string":
         return text

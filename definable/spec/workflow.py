@@ -12,6 +12,9 @@ from definable.spec.model import Duration, FileModel
 NAME = r"^[a-z][a-z0-9-]*$"
 """Names of workflows, agents and steps."""
 
+MOST_AT_A_TIME = 1000
+"""Items of a batch that one process may work on at a time."""
+
 
 class Limits(FileModel):
     """What may be spent; checked before the call that would break it."""
@@ -124,6 +127,14 @@ class Trigger(FileModel):
         return self
 
 
+class Batch(FileModel):
+    """What `definable batch WORKFLOW` runs when it is told nothing else."""
+
+    items: str | None = Field(None, min_length=1, description="File with the items, seen from this file")
+    key: str | None = Field(None, min_length=1, description="Column that names the items; else custom_id")
+    concurrency: int | None = Field(None, ge=1, le=MOST_AT_A_TIME, description="Items at a time")
+
+
 class Workflow(FileModel):
     """A workflow: named steps, one after the other."""
 
@@ -138,10 +149,11 @@ class Workflow(FileModel):
     concurrency: int | None = Field(
         None, ge=1, description="How many submitted runs of it are at work at a time, over all workers"
     )
+    batch: Batch | None = None
 
     def pinned(self) -> dict[str, Any]:
         """Return it as a run keeps it: as it was written, without what starts runs."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"triggers"})
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"triggers", "batch"})
 
     def rule_for(self, slug: str) -> ApprovalRule | None:
         """Return the first approval rule that names this tool."""

@@ -10,11 +10,15 @@ from definable.store.ledger import State
 from definable.store.place import Place, Server, place
 from definable.store.rows import (
     AskRow,
+    BatchRow,
     EffectRow,
     Event,
     Reservation,
     RunRow,
     RunStatus,
+    Standing,
+    Tallied,
+    TallyRow,
     TriggerRow,
     WorkerRow,
 )
@@ -22,6 +26,7 @@ from definable.store.sql import Clock, SqlStore
 
 __all__ = [
     "AskRow",
+    "BatchRow",
     "Clock",
     "EffectRow",
     "Event",
@@ -30,8 +35,11 @@ __all__ = [
     "RunRow",
     "RunStatus",
     "Server",
+    "Standing",
     "State",
     "Store",
+    "Tallied",
+    "TallyRow",
     "TriggerRow",
     "WorkerRow",
     "open_store",

@@ -28,7 +28,7 @@ from definable.quota.claim import Claim
 from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
-from definable.store.fleet import Retention, Triggers, Workers
+from definable.store.fleet import Batches, Retention, Triggers, Workers
 from definable.store.place import Place
 from definable.store.rows import (
     AskRow,
@@ -52,8 +52,10 @@ class Runs(Protocol):
     def status(self, run: str) -> RunStatus:
         """Return where the run of exactly this id stands; UsageError when there is none."""
 
-    def runs(self, limit: int | None = None, status: RunStatus | None = None) -> list[RunRow]:
-        """Return runs, newest first, at most `limit`, only those with `status` when it is given."""
+    def runs(
+        self, limit: int | None = None, status: RunStatus | None = None, batch: str | None = None
+    ) -> list[RunRow]:
+        """Return runs, newest first, at most `limit`, with this `status` and of this `batch` if given."""
 
     def set_status(
         self,
@@ -290,7 +292,7 @@ class Contracts(Protocol):
         """
 
 
-class Store(Runs, Log, Ledger, Approvals, Quotas, Contracts, Workers, Triggers, Retention, Protocol):
+class Store(Runs, Log, Ledger, Approvals, Quotas, Contracts, Workers, Batches, Triggers, Retention, Protocol):
     """Everything that outlives a process."""
 
     @property

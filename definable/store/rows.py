@@ -75,6 +75,60 @@ class RunRow(Fact):
         return self.pruned_at is not None or self.reason == "pruning"
 
 
+class BatchRow(Fact):
+    """A workflow over the items of a file. Its runs have its id as their `batch`."""
+
+    id: str
+    workflow: str
+    items: str
+    """The file with the items, as an absolute path; `-` for the standard input."""
+    place: str
+    """Where its tools work: `sandbox`, or the addresses of the products."""
+    folder: str = ""
+    """Where its results are."""
+    created_at: str = ""
+
+
+class TallyRow(Fact):
+    """What one run of a batch has come to, as last counted."""
+
+    run: str
+    batch: str
+    tokens: int = 0
+    usd: float = 0.0
+    """As far as prices are known."""
+    unpriced: bool = False
+    """A model was called whose price is not known."""
+    calls: int = 0
+    seconds: float = 0.0
+    receipts: int = 0
+    verified: int = 0
+    healed: int = 0
+    """Calls that came through after something had gone wrong."""
+
+
+class Tallied(Fact):
+    """The tallies of a batch together."""
+
+    tokens: int = 0
+    usd: float = 0.0
+    dearest: float | None = None
+    """Dollars of its dearest run; None while there is none."""
+    unpriced: int = 0
+    """How many of its runs have a price that is not known."""
+    calls: int = 0
+    seconds: float = 0.0
+    healed: int = 0
+
+
+class Standing(Fact):
+    """Where a run stands, in short."""
+
+    id: str
+    status: RunStatus
+    reason: str = ""
+
+
 class WorkerRow(Fact):
     """One process that carries on submitted runs, and its last sign of life."""
 

@@ -101,6 +101,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE runs ADD COLUMN pruned_at TEXT",
         "CREATE INDEX runs_to_prune ON runs (ended_at) WHERE pruned_at IS NULL",
     ),
+    (
+        """CREATE TABLE batches (
+            id TEXT PRIMARY KEY, workflow TEXT NOT NULL, items TEXT NOT NULL, place TEXT NOT NULL,
+            folder TEXT NOT NULL, created_at TEXT NOT NULL
+        )""",
+        """CREATE TABLE tallies (
+            run TEXT PRIMARY KEY REFERENCES runs, batch TEXT NOT NULL, tokens INTEGER NOT NULL,
+            usd REAL NOT NULL, unpriced INTEGER NOT NULL, calls INTEGER NOT NULL, seconds REAL NOT NULL,
+            receipts INTEGER NOT NULL, verified INTEGER NOT NULL, healed INTEGER NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX tallies_by_batch ON tallies (batch)",
+    ),
 )
 """Index + 1 is the schema version that the statements lead to."""
 

@@ -14,6 +14,7 @@ from definable.spec.model import Evidence
 from definable.store import ledger
 from definable.store.asks import SqlAsks
 from definable.store.batch import Batch
+from definable.store.batches import SqlBatches
 from definable.store.contracts import SqlContracts
 from definable.store.database import Database, Row
 from definable.store.ledger import OUTCOMES, State, Verb
@@ -50,7 +51,9 @@ RECEIPTS = (
 """The receipts of a run, each with the exchange that has its result, when it is not in the receipt."""
 
 
-class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, SqlTriggers, SqlRetention):
+class SqlStore(
+    SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, SqlBatches, SqlTriggers, SqlRetention
+):
     """A `Store` (see contract.py) in a database that has the tables."""
 
     def __init__(self, db: Database, clock: Clock | None = None) -> None:
@@ -103,15 +106,6 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
         """Return where a run stands."""
         found = self._read("SELECT status FROM runs WHERE id = ?", run)
         return RunStatus(found[0]["status"]) if found else self.run(run).status
-
-    def runs(self, limit: int | None = None, status: RunStatus | None = None) -> list[RunRow]:
-        """Return runs, newest first."""
-        rows = self._read(
-            f"{RUNS} {'WHERE status = ?' if status else ''} "
-            f"ORDER BY created_at DESC, runs.rowid DESC {'' if limit is None else 'LIMIT ?'}",
-            *[value for value in (status, limit) if value is not None],
-        )
-        return [run_row(row) for row in rows]
 
     def set_status(
         self,

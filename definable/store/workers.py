@@ -67,6 +67,19 @@ class SqlWorkers:
         """Return the time that all go by."""
         raise NotImplementedError
 
+    def runs(
+        self, limit: int | None = None, status: RunStatus | None = None, batch: str | None = None
+    ) -> list[RunRow]:
+        """Return runs, newest first."""
+        wanted = {"status = ?": status, "batch = ?": batch}
+        where = " AND ".join(name for name, value in wanted.items() if value is not None)
+        rows = self._read(
+            f"{RUNS} {where and f'WHERE {where}'} "
+            f"ORDER BY created_at DESC, runs.rowid DESC {'' if limit is None else 'LIMIT ?'}",
+            *[value for value in (*wanted.values(), limit) if value is not None],
+        )
+        return [run_row(row) for row in rows]
+
     def submit(self, run: RunRow) -> RunRow:
         """Keep a new run, or return the one of its key."""
         row = run.model_copy(update={"reason": SUBMITTED, "created_at": run.created_at or self._now()})

@@ -15,7 +15,7 @@ from definable.quota.claim import Allowance, Bucket, Claim, places
 from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
-from definable.store import Reservation, RunRow, RunStatus, State, Store
+from definable.store import BatchRow, Reservation, RunRow, RunStatus, State, Store, Tallied, TallyRow
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -768,3 +768,55 @@ class StoreContract:
         store.close()
         with self.make(clock) as store:
             assert (store.runs(), store.events("r1"), store.open_asks("r1")) == before
+
+    # Batches
+
+    def test_a_batch_comes_back_as_it_was_kept(self, store: Store) -> None:
+        """It may get another file and folder; its workflow and its place stay."""
+        row = BatchRow(id="b", workflow="w", items="/i.jsonl", place="sandbox", folder="/out")
+        kept = store.open_batch(row)
+        assert kept == row.model_copy(update={"created_at": "2026-11-23T09:00:00.000Z"})
+        moved = store.open_batch(row.model_copy(update={"items": "/j.jsonl", "folder": "/o"}))
+        assert moved == kept.model_copy(update={"items": "/j.jsonl", "folder": "/o"})
+        assert store.known_batch("b") == moved
+        assert store.batches() == [moved]
+        with pytest.raises(UsageError, match="of the workflow 'w', not 'v'"):
+            store.open_batch(row.model_copy(update={"workflow": "v"}))
+        with pytest.raises(UsageError, match=r"works in sandbox, not in https://x"):
+            store.open_batch(row.model_copy(update={"place": "https://x"}))
+        with pytest.raises(UsageError, match="there is no batch 'c'"):
+            store.known_batch("c")
+
+    def test_an_item_has_the_run_that_came_last(self, store: Store) -> None:
+        """The others of its name are past; items of other batches are others."""
+        for name, batch, item in (("x1", "b", "i"), ("x2", "b", "i"), ("x3", "b", "j"), ("x4", "c", "i")):
+            store.submit(a_run(name).model_copy(update={"batch": batch, "item": item, "priority": 20}))
+        store.set_status("x1", RunStatus.FAILED)
+        store.set_status("x3", RunStatus.WAITING, reason="approval")
+        assert {item: row.id for item, row in store.items("b", ["i", "j", "k"]).items()} == {
+            "i": "x2",
+            "j": "x3",
+        }
+        assert store.items("b", []) == {}
+        standing = {each.id: (each.status, each.reason) for each in store.standing(["x1", "x3", "none"])}
+        assert standing == {"x1": (RunStatus.FAILED, ""), "x3": (RunStatus.WAITING, "approval")}
+        assert store.standing([]) == []
+        assert store.stands("b") == {
+            (RunStatus.QUEUED, "submitted"): 1,
+            (RunStatus.WAITING, "approval"): 1,
+        }
+        assert [row.id for row in store.runs(batch="b", status=RunStatus.WAITING)] == ["x3"]
+        assert {row.id for row in store.runs(batch="b")} == {"x1", "x2", "x3"}
+
+    def test_tallies_are_counted_together(self, store: Store) -> None:
+        """Each run counts once, as it was counted last; a price that is not known is none."""
+        assert store.tallied("b") == Tallied()
+        store.create_run(a_run("r2"))
+        first = TallyRow(run="r1", batch="b", usd=0.5, tokens=10, calls=1, seconds=1.5, healed=1)
+        assert store.tally(first) is None
+        again = first.model_copy(update={"usd": 0.75, "tokens": 20})
+        assert store.tally(again) == first
+        store.tally(TallyRow(run="r2", batch="b", unpriced=True, tokens=5))
+        assert store.tallied("b") == Tallied(
+            tokens=25, usd=0.75, dearest=0.75, unpriced=1, calls=1, seconds=1.5, healed=1
+        )
