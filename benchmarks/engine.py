@@ -217,21 +217,17 @@ def failover(server: PostgresServer, times: int = 10) -> None:
             for n in range(times):
                 (run,) = b.submit("one-write", 1, f"{name}{n}")
                 with b.store() as store:
-                    until(lambda run=run, store=store: store.run(run).status is RunStatus.RUNNING)
-                    until(lambda n=n: b.effects() > n or b.served.world.requests.get("HEX_CREATE_CELL"))
-                    time.sleep(0.5)
+                    until(partial(stands, store, run, RunStatus.RUNNING))
+                    until(partial(more_than, b.effects, n))
+                    before, alive = store.run(run).worker, living(store)
                     second = b.worker()
-                    alive = len([w for w in store.workers() if w.alive])
-                    until(
-                        lambda store=store, alive=alive: len([w for w in store.workers() if w.alive]) > alive
-                    )
+                    until(partial(more_than, partial(living, store), alive))
                     time.sleep(2)
-                    before = store.run(run).worker
                     os.kill(first.pid, number)
                     began = time.monotonic()
-                    until(lambda run=run, store=store, before=before: store.run(run).worker != before)
+                    until(partial(moved, store, run, before))
                     took.append(time.monotonic() - began)
-                    until(lambda run=run, store=store: store.run(run).status.ended)
+                    until(partial(stands, store, run, RunStatus.DONE))
                 if number == signal.SIGSTOP:
                     os.kill(first.pid, signal.SIGKILL)
                 first = second
