@@ -25,6 +25,9 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 DROPPED = ("HEX_", "OPENAI_", "ANTHROPIC_", "DEFINABLE_", "TODO_", "MAKE", "MFLAGS")
+PATIENCE = 240
+"""Seconds for one command: `definable chaos` runs all cells."""
+
 ENDS = {"done": 0, "waiting": 3, "failed": 1}
 DEMO = re.compile(r"<!-- demo output -->\n```\n(.*?)```\n<!-- /demo output -->", re.DOTALL)
 VARIES = re.compile(
@@ -76,7 +79,7 @@ def told(words: list[str], folder: Path, environ: dict[str, str]) -> tuple[int, 
         env=environ,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=PATIENCE,
         check=False,
     )
     return done.returncode, f"{done.stderr}\n{done.stdout}"
@@ -118,6 +121,7 @@ def test_files_that_are_shown_have_no_problem(page: Path, tmp_path: Path) -> Non
             assert Faults.load(tmp_path / path).entries
 
 
+@pytest.mark.timeout(2 * PATIENCE)
 @pytest.mark.parametrize("page", having("console"), ids=lambda page: page.stem)
 def test_commands_do_what_is_shown(page: Path, tmp_path: Path, environ: dict[str, str]) -> None:
     """Each command ends as shown, and prints the lines that stand below it."""
