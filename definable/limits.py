@@ -84,6 +84,17 @@ class Budget(BaseModel):
     name: str
     limits: Limits
     spent: Spent = Spent()
+    deadline: str = ""
+    """When all has to be done, RFC 3339; empty: whenever."""
+    left: float | None = None
+    """Seconds until the deadline; None without one."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How much longer it may take; None for as long as it takes."""
+        own = None if self.limits.time is None else max(0.0, self.limits.time - self.spent.seconds)
+        ends = [each for each in (own, self.left) if each is not None]
+        return max(0.0, min(ends)) if ends else None
 
 
 def price(model: str, input_tokens: int, output_tokens: int, *, at: datetime | None = None) -> Decimal | None:
@@ -132,7 +143,20 @@ def check_time(budgets: Iterable[Budget]) -> None:
         _check_time(budget)
 
 
+def overdue(deadline: str, why: str = "") -> LimitReached:
+    """Return what ends a run that is not done by its deadline."""
+    return LimitReached(
+        f"the run was to be done by {deadline}, and {why or 'that is over'}",
+        hint="what is done stays done; submit it again with a later deadline, or with none",
+        scope="run",
+        limit="deadline",
+        value=deadline,
+    )
+
+
 def _check_time(budget: Budget) -> None:
+    if budget.left is not None and budget.left <= 0:
+        raise overdue(budget.deadline)
     limit, spent = budget.limits.time, budget.spent.seconds
     if limit is not None and spent >= limit:
         raise _reached(budget, "time", f"{limit:g} s", f"{spent:.1f} s have passed", "more time")

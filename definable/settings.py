@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +14,7 @@ from definable.errors import UsageError
 
 PREFIX = "DEFINABLE_"
 LEVELS = ("debug", "info", "warning", "error")
+UNITS = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 SWITCH = {
     "1": True,
     "true": True,
@@ -42,6 +44,8 @@ class Settings(BaseModel):
     """DEFINABLE_DATABASE: the URL of the PostgreSQL database with the runs; None: a file in the home."""
     quota_share: float = 1.0
     """DEFINABLE_QUOTA_SHARE: which part of each quota is used, up to 1; `off` (0): no governor."""
+    keep: float | None = None
+    """DEFINABLE_KEEP: how long workers keep the logs of runs that ended, in seconds; None: for good."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -101,6 +105,18 @@ def _share(name: str, value: str) -> float:
     return share
 
 
+def age(text: str) -> float | None:
+    """Return the seconds in `90d`, `12h` or `30m`; None for anything else."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)(m|h|d)", text)
+    return float(found[1]) * UNITS[found[2]] if found else None
+
+
+def _keep(name: str, value: str) -> float:
+    if (found := age(value)) is None:
+        raise UsageError(f"{name}={value!r} is no time", hint="use a number with a unit, such as 90d or 12h")
+    return found
+
+
 READERS: Mapping[str, Callable[[str, str], Any]] = {
     "home": _path,
     "workspace": _path,
@@ -108,5 +124,6 @@ READERS: Mapping[str, Callable[[str, str], Any]] = {
     "offline": _switch,
     "database": _database,
     "quota_share": _share,
+    "keep": _keep,
 }
 """Field → what turns the variable's text into it."""

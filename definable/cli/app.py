@@ -111,6 +111,7 @@ class Root(Group):
         "runs",
         "worker",
         "workers",
+        "triggers",
         "tools",
         "contracts",
         "graph",

@@ -87,6 +87,7 @@ class Report:
             "places": dict(self.places),
             "created_at": run.created_at,
             "ended_at": run.ended_at,
+            "pruned_at": run.pruned_at,
         }
 
     def show(self, screen: Screen, *, data: bool = False) -> None:
@@ -115,6 +116,8 @@ class Report:
         lines += [f"{product}: {where}" for product, where in self.places.items()]
         if self.inside:
             lines.append(f"  its links open while this runs: {self.inside}")
+        if run.pruned:
+            lines = ["Its log was deleted; what is kept are its outputs, its effects and their receipts."]
         lines.append(f"Run {run.id}: {self._ending()}")
         return [*lines, *left_lines(self.left), *self._next()]
 
@@ -148,6 +151,7 @@ class Report:
             run.status in ("waiting", "running", "queued", "failed", "limited")
             and not self.asks
             and not settled
+            and not run.pruned
         ):
             lines.append(f"  go on: definable runs resume {run.id}")
         if run.status in ("done", "cancelled") or settled:

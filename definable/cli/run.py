@@ -10,6 +10,8 @@ import click
 from definable.cli.app import Session
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from definable.cli.follow import Follow
     from definable.cli.screen import Screen
     from definable.engine.options import Options
@@ -36,6 +38,11 @@ FILE = click.Path(path_type=Path)
 )
 @click.option("--detach", is_flag=True, help="Leave it to the workers, and end at once.")
 @click.option("--key", metavar="TEXT", help="With --detach: submitted once, however often this is said.")
+@click.option(
+    "--deadline",
+    metavar="TIME",
+    help="With --detach: when it has to be done, as 2h or 2026-11-30T07:00Z; later it ends as limited.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the run as one JSON object.")
 @click.option("--data", is_flag=True, help="Print the verified result of each call as well.")
 @click.pass_obj
@@ -52,6 +59,7 @@ def command(
     no_wait: bool,
     detach: bool,
     key: str | None,
+    deadline: str | None,
     as_json: bool,
     data: bool,
 ) -> int:
@@ -69,6 +77,7 @@ def command(
     from definable.workspace.reach import products
 
     screen = session.screen(as_json)
+    until = _deadline(deadline, detached=detach or key is not None)
     definition = checked(session.workspace, workflow)
     given = _inputs(definition, pairs, inputs)
     options = Options(
@@ -87,7 +96,7 @@ def command(
         need_keys(session, products(session.workspace, definition).values(), wait=not no_wait)
 
     if detach or key:
-        return _detached(session, screen, definition, given, options, key)
+        return _detached(session, screen, definition, given, options, key, until)
 
     async def go(runner: Runner, follow: Follow) -> RunRow:
         follow.run_id = await runner.start(definition, given)
@@ -104,6 +113,7 @@ def _detached(
     inputs: dict[str, Any],
     options: Options,
     key: str | None,
+    deadline: datetime | None,
 ) -> int:
     import asyncio
 
@@ -112,7 +122,7 @@ def _detached(
     async def submit() -> RunRow:
         opened = Engine.open(session.workspace, session.settings, session.environ, options)
         async with opened as engine:
-            return await engine.submit(workflow, inputs, key=key)
+            return await engine.submit(workflow, inputs, key=key, deadline=deadline)
 
     _ = session.home
     row = asyncio.run(submit())
@@ -122,6 +132,32 @@ def _detached(
     screen.result(row.id)
     screen.say(f"submitted; a worker carries it on (definable worker); see: definable runs show {row.id}")
     return 0
+
+
+def _deadline(text: str | None, *, detached: bool) -> datetime | None:
+    """Return the moment in `2h` (from now) or in RFC 3339. UsageError when it is neither, or over."""
+    if text is None:
+        return None
+    from datetime import UTC, datetime, timedelta
+
+    from definable.errors import UsageError
+    from definable.spec.model import DURATION, seconds
+
+    if not detached:
+        raise UsageError("--deadline goes with --detach", hint="`limits.time` is for runs in the foreground")
+    now = datetime.now(UTC)
+    try:
+        until = (
+            now + timedelta(seconds=seconds(text)) if DURATION.match(text) else datetime.fromisoformat(text)
+        )
+    except (ValueError, OverflowError):
+        until = now.replace(tzinfo=None)
+    if until.tzinfo is None:
+        hint = "write 2h, 30m, or a moment with its zone: 2026-11-30T07:00:00Z"
+        raise UsageError(f"--deadline {text!r} is no time", hint=hint)
+    if until <= now:
+        raise UsageError(f"--deadline {text} is over already")
+    return until
 
 
 def _inputs(workflow: Workflow, pairs: tuple[str, ...], file: Path | None) -> dict[str, Any]:

@@ -261,6 +261,44 @@ def undo(session: Session, run: str, yes: bool, no_wait: bool, as_json: bool, da
     return Follow(session, screen, Options(), [], wait=not no_wait).finish(go, data=data)
 
 
+@command.command("prune")
+@click.option("--older-than", required=True, metavar="TIME", help="Those that ended longer ago, such as 30d.")
+@click.option(
+    "--keep-failed", is_flag=True, help="Leave those that failed or reached a limit: they can be resumed."
+)
+@click.option("--dry", is_flag=True, help="Say which, and delete nothing.")
+@JSON
+@click.pass_obj
+def prune_(session: Session, older_than: str, keep_failed: bool, dry: bool, as_json: bool) -> None:
+    """Delete the logs of old runs. The runs, what they wrote and the receipts of that are kept.
+
+    A run that may still be doing something, or that has an effect in doubt, is left alone.
+    """
+    import asyncio
+
+    from definable.cli.words import plural
+    from definable.engine.retention import prune, would_be_pruned
+    from definable.errors import UsageError
+    from definable.settings import age
+
+    screen = session.screen(as_json)
+    if (older := age(older_than)) is None:
+        raise UsageError(f"--older-than {older_than!r} is no time", hint="write 30d, 12h or 90m")
+    found: list[str] = []
+    with open_runs(session) as store:
+        if dry:
+            found = would_be_pruned(store, older, keep_failed=keep_failed)
+        else:
+            asyncio.run(prune(store, older, keep_failed=keep_failed, each=found.append))
+    if as_json:
+        screen.data(found)
+        return
+    for run in found if dry else ():
+        screen.result(run)
+    done = "was" if len(found) == 1 else "were"
+    screen.say(f"{plural(len(found), 'run')} {'would be' if dry else done} pruned")
+
+
 def _answer(
     session: Session, run: str, call: str | None, answer: Decision, as_json: bool, data: bool, *, wait: bool
 ) -> int:

@@ -30,8 +30,15 @@ SLOTS = 8
     "--grace", type=click.FloatRange(min=0), default=20.0, help="Seconds that runs have at the end."
 )
 @click.option("--until-idle", is_flag=True, help="End when nothing is left that could go on by itself.")
+@click.option(
+    "--sandbox",
+    is_flag=True,
+    help="Runs that are due by a schedule talk to a simulator, not to the real service.",
+)
 @click.pass_obj
-def command(session: Session, slots: int, database: str | None, grace: float, until_idle: bool) -> int:
+def command(
+    session: Session, slots: int, database: str | None, grace: float, until_idle: bool, sandbox: bool
+) -> int:
     """Carry on submitted runs, those of other workers that died included, until told to stop.
 
     \b
@@ -44,18 +51,24 @@ def command(session: Session, slots: int, database: str | None, grace: float, un
         session.database(database)
     screen = session.screen()
     with logging(session):
-        return asyncio.run(_work(session, screen, slots, grace, until_idle))
+        return asyncio.run(_work(session, screen, slots, grace, until_idle, sandbox))
 
 
-async def _work(session: Session, screen: Screen, slots: int, grace: float, until_idle: bool) -> int:
+async def _work(
+    session: Session, screen: Screen, slots: int, grace: float, until_idle: bool, sandbox: bool
+) -> int:
     from definable.engine.engine import Engine
+    from definable.engine.options import Options
 
+    options = Options(sandbox=sandbox)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     while not stop.is_set():
-        opened = Engine.open(session.workspace, session.settings, session.environ, slots=slots, grace=grace)
+        opened = Engine.open(
+            session.workspace, session.settings, session.environ, options, slots=slots, grace=grace
+        )
         async with opened as engine:
             worker = engine.worker
             assert worker is not None  # noqa: S101 - it was opened with slots

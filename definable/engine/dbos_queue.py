@@ -13,6 +13,7 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ POLL = 0.1
 
 LAST_MOMENTS = 5.0
 """Seconds that what was told to stop may take to do so."""
+
+ENDED = ["SUCCESS", "ERROR", "CANCELLED"]
+"""Where a segment is that nobody will work on any more."""
 
 _perform: Perform | None = None
 """What segments are done with in this process. DBOS knows functions by their names, once per process."""
@@ -143,6 +147,17 @@ class DbosQueue:
             for segment in found:
                 await DBOS.delete_workflow_async(segment)
             return [segment.rpartition("#")[0] for segment in found]
+
+    async def forget(self, older: float, limit: int) -> int:
+        """Forget segments that ended."""
+        before = (datetime.now(UTC) - timedelta(seconds=older)).isoformat()
+        with self._explained():
+            found = await DBOS.list_workflows_async(
+                status=ENDED, completed_before=before, limit=limit, load_input=False, load_output=False
+            )
+            if found:
+                await DBOS.delete_workflows_async([each.workflow_id for each in found])
+            return len(found)
 
     async def close(self, grace: float) -> None:
         """Let go of the queue."""

@@ -20,6 +20,7 @@ from definable.settings import Settings
 from definable.spec.workflow import Workflow
 from definable.store import RunRow, RunStatus
 from definable.store.records import stamp
+from definable.store.retention import refuse_pruned
 from definable.workspace import Workspace
 
 GRACE = 20.0
@@ -94,6 +95,7 @@ class Engine:
         row = self.store.run(run)
         if row.status.final:
             raise UsageError(f"run {row.id} is {row.status}; there is nothing to go on with")
+        refuse_pruned(row)
         self.runner.rings.anew()
         self.runner.by_itself(row)
         why = "retry" if row.status is RunStatus.FAILED else "resume"

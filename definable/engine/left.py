@@ -41,6 +41,9 @@ def left_behind(store: Store, row: RunRow, tools: Mapping[str, Tool]) -> list[Le
     doubted = {each.call for each in asked if not each.ask.diff}  # a diff is asked about the request's form
     receipts = {receipt.call: receipt for receipt in store.receipts(row.id)}
     effects = {effect.call: effect for effect in store.effects(row.id)}
+    if row.pruned:  # what is kept are the receipts of its effects
+        settled = (_settled(each, effects.get(each.call), tools) for each in receipts.values())
+        return [each for each in settled if each is not None]
     log = [event for event in store.events(row.id) if event.type == "call.proposed"]
     calls = [ToolCall.model_validate(event.data) for event in log]
     found = []

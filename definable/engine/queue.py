@@ -48,5 +48,8 @@ class Queue(Protocol):
     async def poisoned(self) -> list[str]:
         """Return runs whose segment took down every worker that took it, and forget these segments."""
 
+    async def forget(self, older: float, limit: int) -> int:
+        """Forget up to `limit` segments that ended more than `older` seconds ago, and say how many."""
+
     async def close(self, grace: float) -> None:
         """Take nothing more, wait up to `grace` seconds for what is being worked on, and let go."""

@@ -31,6 +31,7 @@ from definable.spec.allowlist import offered
 from definable.spec.inputs import complete
 from definable.spec.workflow import RunLimits, Step, Workflow
 from definable.store import AskRow, Event, RunRow, RunStatus, Store, open_store, place
+from definable.store.retention import refuse_pruned
 from definable.toolkits.credentials import KeyRing, Rings
 from definable.toolkits.keybook import KeyBook
 from definable.workspace import Workspace
@@ -116,10 +117,7 @@ class Runner:
         return scope
 
     def submit(self, workflow: Workflow, inputs: Mapping[str, Any], **facts: Any) -> RunRow:
-        """Submit a run of a checked workflow to the workers, or return the one of its `key`.
-
-        `facts` are of a RunRow: priority, key, deadline, batch, item. UsageError as for `start`.
-        """
+        """Submit a run of a checked workflow, or return the one of its `key`; `facts` are of a RunRow."""
         return self.store.submit(self._row(workflow, self._fitting(workflow, inputs)["inputs"], **facts))
 
     def _create(self, workflow: Workflow, inputs: Mapping[str, Any], options: Options | None = None) -> str:
@@ -134,7 +132,7 @@ class Runner:
         return RunRow(
             id=new_id(),
             workflow=workflow.name,
-            definition=workflow.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            definition=workflow.pinned(),
             inputs=dict(inputs),
             options=options.model_dump(mode="json"),
             **facts,
@@ -238,6 +236,7 @@ class Runner:
     async def _stretch(self, run: str, environ: Mapping[str, str], watch: Watch) -> RunRow:
         row = self.store.run(run)
         with self.store.alone(row.id):
+            refuse_pruned(self.store.run(row.id))
             return await self._segment(row, environ, watch)
 
     async def resume(self, run: str, watch: Watch = nobody, *, wait: bool | None = None) -> RunRow:
@@ -249,6 +248,7 @@ class Runner:
         row = self.store.run(run)
         if row.status.final:
             raise UsageError(f"run {row.id} is {row.status}; there is nothing to go on with")
+        refuse_pruned(row)
         self.by_itself(row)
         open_asks = self.store.open_asks(row.id)
         if open_asks and row.reason not in PARKED and not self._answered(row):

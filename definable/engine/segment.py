@@ -23,6 +23,7 @@ from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
 from definable.graph.lessons import Lessons
 from definable.graph.parking import Parked, RunParked
+from definable.limits import overdue
 from definable.models import Models
 from definable.models.failures import KEYS
 from definable.redaction import Redactor
@@ -72,6 +73,8 @@ class Segment:
 
     async def work(self, row: RunRow, yes_to: tuple[str, ...]) -> RunRow:
         """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
+        if row.deadline and datetime.fromisoformat(row.deadline).timestamp() <= self.guard.now():
+            raise overdue(row.deadline)
         workflow = self._limited(Workflow.model_validate_json(json.dumps(row.definition)), row)
         async with self._context(row, workflow, yes_to) as context:
             with self.checkpoints.of(self.store.check) as saver:

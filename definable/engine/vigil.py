@@ -9,6 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from definable.engine.queue import ATTEMPTS, HISTORY
+from definable.engine.retention import PIECE, prune
+from definable.engine.schedules import Schedules
 from definable.engine.waits import trials
 from definable.errors import DefinableError, RunBusy
 from definable.store import RunRow, RunStatus, WorkerRow
@@ -24,8 +26,11 @@ STALE = 4.0
 TICK = 0.1
 """Seconds between two looks for runs that were submitted."""
 
-SECOND, SELDOM = 10, 50
-"""Every so many ticks: workers and waits; what hardly ever happens."""
+SECOND, SELDOM, MINUTE = 10, 50, 600
+"""Every so many ticks: workers, waits and schedules; what hardly ever happens; what is of no use any more."""
+
+FINISHED, FORGET = 3600.0, 500
+"""Seconds that the queue knows segments after their end, and how many are forgotten in one go."""
 
 AT_ONCE = 200
 """Runs that are handed to the queue between two ticks."""
@@ -40,6 +45,7 @@ class Vigil:
         """Look after things for a worker."""
         self.worker = worker
         self.store = worker.store
+        self.schedules = Schedules(worker.runner)
         self._trials: dict[str, Iterator[bool]] = {}
 
     async def keep(self) -> None:
@@ -58,9 +64,19 @@ class Vigil:
             self._due()
             await self._keys()
             self._let_go()
+            await self.schedules.look()
         if tick % SELDOM == 0:
             await self._left()
             await self._poisoned()
+            await self._prune()
+        if tick % MINUTE == 0:
+            while await self.worker.queue.forget(FINISHED, FORGET) == FORGET:
+                pass
+
+    async def _prune(self) -> None:
+        keep = self.worker.runner.settings.keep
+        if keep is not None:
+            await prune(self.store, keep, most=PIECE)
 
     async def _submitted(self) -> None:
         full: set[str] = set()

@@ -227,7 +227,11 @@ class Context:
         """Return every limit that applies to a step, with what is spent of it."""
         now = self.elapsed()
         mine = self.by_step.get(step.id, Spent()).at(now - self.begun.get(step.id, now))
-        found = [Budget(name="run", limits=self.workflow.limits, spent=self.spent.at(now))]
+        deadline, left = self.run.deadline or "", None
+        if deadline:
+            left = datetime.fromisoformat(deadline).timestamp() - self.now()
+        whole = {"limits": self.workflow.limits, "spent": self.spent.at(now)}
+        found = [Budget(name="run", deadline=deadline, left=left, **whole)]
         if step.agent and (own := self.agent(step).limits):
             found.append(Budget(name=f"agent {step.agent}", limits=own, spent=mine))
         if step.limits:
@@ -235,9 +239,8 @@ class Context:
         return found
 
     def margin(self, step: Step) -> Margin:
-        """Return what is left of the run's retries and of the nearest limit on time."""
-        timed = [b for b in self.budgets(step) if b.limits.time is not None]
-        left = min((max(0.0, (b.limits.time or 0.0) - b.spent.seconds) for b in timed), default=None)
+        """Return what is left of the run's retries and of the nearest limit on time, or its deadline."""
+        left = min((b.seconds for b in self.budgets(step) if b.seconds is not None), default=None)
         return Margin(retries=int(self.retries.left), seconds=None if left is None else round(left, 3))
 
     def paid(self, step: Step, model: str, usage: Usage) -> Spent:

@@ -17,6 +17,7 @@ from definable.graph.governor import Governor
 from definable.graph.keys import PATIENCE, confirmed, look_after
 from definable.graph.parking import LONG_DELAY, PARK_AFTER, CallParked, Parked, Reason
 from definable.graph.state import Dispatch
+from definable.limits import overdue
 from definable.quota.admission import Wait
 from definable.spec.toolkit import Toolkit
 from definable.store import RunStatus
@@ -171,10 +172,12 @@ def _check(context: Context, step: str, delay: float, tool: str, why: str) -> No
         raise RunCancelled("the run was cancelled", run=context.run.id)
     for budget in context.budgets(next(s for s in context.workflow.steps if s.id == step)):
         limit, taken = budget.limits.time, budget.spent.seconds
+        later = f"{tool} cannot be sent before {round(delay, 1):g} s from now: {why}"
+        if budget.left is not None and delay > budget.left:
+            raise overdue(budget.deadline, later if budget.left > 0 else "")
         if limit is not None and taken + delay > limit:
             raise LimitReached(
-                f"the {budget.name} may take {limit:g} s and has taken {taken:.0f} s, and {tool} "
-                f"cannot be sent before {round(delay, 1):g} s from now: {why}",
+                f"the {budget.name} may take {limit:g} s and has taken {taken:.0f} s, and {later}",
                 hint="raise `limits.time` in the workflow's file and resume the run; what is done stays done",
                 limit="time",
             )

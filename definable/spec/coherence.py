@@ -12,6 +12,7 @@ from definable.spec.inputs import declaration_problems
 from definable.spec.nearest import suggest
 from definable.spec.paths import references, show, texts
 from definable.spec.source import Document
+from definable.spec.triggers import trigger_problems
 from definable.spec.workflow import Workflow
 
 RUN: Final = {
@@ -47,7 +48,7 @@ def workflow_problems(document: Document, workflow: Workflow) -> list[Problem]:
     for mention in mentions:
         if wrong := _lost(mention, workflow):
             problems.append(document.problem(mention.place, f"{mention.text}: {wrong}"))
-    return problems
+    return [*problems, *trigger_problems(document, workflow)]
 
 
 def mentioned(document: Document, workflow: Workflow) -> tuple[list[Mention], list[Problem]]:
@@ -102,7 +103,7 @@ def _lost(mention: Mention, workflow: Workflow) -> str:
     if root == "run":
         return f"run has no {rest[0]!r}{suggest(rest[0], RUN)}" if rest and rest[0] not in RUN else ""
     if root == "event":
-        return "event comes with triggers, which are not there yet"
+        return "event is only in the inputs of a webhook; give it to an input there"
     return f"there is no {root!r} here{suggest(root, _ROOTS)}"
 
 

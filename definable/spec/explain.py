@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from definable.spec.lookup import Json, join
 from definable.spec.nearest import nearest, suggest
-from definable.spec.workflow import NAME, Workflow
+from definable.spec.workflow import NAME
 
 Place = tuple[str | int, ...]
 
@@ -38,7 +38,6 @@ _PATTERNS: Final = {
     NAME: "small letters, digits and hyphens, starting with a letter",
     r"^(openai|anthropic|offline)/.+$": "openai/MODEL, anthropic/MODEL or offline/MODEL",
 }
-_LATER: Final = {"triggers"}
 _YES_NO: Final = {"yes", "no", "on", "off", "y", "n"}
 
 
@@ -93,6 +92,10 @@ def _wanted(error: ErrorDetails) -> str:
         return _PATTERNS.get(context["pattern"], f"a text that matches {context['pattern']}")
     if what == "too_short":
         return f"at least {context['min_length']} {'entry' if context['min_length'] == 1 else 'entries'}"
+    if what == "string_too_short":
+        return "a text of at least {min_length} character{}".format(
+            "" if context["min_length"] == 1 else "s", **context
+        )
     return error["msg"][:1].lower() + error["msg"][1:]
 
 
@@ -112,8 +115,6 @@ def _advice(error: ErrorDetails) -> str:
 
 def _unknown(place: Place, kind: Any) -> str:
     key = str(place[-1])
-    if key in _LATER and kind is Workflow and len(place) == 1:
-        return f"{key!r} comes with the engine and is not understood yet; take it out"
     known = {name for model in models_at(kind, place[:-1]) for name in field_names(model)}
     return f"unknown key {key!r}{suggest(key, known)}"
 

@@ -39,6 +39,7 @@ def json_schema(kind: Kind) -> dict[str, Json]:
         del schema["properties"]["prompt"]
     if kind == "workflow":
         _steps(schema["$defs"]["Step"])
+        _triggers(schema["$defs"]["Trigger"])
         schema["properties"]["outputs"]["description"] = f"What a run gives, by name. {_ANYWHERE}"
     old: dict[str, Json] = _older(schema)
     old["title"] = f"Definable {kind}"
@@ -51,6 +52,14 @@ def _steps(step: dict[str, Json]) -> None:
     properties["arguments"]["description"] = f"What the tool is called with, in its own names. {_ANYWHERE}"
     properties["when"]["description"] = "A condition: paths, literals, == != < <= > >=, and, or, not"
     properties["prompt"]["description"] = f"What the agent is asked to do. {_ANYWHERE}"
+
+
+def _triggers(trigger: dict[str, Json]) -> None:
+    trigger["oneOf"] = [{"required": ["schedule"]}, {"required": ["webhook", "secret"]}]
+    properties = trigger["properties"]
+    properties["schedule"]["examples"] = ["0 7 * * 1", "*/15 * * * *"]
+    properties["timezone"]["examples"] = ["UTC", "Europe/Paris", "America/New_York"]
+    properties["inputs"]["description"] += "; of a webhook, also ${{ event.body }}, .headers and .query"
 
 
 def _older(value: Json) -> Json:

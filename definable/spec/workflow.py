@@ -94,6 +94,39 @@ class ApprovalRule(FileModel):
     timeout: Duration = Field(4 * 3600.0, description="No answer in this time is a no")
 
 
+class Trigger(FileModel):
+    """What starts a run by itself: a `schedule`, or a `webhook`."""
+
+    schedule: str | None = Field(
+        None, description="Cron's five fields: minute, hour, day of month, month, day of week"
+    )
+    timezone: str = Field("UTC", description="Whose clocks the schedule goes by, such as Europe/Paris")
+    missed: Literal["skip", "last"] = Field(
+        "skip",
+        description="Of the times that passed while no worker was there: none, or the last of them",
+    )
+    webhook: str | None = Field(
+        None, pattern=NAME, description="The last part of its address; once in a workspace"
+    )
+    secret: str | None = Field(
+        None, description="Name of the environment variable with the secret that requests are signed with"
+    )
+    inputs: dict[str, Any] = Field(default_factory=dict, description="What the run is started with")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Trigger:
+        if (self.schedule is None) == (self.webhook is None):
+            raise ValueError("a trigger has either a schedule or a webhook")
+        mine, other = (
+            ("schedule", ("secret",)) if self.schedule is not None else ("webhook", ("timezone", "missed"))
+        )
+        if wrong := [name for name in other if name in self.model_fields_set]:
+            raise ValueError(f"{', '.join(wrong)} does not go with {mine!r}")
+        if self.webhook is not None and self.secret is None:
+            raise ValueError("a webhook needs a `secret`: anybody could call it otherwise")
+        return self
+
+
 class Batch(FileModel):
     """What `definable batch WORKFLOW` runs when it is told nothing else."""
 
@@ -112,10 +145,15 @@ class Workflow(FileModel):
     outputs: dict[str, Any] = Field(default_factory=dict)
     limits: RunLimits = Field(default_factory=RunLimits)
     approvals: tuple[ApprovalRule, ...] = ()
+    triggers: tuple[Trigger, ...] = Field((), description="What starts a run by itself")
     concurrency: int | None = Field(
         None, ge=1, description="How many submitted runs of it are at work at a time, over all workers"
     )
     batch: Batch | None = None
+
+    def pinned(self) -> dict[str, Any]:
+        """Return it as a run keeps it: as it was written, without what starts runs."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"triggers", "batch"})
 
     def rule_for(self, slug: str) -> ApprovalRule | None:
         """Return the first approval rule that names this tool."""

@@ -19,6 +19,7 @@ from definable.store.rows import (
     Standing,
     Tallied,
     TallyRow,
+    TriggerRow,
     WorkerRow,
 )
 from definable.store.sql import Clock, SqlStore
@@ -39,6 +40,7 @@ __all__ = [
     "Store",
     "Tallied",
     "TallyRow",
+    "TriggerRow",
     "WorkerRow",
     "open_store",
     "place",

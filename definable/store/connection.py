@@ -104,6 +104,12 @@ class Sqlite:
         for name in names:
             (self.place.parent / "locks" / name).unlink(missing_ok=True)
 
+    def give_back(self, pages: int) -> None:
+        """Give free pages back; nothing happens in a file that was made without incremental vacuum."""
+        with self._lock, explained(self.place):
+            # One step of this statement gives one page back, and `execute` makes one step only.
+            self._db.executescript(f"PRAGMA incremental_vacuum({pages:d})")
+
     def now(self) -> datetime:
         """Return the time of this machine."""
         return datetime.now(UTC)
@@ -153,6 +159,7 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
 def _prepare(db: sqlite3.Connection, path: Path, patience: float) -> None:
     db.row_factory = sqlite3.Row
     if pending(db, path):  # before anything is changed in a file that may not be ours
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded in a new file only
         _write_ahead(db, patience)
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")

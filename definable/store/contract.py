@@ -17,7 +17,7 @@ nothing and logs nothing. All methods raise StoreError when the database refuses
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -28,7 +28,7 @@ from definable.quota.claim import Claim
 from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
-from definable.store.contract_batches import Batches
+from definable.store.fleet import Batches, Retention, Triggers, Workers
 from definable.store.place import Place
 from definable.store.rows import (
     AskRow,
@@ -37,7 +37,6 @@ from definable.store.rows import (
     Reservation,
     RunRow,
     RunStatus,
-    WorkerRow,
 )
 
 
@@ -293,70 +292,7 @@ class Contracts(Protocol):
         """
 
 
-class Workers(Protocol):
-    """Runs that were submitted, and the processes that carry them on. Times are seconds of `time`."""
-
-    def submit(self, run: RunRow) -> RunRow:
-        """Keep a new run, or return the one that has its `key`; UsageError when that is for something else.
-
-        It is `queued`, with the reason `submitted` until `enqueued` says that the queue has it.
-        """
-
-    def requeue(self, run: str, *statuses: RunStatus, why: str) -> int | None:
-        """Make a submitted run that is in one of these statuses `queued` again, and say so in its log.
-
-        Returns the number of that line of the log, for a run that is `queued` already that of the last one,
-        and None when the run is in another status. Whoever comes twice gets the same number.
-        """
-
-    def admit(self, run: RunRow, most: int) -> bool:
-        """Say that a run goes to the queue now; False when `most` of its workflow are there or at work."""
-
-    def enqueued(self, run: str) -> None:
-        """Say that the queue has a run that is `queued`."""
-
-    def submitted(self, limit: int, history: int, full: Sequence[str] = ()) -> list[tuple[RunRow, int]]:
-        """Return runs that the queue does not have yet, first first, each with its last line's number.
-
-        Without those of a newer `history`, and those of the workflows in `full`.
-        """
-
-    def due(self) -> list[RunRow]:
-        """Return submitted runs that wait and may go on: their time has come, or their answers are there."""
-
-    def waiting(self, reason: str) -> list[RunRow]:
-        """Return the submitted runs that wait for this reason, the oldest first."""
-
-    def moving(self) -> int:
-        """Return how many submitted runs are queued, running, or waiting for a time that comes by itself."""
-
-    def stray(self) -> list[str]:
-        """Return submitted runs that are `running`, but not in a worker: some command went on with them."""
-
-    def present(self, worker: str) -> AbstractContextManager[bool]:
-        """Hold a worker's name until the block or the process ends; False when another process holds it."""
-
-    def join(self, worker: WorkerRow) -> WorkerRow:
-        """Say that a worker is there, with its first sign of life; returned with that and its session."""
-
-    @property
-    def session(self) -> int:
-        """By which number the server knows this store's connection, which holds its locks; 0 in a file."""
-
-    def beat(self, worker: str, session: int, state: str = "") -> str:
-        """Give a sign of life, and perhaps another state; return the state: `dead` when it was buried."""
-
-    def workers(self) -> list[WorkerRow]:
-        """Return all workers, the newest first, with how many runs each works on."""
-
-    def bury(self, worker: WorkerRow) -> list[str]:
-        """Say that a worker that shows no sign of life is dead, and free what it held; return its runs.
-
-        Only one caller gets them, and nobody when the worker has given a sign of life since it was read.
-        """
-
-
-class Store(Runs, Log, Ledger, Approvals, Quotas, Contracts, Workers, Batches, Protocol):
+class Store(Runs, Log, Ledger, Approvals, Quotas, Contracts, Workers, Batches, Triggers, Retention, Protocol):
     """Everything that outlives a process."""
 
     @property

@@ -70,6 +70,9 @@ class Database(Protocol):
     def break_in(self, session: int, names: Iterable[str]) -> None:
         """Free these names of a holder that is stopped or cut off, outside a transaction."""
 
+    def give_back(self, pages: int) -> None:
+        """Give up to so many free pages of a file back, outside a transaction."""
+
     def now(self) -> datetime:
         """Return the time, in UTC, by the clock that all who share the database go by."""
 

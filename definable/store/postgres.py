@@ -136,6 +136,9 @@ class Postgres:
                 (session,),
             )
 
+    def give_back(self, pages: int) -> None:
+        """Nothing is done: the server uses free space again, and gives back what it can by itself."""
+
     def now(self) -> datetime:
         """Return the server's time: the clock that all machines share."""
         if self._time is None or time.monotonic() - self._time[0] > FRESH:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic_core import PydanticSerializationError
@@ -111,3 +112,13 @@ def receipt(row: Row) -> Receipt:
 def stamp(moment: datetime) -> str:
     """Return a time in UTC as text, in milliseconds; such texts sort as the times do."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+RECENT = "SELECT id FROM runs ORDER BY created_at DESC LIMIT 200"
+
+
+def nearby(run: str, recent: Iterable[Row]) -> str:
+    """Return what was probably meant by the id of no run."""
+    if close := get_close_matches(run, [row["id"] for row in recent], n=3):
+        return f"did you mean {', '.join(close)}? `definable runs list` shows all"
+    return "`definable runs list` shows all"

@@ -66,6 +66,13 @@ class RunRow(Fact):
     created_at: str = ""
     """RFC 3339 in UTC; the store fills it in when it is empty."""
     ended_at: str | None = None
+    pruned_at: str | None = None
+    """When its log was deleted: what is left are this row, its effects and their receipts."""
+
+    @property
+    def pruned(self) -> bool:
+        """Whether its log is deleted, or is being deleted."""
+        return self.pruned_at is not None or self.reason == "pruning"
 
 
 class BatchRow(Fact):
@@ -145,6 +152,17 @@ class WorkerRow(Fact):
     def alive(self) -> bool:
         """Whether it has not ended, as far as anybody has noticed."""
         return self.state in ("working", "draining")
+
+
+class TriggerRow(Fact):
+    """How far a schedule has been seen to, in seconds of the store's clock."""
+
+    id: str
+    looked: float
+    """Up to when its times have been looked for; runs of those before it are submitted."""
+    due: float | None = None
+    """The last of its times that had a run, and that run."""
+    run: str | None = None
 
 
 class Event(Fact):

@@ -95,6 +95,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
     ),
     (
+        """CREATE TABLE triggers (
+            id TEXT PRIMARY KEY, looked REAL NOT NULL, due REAL, run TEXT
+        ) WITHOUT ROWID""",
+        "ALTER TABLE runs ADD COLUMN pruned_at TEXT",
+        "CREATE INDEX runs_to_prune ON runs (ended_at) WHERE pruned_at IS NULL",
+    ),
+    (
         """CREATE TABLE batches (
             id TEXT PRIMARY KEY, workflow TEXT NOT NULL, items TEXT NOT NULL, place TEXT NOT NULL,
             folder TEXT NOT NULL, created_at TEXT NOT NULL

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from difflib import get_close_matches
 
 from definable.calls import Exchange, Json, Outcome, Phase, Receipt, Send
 from definable.errors import LedgerError, RunBusy, UsageError
@@ -22,19 +21,23 @@ from definable.store.ledger import OUTCOMES, State, Verb
 from definable.store.place import Place
 from definable.store.quotas import SqlQuotas, give_back, leave_queue
 from definable.store.records import (
+    RECENT,
     as_columns,
     columns,
     dump,
     effect_row,
     event,
     insert,
+    nearby,
     receipt,
     run_row,
     stamp,
     whole,
 )
 from definable.store.reservations import SqlReservations, give_up
+from definable.store.retention import SqlRetention
 from definable.store.rows import EffectRow, Event, RunRow, RunStatus
+from definable.store.triggers import SqlTriggers
 from definable.store.workers import RUNS, SqlWorkers
 
 Clock = Callable[[], datetime]
@@ -48,7 +51,9 @@ RECEIPTS = (
 """The receipts of a run, each with the exchange that has its result, when it is not in the receipt."""
 
 
-class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, SqlBatches):
+class SqlStore(
+    SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, SqlBatches, SqlTriggers, SqlRetention
+):
     """A `Store` (see contract.py) in a database that has the tables."""
 
     def __init__(self, db: Database, clock: Clock | None = None) -> None:
@@ -95,7 +100,7 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
         if found and run:
             ids = ", ".join(row["id"] for row in found)
             raise UsageError(f"{run!r} is the start of several runs: {ids}", hint="give more of the id")
-        raise UsageError(f"there is no run {run!r}", hint=self._nearby(run))
+        raise UsageError(f"there is no run {run!r}", hint=nearby(run, self._read(RECENT)))
 
     def status(self, run: str) -> RunStatus:
         """Return where a run stands."""
@@ -380,12 +385,6 @@ class SqlStore(SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, Sq
         values = {**as_columns(changes), "effect": row.effect}
         self._db.execute(f"UPDATE effects SET {names} WHERE effect = :effect", values)  # noqa: S608 - our names
         return row.model_copy(update=changes)
-
-    def _nearby(self, run: str) -> str:
-        ids = [row["id"] for row in self._read("SELECT id FROM runs ORDER BY created_at DESC LIMIT 200")]
-        if close := get_close_matches(run, ids, n=3):
-            return f"did you mean {', '.join(close)}? `definable runs list` shows all"
-        return "`definable runs list` shows all"
 
     def _now(self) -> str:
         return stamp(self._clock())

@@ -25,7 +25,7 @@ LAST = "(SELECT coalesce(max(seq), 0) FROM log WHERE log.run = runs.id)"
 
 DUE = """
 SELECT * FROM runs WHERE status = 'waiting' AND priority IS NOT NULL AND (
-    (until IS NOT NULL AND until <= :now)
+    (until IS NOT NULL AND until <= :now) OR (deadline IS NOT NULL AND deadline <= :now)
     OR (until IS NULL AND reason IN ('approval', 'review') AND EXISTS (
         SELECT 1 FROM asks WHERE asks.run = runs.id AND asks.decision IS NULL
         AND asks.expires_at IS NOT NULL AND asks.expires_at <= :now))

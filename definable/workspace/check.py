@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from definable.errors import DefinitionError, Problem, UsageError
 from definable.spec.agent import Agent
+from definable.spec.source import Document
 from definable.spec.toolkit import Tool, Toolkit
 from definable.spec.workflow import Workflow
 from definable.workspace.contents import Found, Workspace
@@ -127,6 +128,31 @@ class Checks:
         yield from problems
         if workflow is not None:
             yield from reference_problems(document, workflow, self.names)
+            yield from self._shared_webhooks(document, workflow)
+
+    def _shared_webhooks(self, document: Document, workflow: Workflow) -> Iterator[Problem]:
+        for index, trigger in enumerate(workflow.triggers):
+            if trigger.webhook is None:
+                continue  # the other files are not read
+            for file, at in self.webhooks.get(trigger.webhook, []):
+                if (file, at) != (document.file, index):
+                    where = file if file != document.file else f"triggers[{at}]"
+                    yield document.problem(
+                        ("triggers", index, "webhook"),
+                        f"the webhook {trigger.webhook!r} is in {where} as well",
+                    )
+
+    @cached_property
+    def webhooks(self) -> Mapping[str, list[tuple[str, int]]]:
+        """Name of a webhook → the files that declare it, and as which of their triggers."""
+        found: dict[str, list[tuple[str, int]]] = {}
+        for name in self.workspace.workflows():
+            workflow = _or_none(self.workspace.read_workflow, name)
+            for index, trigger in enumerate(workflow.triggers if workflow else ()):
+                if trigger.webhook is not None:
+                    file = self.workspace.read_workflow(name)[0].file
+                    found.setdefault(trigger.webhook, []).append((file, index))
+        return found
 
     @cached_property
     def names(self) -> Names:

@@ -40,6 +40,12 @@ class Workspace:
         self._workflows: dict[str, Found[Workflow]] = {}
         self._tools: dict[str, tuple[Tool, Toolkit]] | None = None
 
+    def anew(self) -> Workspace:
+        """Return the same workspace with nothing read yet: its files may have changed."""
+        again = Workspace(self.root, self.home, self.start, self._layers[-1])
+        again._layers = self._layers
+        return again
+
     def agents(self) -> dict[str, Agent]:
         """Return all agents by name. DefinitionError has the problems of every agent's file."""
         return _all(self.agent_names(), self.read_agent)

@@ -53,7 +53,21 @@ def test_no_part_of_a_quota_is_refused(value: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["HOME", "WORKSPACE", "LOG", "OFFLINE", "QUOTA_SHARE"])
+@pytest.mark.parametrize(("value", "seconds"), [("90d", 90 * 86400.0), ("12h", 43200.0), ("0.5d", 43200.0)])
+def test_how_long_logs_are_kept_has_a_unit(value: str, seconds: float) -> None:
+    """Unless it says so, they are kept for good."""
+    assert Settings.read({"DEFINABLE_KEEP": value}).keep == seconds
+    assert Settings.read({}).keep is None
+
+
+@pytest.mark.parametrize("value", ["90", "-1d", "forever", "9s"])
+def test_no_time_to_keep_logs_is_refused(value: str) -> None:
+    """A number without a unit could mean anything."""
+    with pytest.raises(UsageError, match="is no time"):
+        Settings.read({"DEFINABLE_KEEP": value})
+
+
+@pytest.mark.parametrize("name", ["HOME", "WORKSPACE", "LOG", "OFFLINE", "QUOTA_SHARE", "KEEP"])
 def test_an_empty_value_is_as_good_as_none(name: str) -> None:
     """`DEFINABLE_LOG= definable run` does what it does without the variable."""
     assert Settings.read({f"DEFINABLE_{name}": ""}) == Settings()

@@ -1,0 +1,148 @@
+"""The part of a store's contract that is about runs which nobody watches: see contract.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from definable.store.rows import (
+    BatchRow,
+    RunRow,
+    RunStatus,
+    Standing,
+    Tallied,
+    TallyRow,
+    TriggerRow,
+    WorkerRow,
+)
+
+
+class Workers(Protocol):
+    """Runs that were submitted, and the processes that carry them on. Times are seconds of `time`."""
+
+    def submit(self, run: RunRow) -> RunRow:
+        """Keep a new run, or return the one that has its `key`; UsageError when that is for something else.
+
+        It is `queued`, with the reason `submitted` until `enqueued` says that the queue has it.
+        """
+
+    def requeue(self, run: str, *statuses: RunStatus, why: str) -> int | None:
+        """Make a submitted run that is in one of these statuses `queued` again, and say so in its log.
+
+        Returns the number of that line of the log, for a run that is `queued` already that of the last one,
+        and None when the run is in another status. Whoever comes twice gets the same number.
+        """
+
+    def admit(self, run: RunRow, most: int) -> bool:
+        """Say that a run goes to the queue now; False when `most` of its workflow are there or at work."""
+
+    def enqueued(self, run: str) -> None:
+        """Say that the queue has a run that is `queued`."""
+
+    def submitted(self, limit: int, history: int, full: Sequence[str] = ()) -> list[tuple[RunRow, int]]:
+        """Return runs that the queue does not have yet, first first, each with its last line's number.
+
+        Without those of a newer `history`, and those of the workflows in `full`.
+        """
+
+    def due(self) -> list[RunRow]:
+        """Return submitted runs that wait and may go on: their time has come, or their answers are there.
+
+        And those that wait past their deadline.
+        """
+
+    def waiting(self, reason: str) -> list[RunRow]:
+        """Return the submitted runs that wait for this reason, the oldest first."""
+
+    def moving(self) -> int:
+        """Return how many submitted runs are queued, running, or waiting for a time that comes by itself."""
+
+    def stray(self) -> list[str]:
+        """Return submitted runs that are `running`, but not in a worker: some command went on with them."""
+
+    def present(self, worker: str) -> AbstractContextManager[bool]:
+        """Hold a worker's name until the block or the process ends; False when another process holds it."""
+
+    def join(self, worker: WorkerRow) -> WorkerRow:
+        """Say that a worker is there, with its first sign of life; returned with that and its session."""
+
+    @property
+    def session(self) -> int:
+        """By which number the server knows this store's connection, which holds its locks; 0 in a file."""
+
+    def beat(self, worker: str, session: int, state: str = "") -> str:
+        """Give a sign of life, and perhaps another state; return the state: `dead` when it was buried."""
+
+    def workers(self) -> list[WorkerRow]:
+        """Return all workers, the newest first, with how many runs each works on."""
+
+    def bury(self, worker: WorkerRow) -> list[str]:
+        """Say that a worker that shows no sign of life is dead, and free what it held; return its runs.
+
+        Only one caller gets them, and nobody when the worker has given a sign of life since it was read.
+        """
+
+
+class Batches(Protocol):
+    """Batches, and what their runs came to. An item has one run at a time: the one submitted last."""
+
+    def open_batch(self, batch: BatchRow) -> BatchRow:
+        """Keep a new batch, or that an old one has other files now; return it with `created_at`.
+
+        UsageError when the id belongs to a batch of another workflow, or one that works in another place.
+        """
+
+    def known_batch(self, batch: str) -> BatchRow:
+        """Return a batch by its id; UsageError when there is none, with nearby ids."""
+
+    def batches(self) -> list[BatchRow]:
+        """Return all batches, the newest first."""
+
+    def items(self, batch: str, names: Sequence[str]) -> dict[str, RunRow]:
+        """Return the run of each of these items of a batch that has one, by the item's name."""
+
+    def standing(self, runs: Sequence[str]) -> list[Standing]:
+        """Return where these runs stand, some hundred at most."""
+
+    def stands(self, batch: str) -> dict[tuple[RunStatus, str], int]:
+        """Return how many items of a batch are where: (status, reason) → number."""
+
+    def tally(self, row: TallyRow) -> TallyRow | None:
+        """Keep what a run has come to, and return what was kept before, if anything."""
+
+    def tallied(self, batch: str) -> Tallied:
+        """Return what the runs of a batch have come to, as far as they were counted."""
+
+
+class Triggers(Protocol):
+    """How far schedules have been seen to: what had its run, and up to when somebody looked."""
+
+    def triggers(self) -> dict[str, TriggerRow]:
+        """Return what is known of each schedule, by its id."""
+
+    def looked(self, triggers: Iterable[str], until: float) -> None:
+        """Say that all times of these schedules up to `until` have been seen to; it never goes back."""
+
+    def fired(self, trigger: str, due: float, run: str) -> None:
+        """Say which run a time of a schedule has; what is known of a later time stays."""
+
+
+class Retention(Protocol):
+    """Forgetting old runs: what is left is the run, its effects, and the receipts of these, with results."""
+
+    def prunable(self, before: str, limit: int | None, *, keep_failed: bool = False) -> list[str]:
+        """Return runs that may be forgotten: they ended before a time, RFC 3339 in UTC, the oldest first.
+
+        None that has an effect in doubt; with `keep_failed` none that failed or reached a limit, as those may
+        be told to go on. Those that somebody began to forget come along.
+        """
+
+    def prune(self, run: str) -> bool:
+        """Forget a piece of a run; True while something is left. A killed process loses nothing by it.
+
+        From the first piece on, the run cannot go on any more. UsageError when it has not ended.
+        """
+
+    def give_back(self) -> None:
+        """Give some of the space that is free to the machine, where the database does not by itself."""
