@@ -181,6 +181,19 @@ def test_the_board_counts_down_while_a_call_waits_for_quota() -> None:
     assert board.lines(30)[1][0] == "    X_GET: sending"
 
 
+def test_the_board_says_until_when_a_parked_run_waits_and_how_long_the_rest_takes() -> None:
+    """Both count down; when it goes on they are gone."""
+    board = Board.of([("research", "researcher")])
+    wait = {"reason": "quota", "until": "2026-11-23T12:03:10Z", "seconds": 60.0, "what": "user"}
+    board.apply(event("run.waiting", {**wait, "ahead": {"seconds": 300.0}}), 0)
+    said = "parked for user, 20 s left; 4 min 20 s until all that is known can have left"
+    assert board.lines(40)[-1] == (said, "yellow")
+    board.apply(event("run.waiting", wait), 40)
+    assert board.lines(40)[-1] == ("parked for user, 60 s left", "yellow")
+    board.apply(event("run.resumed", {}), 100)
+    assert [text for text, _ in board.lines(100)] == ["· research     researcher"]
+
+
 def test_the_board_says_which_run_a_call_waits_for() -> None:
     """Two runs that write in the same place take turns."""
     board = Board.of([("research", "researcher")])
