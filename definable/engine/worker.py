@@ -103,8 +103,9 @@ class Worker:
 
     async def _close(self, grace: float) -> None:
         closing = asyncio.create_task(self.queue.close(grace))
-        if self.active:
-            await asyncio.wait(self.active.values(), timeout=grace)
+        end = asyncio.get_running_loop().time() + grace
+        while self.active and (left := end - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self.active.values(), timeout=left)  # one may just have been taken
         for task in self.active.values():
             task.cancel()
         await closing

@@ -19,6 +19,8 @@ import pytest
 from definable.sandbox import Served
 from tests.e2e.test_cli_processes import COMMAND, clean, definable, last
 from tests.e2e.test_kill import PATIENCE, sandbox, weekly, where
+from tests.e2e.test_workers import worker
+from tests.postgres import PostgresServer
 
 WORKFLOW = """
 name: mark
@@ -150,6 +152,24 @@ def test_interrupted_twice_it_ends_at_once(folder: Path) -> None:
         assert process.returncode == 130
         assert again(served, folder)["done"] == ITEMS
         assert cells(served) == ONCE
+
+
+@pytest.mark.timeout(150)
+def test_other_workers_take_part(postgres: PostgresServer, folder: Path) -> None:
+    """On one PostgreSQL server a worker takes from the same queue, and no item is taken by two."""
+    database = {"DEFINABLE_DATABASE": postgres.database()}
+    with sandbox({**SLOW, "with": {"seconds": 1}}) as served:
+        a_table(served, folder)
+        environ = {**where(served), "DEFINABLE_QUOTA_SHARE": "off", **database}
+        with worker(folder, "--slots", "3", **environ):
+            done = definable("batch", "mark", "--json", cwd=folder, **environ)
+        assert done.returncode == 0, done.stderr
+        assert cells(served) == ONCE
+        name = last(done)["batch"]
+        found = definable("runs", "list", "--batch", name, "--json", cwd=folder, **database)
+        rows = last(found)
+        assert len(rows) == ITEMS
+        assert len({row["worker"] for row in rows}) == 2
 
 
 def test_bad_rows_are_told_and_nothing_is_run(folder: Path) -> None:
