@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from definable.cli import forks
 from definable.cli.app import Group, Session
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ STATUSES = ["queued", "running", "waiting", "done", "failed", "cancelled", "limi
 @click.group("runs", cls=Group)
 def command() -> None:
     """List and show runs, answer what waits, go on, cancel. An ID may be cut short while it is unique."""
+
+
+command.add_command(forks.command)
 
 
 @command.command("list")

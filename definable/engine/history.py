@@ -33,7 +33,7 @@ def _note(context: Context, event: Event) -> None:
     if (took := _took(event)) is not None:
         context.spent = context.spent.plus(took)
         context.by_step[step] = context.by_step.get(step, Spent()).plus(took)
-    if event.type == "call.proposed":
+    if event.type in ("call.proposed", "call.taken"):
         call = ToolCall.model_validate(data)
         context.calls[call.id] = call
     elif event.type == "model.called":

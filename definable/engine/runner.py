@@ -118,14 +118,15 @@ class Runner:
 
     def submit(self, workflow: Workflow, inputs: Mapping[str, Any], **facts: Any) -> RunRow:
         """Submit a run of a checked workflow, or return the one of its `key`; `facts` are of a RunRow."""
-        return self.store.submit(self._row(workflow, self._fitting(workflow, inputs)["inputs"], **facts))
+        return self.store.submit(self.row(workflow, self._fitting(workflow, inputs)["inputs"], **facts))
 
     def _create(self, workflow: Workflow, inputs: Mapping[str, Any], options: Options | None = None) -> str:
-        return self.store.create_run(self._row(workflow, inputs, options)).id
+        return self.store.create_run(self.row(workflow, inputs, options)).id
 
-    def _row(
+    def row(
         self, workflow: Workflow, inputs: Mapping[str, Any], options: Options | None = None, **facts: Any
     ) -> RunRow:
+        """Return a run that is not in the store yet. UsageError for a product without a sandbox."""
         options = options or self.options
         if options.sandbox:
             refuse_real(products(self.workspace, workflow).values())
