@@ -107,8 +107,9 @@ class Vigil:
     def _let_go(self) -> None:
         """Take up what was let go of when the database went away, or by a command that was interrupted."""
         for run in list(self.worker.lost):
-            self.store.requeue(run, RunStatus.RUNNING, why="the database was away")
-            self.worker.lost.discard(run)
+            with suppress(RunBusy), self.store.alone(run):
+                self.store.requeue(run, RunStatus.RUNNING, why="it was let go")
+                self.worker.lost.discard(run)
         for run in self.store.stray():
             with suppress(RunBusy), self.store.alone(run):
                 self.store.requeue(run, RunStatus.RUNNING, why="its process ended")

@@ -58,7 +58,7 @@ class Worker:
         self.active: dict[str, asyncio.Task[Any]] = {}
         """Run → the task that works on it."""
         self.lost: set[str] = set()
-        """Runs that were let go because the database was not there."""
+        """Runs that were let go: the database was not there, or somebody else held them for long."""
         self.buried = asyncio.Event()
         """Set when another worker has taken this one for dead."""
 
@@ -145,6 +145,7 @@ class Worker:
                 return (await self.runner.go(run, wait=False)).status
             except RunBusy:
                 await asyncio.sleep(TICK)
+        self.lost.add(run)
         return "busy"
 
     def _put_back(self, run: str) -> str:
