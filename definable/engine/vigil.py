@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from definable.engine.queue import ATTEMPTS, HISTORY
 from definable.engine.retention import PIECE, prune
 from definable.engine.schedules import Schedules
 from definable.engine.waits import trials
-from definable.errors import DefinableError, RunBusy
+from definable.errors import DefinableError, RunBusy, StoreError
 from definable.store import RunRow, RunStatus, WorkerRow
 
 if TYPE_CHECKING:
@@ -88,8 +88,19 @@ class Vigil:
                 break
 
     def _again(self, row: RunRow) -> None:
-        self.worker.runner.by_itself(row)
-        self.store.requeue(row.id, RunStatus.WAITING, why=row.reason)
+        with self._alone_with(row):
+            self.worker.runner.by_itself(row)
+            self.store.requeue(row.id, RunStatus.WAITING, why=row.reason)
+
+    @contextmanager
+    def _alone_with(self, row: RunRow) -> Iterator[None]:
+        """Let what is wrong with one run keep nobody from looking after the others."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except DefinableError as error:
+            log.warning("could not look after run %s: %s", row.id, error.message)
 
     def _due(self) -> None:
         for row in self.store.due():
@@ -101,8 +112,9 @@ class Vigil:
         fresh = {row.id: trials(self.store, row.id, self.store.time) for row in waiting}
         self._trials = {run: self._trials.get(run, each) for run, each in fresh.items()}
         for row in waiting:
-            if await self.worker.runner.key_is_there(row, self._trials[row.id]):
-                self._again(row)
+            with self._alone_with(row):
+                if await self.worker.runner.key_is_there(row, self._trials[row.id]):
+                    self._again(row)
 
     def _let_go(self) -> None:
         """Take up what was let go of when the database went away, or by a command that was interrupted."""
