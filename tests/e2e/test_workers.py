@@ -25,13 +25,16 @@ PATIENCE = 60.0
 STALL = {"tool": "HEX_CREATE_CELL", "fault": "stall", "with": {"seconds": 60}}
 
 
-@pytest.fixture(params=["file", "server"])
+@pytest.fixture
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """Return the environment with the database: a file that processes share, or a server."""
-    if request.param == "file":
+    """Return the environment with the database: a file, or a server where a test says so."""
+    if getattr(request, "param", "file") == "file":
         return {"DEFINABLE_HOME": str(tmp_path / "home")}
     server: PostgresServer = request.getfixturevalue("postgres")
     return {"DEFINABLE_DATABASE": server.database()}
+
+
+BOTH = pytest.mark.parametrize("home", ["file", "server"], indirect=True)
 
 
 @contextmanager
@@ -95,6 +98,7 @@ def effects(served: Served) -> list[str]:
     return [each["tool"] for each in served.world.effects]
 
 
+@BOTH
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 def test_the_run_of_a_worker_that_is_gone_goes_on_in_another(
@@ -171,6 +175,7 @@ def test_a_run_is_submitted_once_and_answered_once(home: dict[str, str], tmp_pat
         assert effects(served) == ["HEX_CREATE_CELL"]
 
 
+@pytest.mark.parametrize("home", ["server"], indirect=True)
 @pytest.mark.timeout(120)
 def test_a_run_is_cancelled_while_a_worker_has_it(home: dict[str, str], tmp_path: Path) -> None:
     """It stops before its next call, and stays cancelled."""
