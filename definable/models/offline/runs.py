@@ -156,8 +156,11 @@ def _failure(history: History) -> Said:
     figures: tuple[dict[str, Json], ...] = ()
     if history.whole:
         figures = tuple(figure(n, "count", cited, path, s) for s, n in counts.items())
-        often = row([f"{times(n)} ({plain(s)})" for s, n in counts.items()])
-        text = f"{quote(history.title)} failed {often}; the last time was on {bad[-1].date}."
+        # with several statuses "once" would be said of the failures, of which there are more
+        single = len(counts) == 1
+        often = row([f"{times(n)} ({plain(s)})" if single else f"{n} {plain(s)}" for s, n in counts.items()])
+        failed = "failed" if single else "failed:"
+        text = f"{quote(history.title)} {failed} {often}; the last time was on {bad[-1].date}."
     else:
         days = list(dict.fromkeys(r.date for r in bad))[-5:]
         statuses = row([plain(s) for s in counts])
