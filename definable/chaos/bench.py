@@ -55,7 +55,7 @@ class Trial:
     """How long it took, in the sandbox's time."""
     ideal: float
     """How long it had to take."""
-    timeline: tuple[str, ...] = ()
+    timeline: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def recoverable(self) -> bool:

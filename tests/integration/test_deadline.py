@@ -59,7 +59,7 @@ async def test_no_wait_is_begun_that_would_end_after_the_deadline(tmp_path: Path
         row = await runner.go(submitted(runner, hex, 300), wait=False)
         assert row.status == "limited", row
         assert row.error
-        assert "HEX_CREATE_CELL cannot be sent before" in str(row.error["message"])
+        assert "HEX_LIST_CELLS cannot be sent before" in str(row.error["message"])
         assert hex.effects() == []
         assert runner.store.moving() == 0
 
