@@ -8,7 +8,7 @@ values that say something, and none speaks against it. What known things only ma
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -276,8 +276,16 @@ class Standing:
             return 0
         first: dict[str, Json] = {}
         rows = [row for row in self.search.flat if (self.key,) in row]
+        if self.key != "id" and self._told_apart(rows):
+            return 0
         kept = [{path: canon(row[path]) for path in self.search.declared if path in row} for row in rows]
         return sum(first.setdefault(row[(self.key,)], row) != row for row in kept)
+
+    def _told_apart(self, rows: Sequence[Mapping[Path, Json]]) -> bool:
+        """Whether another id tells all entries apart: then the key is that of what they belong to."""
+        others = {path for row in rows for path in row if len(path) == 1} - {(self.key,)}
+        names = [path for path in others if isinstance(path[0], str) and words(path[0])[-1:] == ("id",)]
+        return any(len({canon(row.get(path, MISSING)) for row in rows}) == len(rows) for path in names)
 
     def _units(self, column: Column) -> Iterator[Reading]:
         hows = Counter(how for old, new in column.pairs if (how := unit_change(old, new)))
