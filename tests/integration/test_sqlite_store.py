@@ -160,7 +160,7 @@ def test_a_full_disk_loses_nothing_that_was_kept(tmp_path: Path, monkeypatch: py
 
     def small(*args: object, **kwargs: object) -> sqlite3.Connection:
         db: sqlite3.Connection = connect(*args, **kwargs)  # type: ignore[call-overload]
-        db.execute("PRAGMA max_page_count = 40")
+        db.execute("PRAGMA max_page_count = 80")
         return db
 
     monkeypatch.setattr(sqlite3, "connect", small)
