@@ -151,9 +151,7 @@ class Vigil:
             failed = DefinableError(
                 POISON.format(n=ATTEMPTS), hint=f"see its log; definable runs resume {run} tries again"
             )
-            if not self.store.run(run).status.ended:
-                self.store.append(run, "run.failed", {"error": failed.to_json()})
-                self.store.set_status(run, RunStatus.FAILED, error=failed.to_json())
+            self.worker.fail(run, failed)
 
 
 def _ticks() -> Iterator[int]:

@@ -20,15 +20,12 @@ from typing import Any
 from definable import __version__
 from definable.engine.queue import BULK, HISTORY, URGENT, Perform, Queue, segment
 from definable.engine.runner import Runner
-from definable.engine.vigil import Vigil
+from definable.engine.vigil import TICK, Vigil
 from definable.errors import DefinableError, Fenced, RunBusy, StoreError
 from definable.store import Place, RunRow, RunStatus, Store, WorkerRow, open_store
 
 BEAT = 1.0
 """Seconds between two signs of life."""
-
-TICK = 0.1
-"""Seconds between two looks for runs that were submitted or may go on."""
 
 TRIES = 20
 """How often a run is tried that another process seems to work on: it may just have died."""
@@ -155,12 +152,17 @@ class Worker:
             self.store.requeue(run, RunStatus.RUNNING, why="drained")
         return "put back"
 
+    def fail(self, run: str, error: DefinableError) -> None:
+        """End a run with an error that is not its own, unless it has ended."""
+        if not self.store.run(run).status.ended:
+            self.store.append(run, "run.failed", {"error": error.to_json()})
+            self.store.set_status(run, RunStatus.FAILED, error=error.to_json())
+
     def _defect(self, run: str, error: Exception) -> str:
         words = f"a defect of Definable: {type(error).__name__}: {error}"
         failed = DefinableError(words, hint=f"please report it; definable runs resume {run} tries again")
         with suppress(DefinableError):
-            self.store.append(run, "run.failed", {"error": failed.to_json()})
-            self.store.set_status(run, RunStatus.FAILED, error=failed.to_json())
+            self.fail(run, failed)
         return RunStatus.FAILED
 
 
