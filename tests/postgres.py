@@ -33,6 +33,17 @@ PATIENCE = 60.0
 """Seconds for the server to start or stop."""
 
 
+EMPTY = """
+DO $$ DECLARE name text; BEGIN
+  FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$)' LOOP
+    EXECUTE format('DROP SCHEMA %I CASCADE', name);
+  END LOOP;
+  CREATE SCHEMA public;
+END $$
+"""
+"""Leaves nothing in a database, whoever put it there."""
+
+
 class PostgresServer:
     """A server on loopback with its data in a folder of its own."""
 
@@ -131,8 +142,7 @@ class PostgresServer:
         if self.free:
             name = self.free.pop()
             with self.admin(name) as db:
-                db.execute("DROP SCHEMA IF EXISTS definable CASCADE; DROP SCHEMA public CASCADE")
-                db.execute("CREATE SCHEMA public")
+                db.execute(EMPTY)
         else:
             name = f"d{secrets.token_hex(4)}"
             with self.admin() as db:
