@@ -383,17 +383,19 @@ TOLD = {"runs": "runs", "doubled": "doubled", "lost": "lost", "asked": "for a pe
 """What is counted → how it is called in the table."""
 
 
-def on_server(folder: Path, kills: int, lanes: int = LANES) -> dict[str, Any]:
+def on_server(folder: Path, kills: int, lanes: int = LANES, seed: int = 0) -> dict[str, Any]:
     """Return the row of Definable on PostgreSQL, with a database for each lane."""
     with PostgresServer() as server:
-        ours: list[Lane] = [Ours(_made(folder / f"server-{n}"), n, server.database()) for n in range(lanes)]
+        ours: list[Lane] = [
+            Ours(_made(folder / f"server-{n}"), seed + n, server.database()) for n in range(lanes)
+        ]
         return race("Definable on PostgreSQL, the same", ours, kills, FAULTS)
 
 
-def measure(folder: Path, kills: int, bare: int, lanes: int = LANES) -> list[dict[str, Any]]:
+def measure(folder: Path, kills: int, bare: int, lanes: int = LANES, seed: int = 0) -> list[dict[str, Any]]:
     """Return the rows of the table."""
-    ours: list[Lane] = [Ours(_made(folder / f"ours-{n}"), n) for n in range(lanes)]
-    rows = [race("Definable, answers lost and late, quotas on", ours, kills, FAULTS)]
+    ours: list[Lane] = [Ours(_made(folder / f"ours-{n}"), seed + n) for n in range(lanes)]
+    rows = [race("Definable, answers lost and late, quotas on", ours, kills, FAULTS)] if kills else []
     for durability in ("sync", "async") if bare else ():
         theirs: list[Lane] = [Bare(_made(folder / f"{durability}-{n}"), n, durability) for n in range(lanes)]
         rows.append(race(f"LangGraph, durability={durability!r}, no faults or quotas", theirs, bare, []))
@@ -411,12 +413,13 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=POINTS, help="processes to kill")
     parser.add_argument("--bare", type=int, default=1_000, help="processes to kill of each of LangGraph's")
     parser.add_argument("--server", type=int, default=1_000, help="processes to kill on PostgreSQL")
+    parser.add_argument("--seed", type=int, default=0, help="of the first lane; the next has the next")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
-        rows = measure(Path(folder), given.points, given.bare)
+        rows = measure(Path(folder), given.points, given.bare, seed=given.seed)
         if given.server:
-            rows.append(on_server(Path(folder), given.server))
+            rows.append(on_server(Path(folder), given.server, seed=given.seed))
     if given.json:
         print(json.dumps(rows))
         return
