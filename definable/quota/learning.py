@@ -148,7 +148,7 @@ def strike(
 
     The fullest window is smaller than thought, or used by others too: its limit becomes what we had of it,
     less a little room, at once when that was half of it, else at the second refusal in a row after a pause,
-    and never less than half of what it was and a quarter of what is configured: a server that says no at
+    and never less than half of what it was and a third of what is configured: a server that says no at
     random must not stop a run. Where it was on its way back, it is a step more than where it came from: what
     others were kept from meanwhile must not count for what they want. `asked`: seconds from `Retry-After`.
     """
@@ -172,7 +172,7 @@ def strike(
     ceilings = _padded(standing, bucket)
     ceilings[worst] = limit if limit < allowance.limit else 0
     if (fresh and strikes > 1) or used[worst] * 2 >= allowance.limit:
-        least = max(1, allowance.limit // 4, limit // 2)
+        least = max(1, allowance.limit // 3, limit // 2)
         ceilings[worst] = min(limit, max(least, used[worst] - ROOM * step(allowance)))
     if rising:
         ceilings[worst] = min(limit, ceilings[worst] or limit, learned + step(allowance))

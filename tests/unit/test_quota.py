@@ -161,7 +161,7 @@ def test_a_strike_pauses_and_lowers_and_the_limit_comes_back() -> None:
 
 
 def test_a_server_that_says_no_at_random_does_not_stop_a_run() -> None:
-    """The limit never falls below a quarter, and not for what was on its way when the pause began."""
+    """The limit never falls below a third, and not for what was on its way when the pause began."""
     bucket = Bucket("user", (Allowance(20, 60.0),))
     first = strike(bucket, Standing(), [0], 1000.0, 5.0)
     burst = strike(bucket, first, [0], 1001.0, 5.0)
@@ -170,7 +170,7 @@ def test_a_server_that_says_no_at_random_does_not_stop_a_run() -> None:
     standing = first
     for n in range(1, 9):
         standing = strike(bucket, standing, [0], 1000.0 + 10 * n, 5.0)
-    assert standing.ceilings == (5,)
+    assert standing.ceilings == (6,)
 
 
 def test_without_a_word_the_pause_doubles_and_ends_at_a_window() -> None:
