@@ -44,7 +44,7 @@ demo: setup ## Run a workflow in the sandbox: no keys, no network
 	@echo "  (here: DEFINABLE_HOME=build/demo $(BIN)/definable runs show ID)"
 
 test: lint typecheck ## Check everything: style, types, tests
-	@$(CLEAN) $(BIN)/python -m pytest -q
+	@$(CLEAN) $(BIN)/python -m pytest -q -n 3 --maxschedchunk 1
 
 lint: setup ## Check style and formatting
 	@$(BIN)/ruff check .
