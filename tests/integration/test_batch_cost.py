@@ -1,4 +1,4 @@
-"""A batch with a limit in dollars, its models asked over HTTP: it stops in time, and pays for nothing twice."""
+"""A batch with a limit in dollars, models asked over HTTP: it stops in time, and pays for nothing twice."""
 
 from __future__ import annotations
 
