@@ -13,11 +13,12 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from benchmarks.edits import EDITS
 from benchmarks.heldout import HELD_OUT, Draw
 from benchmarks.mutations import BREAKING, Drawn, Source, added, objects
 from benchmarks.readers import readers
@@ -174,6 +175,37 @@ def run(
     return tallies, additions, problems
 
 
+@dataclass
+class Edited:
+    """What became of edits of the data: how many were tried, stopped a run, or left a word in a receipt."""
+
+    tried: int = 0
+    stopped: int = 0
+    noted: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def edits(seed: int, rounds: int) -> dict[str, Edited]:
+    """Try every kind of edit on every tool, `rounds` times."""
+    random, out = Random(seed), {kind: Edited() for kind in EDITS}
+    for bench in benches():
+        for kind, draw in EDITS.items():
+            for body in (draw(random, bench.source) for _ in range(rounds)):
+                if body is not None:
+                    _edited(out[kind], bench, bench.judge(body))
+    return out
+
+
+def _edited(tally: Edited, bench: Bench, found: Any) -> None:
+    tally.tried += 1
+    if isinstance(found, Repair) and not found.heals:
+        tally.noted += bool(found.doubts)
+        return
+    tally.stopped += 1
+    why = found.heals if isinstance(found, Repair) else found.tried
+    tally.problems.append(f"stopped by an edit: {bench.slug}: {why}"[:400])
+
+
 def _breaks(bench: Bench, drawn: Drawn) -> bool:
     """Whether a change touches anything that is declared."""
     contract = bench.contract
@@ -254,9 +286,13 @@ def main(seed: int = 1) -> None:
     tallies, _, more = run(seed, 8, HELD_OUT)
     rows = [*[_row(name, tally) for name, tally in tallies.items()], _row("all", summed(tallies.values()))]
     show(f"Classes that the rules were not made for, seed {seed}", heads, rows)
-    show("The same, noticed by others", ["reader", "noticed", "false alarms"], others(seed, 4))
+    edited = edits(seed, 12)
+    rows = [[kind, str(t.tried), str(t.stopped), str(t.noted)] for kind, t in edited.items()]
+    show("What people do with their data", ["edit", "tried", "stopped a run", "a word in the receipt"], rows)
+    show("The breaking ones, noticed by others", ["reader", "noticed", "false alarms"], others(seed, 4))
     if "-v" in sys.argv:
-        for text, often in Counter([*problems, *more]).most_common():
+        stopped = [text for each in edited.values() for text in each.problems]
+        for text, often in Counter([*problems, *more, *stopped]).most_common():
             print(often, text)
 
 

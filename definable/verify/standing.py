@@ -327,7 +327,9 @@ class Standing:
         """Say what is wrong with a property for which there is no reading; nothing when it may be an edit."""
         pairs = column.pairs
         if column.path == (self.key,):
-            return "is another one than it was"
+            # One may have been made anew, and who makes things makes several that are alike.
+            same = sum(not self._differs(link) for link in column.changed)
+            return "is another one than it was" if column.strange and same >= _SEVERAL else ""
         if blank := [new for old, new in pairs if old is None and new == ""]:
             return "is an empty text where it was null" if not self._seen(column.path, blank) else ""
         moments = [(moment(old), moment(new)) for old, new in pairs if moment(old)]
@@ -338,6 +340,15 @@ class Standing:
         if moments or not column.strange or column.path in self.volatile:
             return ""
         return "is not what it was" if self._all_else(column) else ""
+
+    def _differs(self, link: Link) -> bool:
+        """Whether something that tells and seldom changes is another one, too, beside the key."""
+        return any(
+            canon(old) != canon(link.new.get(path, MISSING))
+            for path, old in link.old.items()
+            if path != (self.key,) and path not in self.volatile
+            if not isinstance(old, dict | list) and bits(old) >= TELLING
+        )
 
     def _seen(self, path: Path, values: Sequence[Json]) -> bool:
         known = {canon(row[path]) for row in self.search.pool.flat if path in row}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chaos import SYSTEMS, compare, compared
+from benchmarks.drift import edits, summed
 from benchmarks.drift import run as tried
-from benchmarks.drift import summed
 from benchmarks.grounding import measure as held
 from benchmarks.heldout import HELD_OUT
 from benchmarks.keys import storm
@@ -99,6 +99,13 @@ def test_changes_that_the_rules_were_not_made_for_are_never_healed_wrongly() -> 
     assert whole.wrong == 0, problems
     assert whole.noticed >= 0.9 * whole.tried, [each for each in problems if each.startswith("not noticed")]
     assert whole.healed >= 0.9 * whole.carrying, problems
+
+
+def test_what_people_do_with_their_data_stops_no_run() -> None:
+    """Things are renamed, edited, copied and handed over; there may be a word of it in a receipt."""
+    edited = edits(5_150, 6)
+    assert sum(each.tried for each in edited.values()) > 300
+    assert not [problem for each in edited.values() for problem in each.problems]
 
 
 def test_what_is_planted_is_caught_and_what_is_true_is_not() -> None:
