@@ -1,0 +1,71 @@
+"""What an engine does twice: killed when its one write was made, and started again."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.peers.process import Process
+from benchmarks.peers.server import LOST
+from benchmarks.peers.work import free_port
+
+PATIENCE = 20.0
+"""Seconds that an engine has to go on after it was started again."""
+
+TITLE = f"{LOST}-run"
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of a run whose engine was killed in it."""
+
+    writes: int
+    answers: int
+    went_on: str
+
+    def cells(self) -> list[str]:
+        """Return them as text."""
+        return [str(self.writes), str(self.answers), self.went_on]
+
+
+def fate(command: list[str], folder: Path, url: str, environ: Mapping[str, str]) -> Fate:
+    """Kill an engine between the write and its answer, start it again, and count.
+
+    Once it is there again it is only left alone: what it does with the run it does by itself.
+    """
+    asked = folder / "asked"
+    asked.touch()
+    own = {
+        **environ,
+        "PEERS_URL": url,
+        "PEERS_FOLDER": str(folder),
+        "PEERS_ASKED": str(asked),
+        "PEERS_PATIENCE": "5",
+        "PEERS_REDIS": str(free_port()),
+    }
+    with Process(command, own) as process:
+        process.begin([TITLE])
+        _until(url, 1, PATIENCE)
+        time.sleep(0.2)
+        process.kill()
+    with Process(command, {**own, "PEERS_AGAIN": "1"}):
+        writes = _until(url, 2, PATIENCE)
+        ended = folder / "ended"
+        return Fate(writes, len(asked.read_text().split()), ended.read_text() if ended.exists() else "?")
+
+
+def _until(url: str, least: int, seconds: float) -> int:
+    """Wait for so many writes, or so long; return how many there are."""
+    end = time.monotonic() + seconds
+    while (found := _writes(url)) < least and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
+
+
+def _writes(url: str) -> int:
+    with urllib.request.urlopen(f"{url}/notes?title={TITLE}") as answer:
+        return len(json.load(answer)["values"])

@@ -1,0 +1,77 @@
+"""What a run does in every engine but Definable, and how a process is told to do runs.
+
+Imported in each engine's own environment: nothing here but the standard library and httpx.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx
+
+IN_FLIGHT = int(os.environ.get("PEERS_IN_FLIGHT", "16"))
+URL = os.environ.get("PEERS_URL", "")
+FOLDER = Path(os.environ.get("PEERS_FOLDER", "."))
+"""Where an engine keeps its state; it is still there when a killed engine is started again."""
+
+TEXT = "All is well."
+
+
+def ask(role: str) -> str:
+    """Ask a model, which answers at once. Each answer is paid for, so it is counted where that is asked."""
+    if counted := os.environ.get("PEERS_ASKED"):
+        with Path(counted).open("a") as file:
+            file.write(f"{role}\n")
+    return TEXT
+
+
+def check(draft: str) -> str:
+    """Verify a draft, as far as engines without a Verifier do."""
+    if not draft:
+        raise ValueError("the draft is empty")
+    return draft
+
+
+def note(title: str, draft: str) -> dict[str, str]:
+    """Return the body of the one write."""
+    return {"title": title, "text": draft}
+
+
+async def post(client: httpx.AsyncClient, title: str, draft: str) -> str:
+    """Make the one write."""
+    answer = await client.post(f"{URL}/notes", json=note(title, draft))
+    return str(answer.raise_for_status().json()["id"])
+
+
+def client() -> httpx.AsyncClient:
+    """Return a client for all runs of a process."""
+    return httpx.AsyncClient(trust_env=False, timeout=60)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens to."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+async def drive(run: Callable[[str], Awaitable[object]]) -> None:
+    """Do the runs that are asked for on standard input, one title a word, so many at a time, until it ends.
+
+    An empty line only waits: for an engine that goes on by itself with what it was killed in.
+    """
+    room = asyncio.Semaphore(IN_FLIGHT)
+
+    async def one(title: str) -> None:
+        async with room:
+            await run(title)
+
+    print("ready", flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        await asyncio.gather(*(one(title) for title in line.split()))
+        print("done", flush=True)
