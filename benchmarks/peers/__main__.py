@@ -62,8 +62,10 @@ PEERS = (
     _ours("definable", "nobody looks", "send", "runner"),
     _ours("definable-looks", "a look before, one after", "create", "runner"),
     _ours("definable-queue", "nobody looks, by the queue", "send", "queue"),
+    _ours("definable-looks-queue", "a look before, one after, by the queue", "create", "queue"),
     _ours("definable-postgres", "nobody looks", "send", "runner", postgres=True),
     _ours("definable-postgres-queue", "nobody looks, by the queue", "send", "queue", postgres=True),
+    _ours("definable-workers", "nobody looks, two workers", "send", "workers", postgres=True),
     Peer("dbos", "DBOS, SQLite: four steps", "with_dbos"),
     Peer("dbos-postgres", "DBOS, PostgreSQL: four steps", "with_dbos", postgres=True),
     Peer(
@@ -96,7 +98,7 @@ def measure(peers: Sequence[Peer], runs: int, samples: int) -> None:
             for peer in peers:
                 with started(peer, server, url) as process:
                     wanted = max(16, runs // peer.slow)
-                    process.run([f"warm-{peer.name}-{turn}-{n}" for n in range(min(WARM, wanted))])
+                    process.run([f"warm-{peer.name}-{turn}-{n}" for n in range(max(2, WARM // peer.slow))])
                     peer.taken.append(process.run([f"run-{peer.name}-{turn}-{n}" for n in range(wanted)]))
 
 
@@ -153,7 +155,7 @@ def main() -> None:
         install()
     peers = [peer for peer in peers if _there(peer)]
     if given.kills:
-        columns = ["killed -9 after the write", "writes", "answers paid for", "the run, 20 s later"]
+        columns = ["killed -9 after the write", "writes", "answers paid for", "it says, 20 s later"]
         show("What is done twice", columns, _killed(peers))
         return
     measure(peers, given.runs, given.samples)

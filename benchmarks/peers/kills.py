@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -25,17 +27,18 @@ class Fate:
 
     writes: int
     answers: int
-    went_on: str
+    stands: str
 
     def cells(self) -> list[str]:
         """Return them as text."""
-        return [str(self.writes), str(self.answers), self.went_on]
+        return [str(self.writes), str(self.answers), self.stands]
 
 
 def fate(command: list[str], folder: Path, url: str, environ: Mapping[str, str]) -> Fate:
     """Kill an engine between the write and its answer, start it again, and count.
 
-    Once it is there again it is only left alone: what it does with the run it does by itself.
+    Once it is there again it is only left alone: what it does with the run it does by itself. Redis is spared,
+    which is no part of a worker and has its memory only.
     """
     asked = folder / "asked"
     asked.touch()
@@ -51,11 +54,14 @@ def fate(command: list[str], folder: Path, url: str, environ: Mapping[str, str])
         process.begin([TITLE])
         _until(url, 1, PATIENCE)
         time.sleep(0.2)
-        process.kill()
-    with Process(command, {**own, "PEERS_AGAIN": "1"}):
-        writes = _until(url, 2, PATIENCE)
-        ended = folder / "ended"
-        return Fate(writes, len(asked.read_text().split()), ended.read_text() if ended.exists() else "?")
+        spared = process.kill(spare="redis-server")
+    try:
+        with Process(command, own) as process:
+            writes = _until(url, 2, PATIENCE)
+            return Fate(writes, len(asked.read_text().split()), process.stands())
+    finally:
+        for pid in spared:
+            os.kill(pid, signal.SIGKILL)
 
 
 def _until(url: str, least: int, seconds: float) -> int:

@@ -65,11 +65,22 @@ class Process:
         self._process.stdin.write(" ".join(titles) + "\n")
         self._process.stdin.flush()
 
-    def kill(self) -> None:
-        """Kill it and all that it started, as it stands."""
+    def stands(self) -> str:
+        """Ask it where its runs stand."""
+        self.begin(["?"])
+        assert self._process.stdout
+        return self._process.stdout.readline().strip()
+
+    def kill(self, spare: str = "") -> list[int]:
+        """Kill it and all that it started, as it stands; return the processes that are spared, by name."""
+        spared = []
         for pid in reversed(tree(self.pid)):
-            os.kill(pid, signal.SIGKILL)
+            if spare and Path(f"/proc/{pid}/comm").read_text().strip() == spare:
+                spared.append(pid)
+            else:
+                os.kill(pid, signal.SIGKILL)
         self._process.wait()
+        return spared
 
     def __enter__(self) -> Process:
         return self

@@ -64,11 +64,16 @@ async def run(title: str) -> None:
         await brief(title)
 
 
+async def stands() -> str:
+    """Return where all runs stand."""
+    return " ".join(each.status for each in await DBOS.list_workflows_async())
+
+
 async def main() -> None:
     """Do what is asked for."""
     DBOS(config={"name": "peers", "system_database_url": _url(), "log_level": "ERROR", "executor_id": "one"})
     DBOS.launch()
-    await work.drive(run)
+    await work.drive(run, stands)
     DBOS.destroy()
 
 

@@ -1,6 +1,6 @@
 """Definable: the workflows in `workspace/`, by its Runner or through its queue, with models that answer at once.
 
-    python -m benchmarks.peers.with_definable [send|create] [runner|queue]
+    python -m benchmarks.peers.with_definable [send|create] [runner|queue|workers]
 
 What is real: store, run log, ledger, checkpoints, governor, the verification of artifacts and calls, the HTTP
 adapter, and in `queue` the queue and the worker. What is not: the models, as in all engines here.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -25,6 +26,8 @@ from definable.models import Models, Request, Turn
 from definable.settings import Settings
 from definable.store import RunStatus, Store
 from definable.workspace import find
+
+WORKERS = 2
 
 SPACE = Path(__file__).parent / "workspace"
 
@@ -51,13 +54,16 @@ class Scripted(Models):
 
 async def ended(store: Store, run: str) -> None:
     """Wait until a run has ended well, or waits for a person."""
-    while (row := store.run(run)).status in (RunStatus.QUEUED, RunStatus.RUNNING):  # noqa: ASYNC110
+    while (status := store.status(run)) in (RunStatus.QUEUED, RunStatus.RUNNING):  # noqa: ASYNC110
         await asyncio.sleep(0.05)
-    assert row.status is RunStatus.DONE or row.status is RunStatus.WAITING, row
+    assert status in (RunStatus.DONE, RunStatus.WAITING), store.run(run)
 
 
-async def way(stack: AsyncExitStack, workflow: str, how: str) -> Callable[[str], Awaitable[object]]:
-    """Open the engine, and return what does one run by its title."""
+Run = Callable[[str], Awaitable[object]]
+
+
+async def way(stack: AsyncExitStack, workflow: str, how: str) -> tuple[Store, Run]:
+    """Open the engine, and return its store and what does one run by its title."""
     environ = {
         "DEFINABLE_HOME": str(work.FOLDER),
         "PEERS_URL": work.URL,
@@ -75,21 +81,35 @@ async def way(stack: AsyncExitStack, workflow: str, how: str) -> Callable[[str],
             row = await runner.go(await runner.start(definition, {"title": title}))
             assert row.status is RunStatus.DONE, row
 
-        return run
-    engine = await stack.enter_async_context(Engine.open(space, settings, environ, slots=work.IN_FLIGHT))
+        return runner.store, run
+    slots = {"queue": work.IN_FLIGHT, "worker": work.IN_FLIGHT // WORKERS, "workers": 0}[how]
+    engine = await stack.enter_async_context(Engine.open(space, settings, environ, slots=slots))
+    if how == "workers":
+        command = [sys.executable, "-m", "benchmarks.peers.with_definable", workflow, "worker"]
+        for _ in range(WORKERS):
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+            assert process.stdout
+            process.stdout.readline()
 
     async def submitted(title: str) -> None:
         row = await engine.submit(definition, {"title": title}, key=title)
         await ended(engine.store, row.id)
 
-    return submitted
+    return engine.store, submitted
 
 
 async def main(workflow: str = "send", how: str = "runner") -> None:
     """Do what is asked for."""
     segment.Models = Scripted  # type: ignore[misc]
     async with AsyncExitStack() as stack:
-        await work.drive(await way(stack, workflow, how))
+        store, run = await way(stack, workflow, how)
+
+        async def stands() -> str:
+            return " ".join(f"{row.status} {row.reason}".strip() for row in store.runs())
+
+        await work.drive(run, stands)
 
 
 if __name__ == "__main__":

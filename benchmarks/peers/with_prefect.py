@@ -22,6 +22,7 @@ os.environ.update(
 
 import httpx
 from prefect import flow, task
+from prefect.client.orchestration import get_client
 
 from benchmarks.peers import work
 
@@ -59,6 +60,12 @@ async def brief(title: str) -> str:
 _client = work.client()
 
 
+async def stands() -> str:
+    """Return where all runs stand."""
+    async with get_client() as client:
+        return " ".join(each.state_name or "?" for each in await client.read_flow_runs())
+
+
 async def main() -> None:
     """Start the server, and do what is asked for."""
     command = [str(Path(sys.executable).with_name("prefect")), "server", "start", "--port", PORT, "--no-ui"]
@@ -72,7 +79,7 @@ async def main() -> None:
                     break
                 except httpx.HTTPError:
                     await asyncio.sleep(0.2)
-        await work.drive(brief)
+        await work.drive(brief, stands)
     finally:
         server.terminate()
         server.wait()

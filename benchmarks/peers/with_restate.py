@@ -104,7 +104,13 @@ async def main() -> None:
                 )
                 answer.raise_for_status()
 
-            await work.drive(run)
+            async def stands() -> str:
+                query = {"query": "SELECT status FROM sys_invocation"}
+                url, kind = f"http://127.0.0.1:{ADMIN}/query", {"accept": "application/json"}
+                rows = (await asking.post(url, json=query, headers=kind)).json()["rows"]
+                return " ".join(row["status"] for row in rows)
+
+            await work.drive(run, stands)
     finally:
         ended.set()
         server.terminate()

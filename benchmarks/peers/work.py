@@ -60,10 +60,17 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-async def drive(run: Callable[[str], Awaitable[object]]) -> None:
+async def unknown() -> str:
+    """Return what an engine says that keeps nothing about a run by which it could be found again."""
+    return "-"
+
+
+async def drive(
+    run: Callable[[str], Awaitable[object]], stands: Callable[[], Awaitable[str]] = unknown
+) -> None:
     """Do the runs that are asked for on standard input, one title a word, so many at a time, until it ends.
 
-    An empty line only waits: for an engine that goes on by itself with what it was killed in.
+    A question mark asks where the runs stand that it was killed in.
     """
     room = asyncio.Semaphore(IN_FLIGHT)
 
@@ -73,5 +80,8 @@ async def drive(run: Callable[[str], Awaitable[object]]) -> None:
 
     print("ready", flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
+        if line.strip() == "?":
+            print(await stands(), flush=True)
+            continue
         await asyncio.gather(*(one(title) for title in line.split()))
         print("done", flush=True)

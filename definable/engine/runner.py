@@ -110,7 +110,7 @@ class Runner:
     def _fitting(self, workflow: Workflow, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return what `${{ }}` can name before a run; refuse now what a call would refuse half-way."""
         scope = {"inputs": complete(workflow, inputs), "run": run_names("dry", datetime.now(UTC))}
-        kits = {slug: self.workspace.toolkit_of(slug) for slug in self.workspace.tools()}
+        kits = {step.call: self.workspace.toolkit_of(step.call) for step in workflow.steps if step.call}
         if problems := foresee(workflow, kits, scope):
             lines = "".join(f"\n  - {p}" for p in problems)
             raise UsageError(f"workflow {workflow.name!r} cannot run with these inputs:{lines}")

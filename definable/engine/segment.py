@@ -82,8 +82,10 @@ class Segment:
 
     def _limited(self, workflow: Workflow, row: RunRow) -> Workflow:
         """Return the workflow as it was when the run started, with the limits that its file has now."""
+        if not (file := str(row.options.get("file") or "")):
+            return workflow
         try:
-            now = self.workspace.workflow(str(row.options.get("file") or ""))
+            now = self.workspace.workflow(file)
         except DefinableError:
             return workflow
         limits = {step.id: step.limits for step in now.steps}
@@ -150,6 +152,7 @@ class Segment:
             what = {"workflow": context.workflow.name, "inputs": run.inputs, "options": run.options}
             context.stand(RunStatus.RUNNING, "run.started", what)
             self._foretell(context)
+            return {"came": []}
         state = await graph.aget_state(config)
         if not state.config.get("configurable", {}).get("checkpoint_id"):
             return {"came": []}

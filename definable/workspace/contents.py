@@ -52,8 +52,7 @@ class Workspace:
 
     def agent(self, name: str) -> Agent:
         """Return one agent, reading no other file. UsageError when there is none of this name."""
-        names = self.agent_names()
-        if name not in names:
+        if name not in self._agents and name not in (names := self.agent_names()):
             raise UsageError(f"there is no agent {name!r}{suggest(name, names)}")
         return _sound(self.read_agent(name))
 
