@@ -133,9 +133,11 @@ def _there(peer: Peer) -> bool:
 def _killed(peers: Sequence[Peer]) -> list[list[str]]:
     rows = []
     for peer in peers:
-        with notes() as url, _postgres([peer]) as server, TemporaryDirectory(
-            ignore_cleanup_errors=True
-        ) as folder:
+        with (
+            notes() as url,
+            _postgres([peer]) as server,
+            TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        ):
             database = {"PEERS_DATABASE": server.database()} if peer.postgres and server else {}
             found: Fate = fate(peer.command, Path(folder), url, database)
         rows.append([peer.title, *found.cells()])

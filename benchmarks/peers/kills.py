@@ -34,11 +34,13 @@ class Fate:
         return [str(self.writes), str(self.answers), self.stands]
 
 
-def fate(command: list[str], folder: Path, url: str, environ: Mapping[str, str]) -> Fate:
+def fate(
+    command: list[str], folder: Path, url: str, environ: Mapping[str, str], patience: float = PATIENCE
+) -> Fate:
     """Kill an engine between the write and its answer, start it again, and count.
 
-    Once it is there again it is only left alone: what it does with the run it does by itself. Redis is spared,
-    which is no part of a worker and has its memory only.
+    Once it is there again it is only left alone: what it does with the run it does by itself. Redis is
+    spared, which is no part of a worker and has its memory only.
     """
     asked = folder / "asked"
     asked.touch()
@@ -57,7 +59,7 @@ def fate(command: list[str], folder: Path, url: str, environ: Mapping[str, str])
         spared = process.kill(spare="redis-server")
     try:
         with Process(command, own) as process:
-            writes = _until(url, 2, PATIENCE)
+            writes = _until(url, 2, patience)
             return Fate(writes, len(asked.read_text().split()), process.stands())
     finally:
         for pid in spared:

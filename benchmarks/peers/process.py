@@ -35,7 +35,7 @@ class Process:
     """A peer's process. Its state is in a folder, and it speaks on its standard input and output."""
 
     def __init__(self, command: list[str], environ: Mapping[str, str], *others: int) -> None:
-        """Start it, and wait until it is ready; `others` are processes that work for it, such as a database."""
+        """Start it, and wait until it is ready; `others` work for it, such as a database."""
         self.others = others
         self._process = subprocess.Popen(
             command,

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -65,11 +63,10 @@ async def main() -> None:
     """Start Redis and the worker, and do what is asked for."""
     redis = ["redis-server", "--port", PORT, "--dir", str(work.FOLDER), "--bind", "127.0.0.1"]
     worker = ["-m", "celery", "-A", app.main, "worker", "--concurrency=2", "--loglevel=ERROR"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
-    servers = [subprocess.Popen(redis, **quiet)]
+    servers = [work.serve(redis)]
     try:
-        time.sleep(0.5)
-        servers.append(subprocess.Popen([sys.executable, *worker], **quiet))
+        await asyncio.sleep(0.5)
+        servers.append(work.serve([sys.executable, *worker]))
         while not await asyncio.to_thread(app.control.ping, timeout=1):
             pass
         with ThreadPoolExecutor(work.IN_FLIGHT) as pool:

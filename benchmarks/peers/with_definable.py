@@ -1,4 +1,4 @@
-"""Definable: the workflows in `workspace/`, by its Runner or through its queue, with models that answer at once.
+"""Definable: the workflows in `workspace/`, by its Runner or through its queue, with models that answer.
 
     python -m benchmarks.peers.with_definable [send|create] [runner|queue|workers]
 
@@ -87,11 +87,7 @@ async def way(stack: AsyncExitStack, workflow: str, how: str) -> tuple[Store, Ru
     if how == "workers":
         command = [sys.executable, "-m", "benchmarks.peers.with_definable", workflow, "worker"]
         for _ in range(WORKERS):
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-            assert process.stdout
-            process.stdout.readline()
+            stack.callback(_worker(command))
 
     async def submitted(title: str) -> None:
         row = await engine.submit(definition, {"title": title}, key=title)
@@ -100,9 +96,22 @@ async def way(stack: AsyncExitStack, workflow: str, how: str) -> tuple[Store, Ru
     return engine.store, submitted
 
 
+def _worker(command: list[str]) -> Callable[[], object]:
+    """Start a worker, and return what ends it."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.readline()
+
+    def end() -> None:
+        process.terminate()
+        process.wait()
+
+    return end
+
+
 async def main(workflow: str = "send", how: str = "runner") -> None:
     """Do what is asked for."""
-    segment.Models = Scripted  # type: ignore[misc]
+    vars(segment)["Models"] = Scripted
     async with AsyncExitStack() as stack:
         store, run = await way(stack, workflow, how)
 

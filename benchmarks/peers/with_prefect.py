@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -54,7 +53,7 @@ async def distribute(title: str, draft: str) -> str:
 @flow
 async def brief(title: str) -> str:
     """One run."""
-    return await distribute(title, await verify(await write(await research())))
+    return str(await distribute(title, await verify(await write(await research()))))
 
 
 _client = work.client()
@@ -69,8 +68,7 @@ async def stands() -> str:
 async def main() -> None:
     """Start the server, and do what is asked for."""
     command = [str(Path(sys.executable).with_name("prefect")), "server", "start", "--port", PORT, "--no-ui"]
-    with (work.FOLDER / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    server = work.serve(command)
     try:
         async with httpx.AsyncClient(trust_env=False) as asking:
             while True:

@@ -16,9 +16,7 @@ from hypercorn.config import Config
 from benchmarks.peers import work
 
 SERVER = Path("build/peers/npm/node_modules/.bin/restate-server")
-HERE, INGRESS, ADMIN, FABRIC = (
-    int(os.environ.get("PEERS_RESTATE", "9607")) + more for more in range(4)
-)
+HERE, INGRESS, ADMIN, FABRIC = (int(os.environ.get("PEERS_RESTATE", "9607")) + more for more in range(4))
 
 briefs = restate.Service("Briefs")
 
@@ -49,7 +47,7 @@ async def brief(ctx: restate.Context, title: str) -> str:
     findings = await ctx.run_typed("research", research)
     draft = await ctx.run_typed("write", write, findings=findings)
     checked = await ctx.run_typed("verify", verify, draft=draft)
-    return await ctx.run_typed("distribute", distribute, title=title, draft=checked)
+    return str(await ctx.run_typed("distribute", distribute, title=title, draft=checked))
 
 
 _client = work.client()
@@ -90,9 +88,7 @@ async def main() -> None:
     config, ended = Config(), asyncio.Event()
     config.bind = [f"127.0.0.1:{HERE}"]
     config.accesslog = config.errorlog = None
-    handler = asyncio.create_task(
-        serve(restate.app([briefs]), config, shutdown_trigger=ended.wait)  # type: ignore[arg-type]
-    )
+    handler = asyncio.create_task(serve(restate.app([briefs]), config, shutdown_trigger=ended.wait))
     server = _start_server()
     try:
         async with work.client() as asking:

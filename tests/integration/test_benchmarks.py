@@ -16,6 +16,9 @@ from benchmarks.grounding import measure as held
 from benchmarks.heldout import HELD_OUT
 from benchmarks.keys import storm
 from benchmarks.overhead import measure
+from benchmarks.peers.__main__ import PEERS, started
+from benchmarks.peers.kills import fate
+from benchmarks.peers.process import notes
 from benchmarks.quota import contest
 from benchmarks.records import RUN, Keeper
 from benchmarks.virtual import KINDS, Kind, Server
@@ -128,3 +131,32 @@ def test_the_others_do_what_they_are_known_for() -> None:
     assert ours.holds
     assert (sdk.recovered, tenacity.recovered, langgraph.recovered) == (4, 4, 2)
     assert all(each.duplicates == 2 and each.false_successes == 2 for each in (sdk, tenacity, langgraph))
+
+
+@pytest.mark.parametrize("name", ["definable", "definable-queue", "dbos"])
+def test_peers_do_their_runs(name: str) -> None:
+    """Ours and DBOS, which come with us: a few runs, by the clock and by the cores of their processes."""
+    (peer,) = [each for each in PEERS if each.name == name]
+    with notes() as url, started(peer, None, url) as process:
+        sample = process.run([f"run-{n}" for n in range(4)])
+        assert process.stands().lower().split() == ["success" if name == "dbos" else "done"] * 4
+    assert sample.rate > 0
+    assert sample.cores > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "writes", "stands"),
+    [
+        ("dbos", 2, "SUCCESS"),
+        ("definable-queue", 1, "waiting review"),
+        ("definable-looks-queue", 1, "done"),
+    ],
+)
+def test_a_write_whose_answer_was_lost_with_its_process(
+    name: str, writes: int, stands: str, tmp_path: Path
+) -> None:
+    """Killed between the two, DBOS writes again; we look, or ask a person; no answer is paid for twice."""
+    (peer,) = [each for each in PEERS if each.name == name]
+    with notes() as url:
+        found = fate(peer.command, tmp_path, url, {}, patience=8)
+    assert (found.writes, found.answers, found.stands) == (writes, 2, stands)
