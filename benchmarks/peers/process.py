@@ -79,8 +79,14 @@ class Process:
                 spared.append(pid)
             else:
                 os.kill(pid, signal.SIGKILL)
-        self._process.wait()
+        self._end()
         return spared
+
+    def _end(self) -> None:
+        self._process.wait(30)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
 
     def __enter__(self) -> Process:
         return self
@@ -90,7 +96,7 @@ class Process:
             assert self._process.stdin
             self._process.stdin.close()
             try:
-                self._process.wait(30)
+                self._end()
             except subprocess.TimeoutExpired:
                 self.kill()
         elif self._process.poll() is None:
@@ -137,10 +143,9 @@ def _stat(pid: int) -> list[str]:
 def notes() -> Iterator[str]:
     """Serve the product that is written to; yield its URL."""
     command = [sys.executable, "-m", "benchmarks.peers.server"]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout
-        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-    finally:
-        server.kill()
-        server.wait()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout
+            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        finally:
+            server.kill()

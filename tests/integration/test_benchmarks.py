@@ -133,6 +133,7 @@ def test_the_others_do_what_they_are_known_for() -> None:
     assert all(each.duplicates == 2 and each.false_successes == 2 for each in (sdk, tenacity, langgraph))
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", ["definable", "definable-queue", "dbos"])
 def test_peers_do_their_runs(name: str) -> None:
     """Ours and DBOS, which come with us: a few runs, by the clock and by the cores of their processes."""
@@ -144,6 +145,7 @@ def test_peers_do_their_runs(name: str) -> None:
     assert sample.cores > 0
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("name", "writes", "stands"),
     [
