@@ -15,9 +15,10 @@ import multiprocessing
 import os
 import signal
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from benchmarks.timing import show
 from definable.engine.engine import Engine
 from definable.engine.options import Options
 from definable.engine.queue import NORMAL, URGENT
+from definable.errors import StoreError
 from definable.sandbox import Faults, Served, World, serve
 from definable.settings import Settings
 from definable.store import RunStatus, Store, open_store, place
@@ -78,7 +80,8 @@ def carry(folder: str, environ: Environ, slots: int) -> None:
             waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(engine.worker.buried.wait())]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
 
-    asyncio.run(work())
+    with suppress(StoreError):  # the server may just be away: another one is started
+        asyncio.run(work())
 
 
 class Bench:
@@ -145,18 +148,31 @@ class Bench:
         return asyncio.run(all_of_them())
 
     def wait(self, runs: list[str], seconds: float, meanwhile: Callable[[], object] = lambda: None) -> float:
-        """Wait until these runs have ended, and return how long that took."""
-        began = time.monotonic()
-        while time.monotonic() - began < seconds:
+        """Wait until these runs have ended, and return how long that took; say how far they are."""
+        began = told = time.monotonic()
+        while (now := time.monotonic()) - began < seconds:
             meanwhile()
-            try:
-                with self.store() as store:
-                    if not store.moving() and not store.waiting("auth"):
-                        return time.monotonic() - began
-            except Exception:
-                pass
-            time.sleep(0.1)
+            with suppress(StoreError), self.store() as store:
+                while not store.waiting("auth") and (moving := store.moving()) and time.monotonic() < now + 1:
+                    meanwhile()
+                    time.sleep(0.05)
+                if not moving:
+                    return time.monotonic() - began
+                if now > told + 10:
+                    told = now
+                    print(f"{now - began:.0f} s: {moving} of {len(runs)} not done", file=sys.stderr)
+        self.explain(runs)
         raise SystemExit(f"not all runs have ended after {seconds:g} s")
+
+    def explain(self, runs: list[str]) -> None:
+        """Say of some of those that have not ended where they stand."""
+        with self.store() as store:
+            for row in [row for run in runs if not (row := store.run(run)).status.ended][:5]:
+                lines = [
+                    f"{each.at} {each.type} {each.step or ''} {each.call or ''}"
+                    for each in store.events(row.id)
+                ]
+                print(row.id, row.status, row.reason, row.worker, *lines, sep="\n  ", file=sys.stderr)
 
     def effects(self) -> int:
         """Return how many changes were really made."""

@@ -1,8 +1,9 @@
 """The queue in DBOS Transact: a library, with its tables in a file beside the store's, or on the same server.
 
 Each segment is one of its workflows, without steps: what a run has done is in the run log and the ledger, and
-a segment that is begun again goes on from there. DBOS takes segments from the queue by priority, each in one
-process, and knows what a dead process had taken.
+a segment that is begun again goes on from there. DBOS gives segments away by priority, each to one process,
+and knows what a dead process had taken. When to take is ours: DBOS itself looks again and again, with one
+number of slots for all processes.
 """
 
 from __future__ import annotations
@@ -10,18 +11,23 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import secrets
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
+from dbos import DBOS, DBOSConfig, Serializer
+from dbos import Queue as DbosTable
+from dbos._core import execute_dequeued_workflow
+from dbos._dbos import _get_dbos_instance
 from dbos._error import DBOSException
 from sqlalchemy.exc import SQLAlchemyError
 
-from definable.engine.queue import ATTEMPTS, Perform
+from definable.engine.queue import Perform
 from definable.errors import StoreError
 from definable.store import Place
 
@@ -36,16 +42,19 @@ SCHEMA = "definable_queue"
 VERSION = "1"
 """DBOS runs only what has this version; it stays the same, since each run has its definition pinned."""
 
-POLL = 0.1
-"""Seconds between two looks into the queue."""
+CONNECTIONS = 2
+"""To a server: one is DBOS's own for a second at a time, the other everybody's for milliseconds."""
 
 LAST_MOMENTS = 5.0
 """Seconds that what was told to stop may take to do so."""
 
+MOMENT = 0.02
+"""Seconds between two looks whether what was told to stop has done so."""
+
 ENDED = ["SUCCESS", "ERROR", "CANCELLED"]
 """Where a segment is that nobody will work on any more."""
 
-_perform: Perform | None = None
+_work: Callable[[str, str], Awaitable[str]] | None = None
 """What segments are done with in this process. DBOS knows functions by their names, once per process."""
 
 
@@ -65,14 +74,18 @@ class Plain(Serializer):
         return "json"
 
 
-@DBOS.workflow(name=NAME, max_recovery_attempts=ATTEMPTS)
+@DBOS.workflow(name=NAME, max_recovery_attempts=None)
 async def _segment(run: str) -> str:
-    assert _perform is not None  # noqa: S101 - set before DBOS is launched
-    return await _perform(run)
+    assert _work is not None  # noqa: S101 - set before DBOS is launched
+    return await _work(DBOS.workflow_id or "", run)
 
 
 class DbosQueue:
-    """A `Queue` in DBOS. Use `DbosQueue.open`; a process has one at a time."""
+    """A `Queue` in DBOS. Use `DbosQueue.open`; a process has one at a time.
+
+    Not all that it asks of DBOS has a public name: the version is pinned, and tests/integration/
+    test_dbos_queue.py holds it.
+    """
 
     @classmethod
     async def open(cls, where: Place, worker: str, slots: int, perform: Perform) -> DbosQueue:
@@ -80,25 +93,42 @@ class DbosQueue:
 
         StoreError when its tables cannot be had.
         """
-        global _perform
-        _perform = perform
+        global _work
+        queue = cls(where, worker, slots, perform)
+        _work = queue._perform
         logging.getLogger("dbos").setLevel(logging.CRITICAL)
         DBOS(config=_config(where, worker))
-        queue = cls(where)
+        DBOS.listen_queues([])
         try:
             with queue._explained():
                 DBOS.launch()
-                await DBOS.register_queue_async(
-                    QUEUE, worker_concurrency=slots, polling_interval_sec=POLL, on_conflict="always_update"
-                )
+                queue._table = await DBOS.register_queue_async(QUEUE, on_conflict="never_update")
         except StoreError:
             await asyncio.to_thread(DBOS.destroy)
             raise
+        queue._table._worker_concurrency = slots
+        queue._dbos = _get_dbos_instance()
+        queue._dbos._sys_db._retry_connection_errors = False  # it would sleep up to a minute
         return queue
 
-    def __init__(self, where: Place) -> None:
-        """Keep where it is, for errors."""
+    def __init__(self, where: Place, worker: str, slots: int, perform: Perform) -> None:
+        """Keep what it is for; nothing is opened here."""
         self.where = where
+        self.worker = worker
+        self.slots = slots
+        self.perform = perform
+        self.taken: set[str] = set()
+        """Segments that were taken, until they are done with."""
+        self._unknown: set[str] = set()
+        self._table: DbosTable
+        self._dbos: Any
+
+    async def _perform(self, segment: str, run: str) -> str:
+        self.taken.add(segment)
+        try:
+            return await self.perform(run)
+        finally:
+            self.taken.discard(segment)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -114,10 +144,19 @@ class DbosQueue:
             where = {"workflow_name": NAME, "queue_name": QUEUE, "workflow_id": segment, "priority": priority}
             await DBOS.enqueue_workflow_with_options_async(where, run)  # type: ignore[arg-type]
 
-    async def start(self, segment: str, run: str) -> None:
-        """Begin with a segment here and now."""
-        with self._explained(), SetWorkflowID(segment):
-            await DBOS.start_workflow_async(_segment, run)
+    async def take(self) -> None:
+        """Take what there is room for."""
+        if len(self.taken) < self.slots:
+            with self._explained():
+                await asyncio.to_thread(self._take)
+
+    def _take(self) -> None:
+        db, token = self._dbos._sys_db, secrets.token_hex(16)
+        room = (self._table, self.worker, VERSION, None, len(self.taken))
+        found, _ = db.start_queued_workflows(*room, owner_xid=token)
+        for status in db.get_workflow_statuses(found):
+            self.taken.add(status["workflow_uuid"])
+            execute_dequeued_workflow(self._dbos, status, token)
 
     async def drop(self, run: str) -> None:
         """Take a run's segments out of the queue."""
@@ -133,20 +172,32 @@ class DbosQueue:
             held = await DBOS.list_workflows_async(status="PENDING", load_input=False, load_output=False)
             return {each.executor_id for each in held if each.executor_id}
 
-    async def recover(self, worker: str) -> None:
-        """Put back what a dead worker had taken."""
+    async def holds(self, run: str) -> bool:
+        """Return whether a segment of a run is known."""
         with self._explained():
-            # Not a public name: the version is pinned, and tests/integration/test_dbos_queue.py holds it.
-            await asyncio.to_thread(DBOS._recover_pending_workflows, [worker])
+            found = await DBOS.list_workflows_async(
+                status=["ENQUEUED", "PENDING"], workflow_id_prefix=f"{run}#", load_input=False, limit=1
+            )
+            return bool(found)
 
-    async def poisoned(self) -> list[str]:
-        """Return runs that nobody can work on."""
+    async def recover(self, worker: str) -> None:
+        """Put back what a worker has not got any more."""
         with self._explained():
-            status = "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
-            found = [each.workflow_id for each in await DBOS.list_workflows_async(status=status)]
-            for segment in found:
-                await DBOS.delete_workflow_async(segment)
-            return [segment.rpartition("#")[0] for segment in found]
+            if worker == self.worker:
+                await asyncio.to_thread(self._put_back)
+            else:
+                await asyncio.to_thread(DBOS._recover_pending_workflows, [worker])
+
+    def _put_back(self) -> None:
+        """Put back what an answer that was lost on the way had given to this worker.
+
+        What is unknown at two looks: one that was done with a moment ago may not be written down yet.
+        """
+        db = self._dbos._sys_db
+        held = {each.workflow_id for each in db.get_pending_workflows(self.worker, VERSION)}
+        before, self._unknown = self._unknown, held - self.taken
+        for segment in before & self._unknown:
+            db.reenqueue_for_recovery(segment, [self.worker], QUEUE)
 
     async def forget(self, older: float, limit: int) -> int:
         """Forget segments that ended."""
@@ -161,8 +212,10 @@ class DbosQueue:
 
     async def close(self, grace: float) -> None:
         """Let go of the queue."""
-        patience = int(grace + LAST_MOMENTS)
-        await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=patience)
+        end = time.monotonic() + grace + LAST_MOMENTS
+        while self._dbos._active_workflows_set.activeList() and time.monotonic() < end:  # noqa: ASYNC110
+            await asyncio.sleep(MOMENT)
+        await asyncio.to_thread(DBOS.destroy)
 
 
 def _config(where: Place, worker: str) -> DBOSConfig:
@@ -170,7 +223,7 @@ def _config(where: Place, worker: str) -> DBOSConfig:
         name="definable",
         system_database_url=_url(where),
         dbos_system_schema=SCHEMA,
-        sys_db_pool_size=5,
+        sys_db_pool_size=CONNECTIONS,
         application_version=VERSION,
         executor_id=worker,
         serializer=Plain(),

@@ -84,7 +84,7 @@ class Engine:
         until = stamp(deadline) if deadline else None
         facts = {"key": key, "priority": priority, "deadline": until, "batch": batch, "item": item}
         row = self.runner.submit(workflow, inputs, **facts)
-        await self._enqueue(row.id, 0)
+        self._ring()
         return row
 
     async def again(self, run: str) -> RunRow:
@@ -99,20 +99,18 @@ class Engine:
         self.runner.rings.anew()
         self.runner.by_itself(row)
         why = "retry" if row.status is RunStatus.FAILED else "resume"
-        line = self.store.requeue(row.id, *AGAIN, why=why)
-        if line is None:
+        if self.store.requeue(row.id, *AGAIN, why=why) is None:
             raise UsageError(
                 f"run {row.id} is {row.status}, and no worker has it", hint="resume it by itself"
             )
-        await self._enqueue(row.id, line)
+        self._ring()
         return self.store.run(row.id)
 
     async def answered(self, run: str) -> None:
         """Let a run go on whose questions have been answered; twice is once."""
         if not self.store.open_asks(run):
-            line = self.store.requeue(run, RunStatus.WAITING, why="answered")
-            if line is not None:
-                await self._enqueue(run, line)
+            self.store.requeue(run, RunStatus.WAITING, why="answered")
+            self._ring()
 
     async def cancel(self, run: str) -> RunRow:
         """Cancel a run wherever it is: in the queue, at work (it stops before its next call), or waiting."""
@@ -130,9 +128,6 @@ class Engine:
             return self.runner.undo(run, approve=True, only="going_on")
         return None
 
-    async def _enqueue(self, run: str, line: int) -> None:
-        if self.worker is None:
-            return  # a worker finds it
-        row = self.store.run(run)
-        if row.status is RunStatus.QUEUED:
-            await self.worker.enqueue(row, line)
+    def _ring(self) -> None:
+        if self.worker is not None:  # another process is told by the store
+            self.worker.rung.set()

@@ -16,7 +16,7 @@ HISTORY = 1
 """The version of what is written into a run's log; it grows when older code could not go on with that."""
 
 ATTEMPTS = 5
-"""How many processes in a row a segment may take down before it is given up."""
+"""How many processes in a row may end with a run that got nowhere in them before it is given up."""
 
 URGENT, NORMAL, BULK = 1, 10, 20
 """Priorities, the lowest number first: somebody looks on, somebody asked, one of a batch."""
@@ -33,8 +33,8 @@ class Queue(Protocol):
     async def put(self, segment: str, run: str, priority: int) -> None:
         """Put a segment into the queue; nothing happens when it was put there before, or has ended."""
 
-    async def start(self, segment: str, run: str) -> None:
-        """Begin with a segment in this process without a place in the queue."""
+    async def take(self) -> None:
+        """Begin with segments, the first first, while this worker has room."""
 
     async def drop(self, run: str) -> None:
         """Take the segments of a run out of the queue; what is at work on one is not stopped by it."""
@@ -42,11 +42,14 @@ class Queue(Protocol):
     async def holders(self) -> set[str]:
         """Return the workers that have taken segments and not finished them, dead ones among them."""
 
-    async def recover(self, worker: str) -> None:
-        """Put back what a dead worker had taken, so that others take it."""
+    async def holds(self, run: str) -> bool:
+        """Return whether a segment of a run is in the queue, or taken by some worker."""
 
-    async def poisoned(self) -> list[str]:
-        """Return runs whose segment took down every worker that took it, and forget these segments."""
+    async def recover(self, worker: str) -> None:
+        """Put back what a dead worker had taken, so that others take it.
+
+        Of the worker that asks: what the queue says it has taken, while it never got to know of it.
+        """
 
     async def forget(self, older: float, limit: int) -> int:
         """Forget up to `limit` segments that ended more than `older` seconds ago, and say how many."""

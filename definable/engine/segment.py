@@ -15,6 +15,7 @@ from definable.engine.accounts import accounts_of
 from definable.engine.ahead import WORTH_TELLING, of_run
 from definable.engine.checkpoints import Checkpoints
 from definable.engine.history import recall
+from definable.engine.queue import ATTEMPTS
 from definable.errors import DefinableError
 from definable.graph.build import agents_of, build
 from definable.graph.context import Context
@@ -37,6 +38,10 @@ from definable.verify.case import Catalog
 from definable.verify.record import Record
 from definable.workspace import Workspace
 from definable.workspace.reach import products
+
+POISON = "the process that worked on it ended {n} times in a row before it got any further"
+
+AGAIN = "definable runs resume {run} tries again"
 
 MOST_STEPS = 100_000
 """LangGraph's own limit on node visits; ours are `limits` and `turns`."""
@@ -75,6 +80,8 @@ class Segment:
         """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
         if row.deadline and datetime.fromisoformat(row.deadline).timestamp() <= self.guard.now():
             raise overdue(row.deadline)
+        if row.priority is not None and self.store.tries > ATTEMPTS:
+            raise DefinableError(POISON.format(n=ATTEMPTS), hint=f"see its log; {AGAIN.format(run=row.id)}")
         workflow = self._limited(Workflow.model_validate_json(json.dumps(row.definition)), row)
         async with self._context(row, workflow, yes_to) as context:
             with self.checkpoints.of(self.store.check) as saver:

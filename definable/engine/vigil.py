@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from definable.engine.queue import ATTEMPTS, HISTORY
 from definable.engine.retention import PIECE, prune
 from definable.engine.schedules import Schedules
 from definable.engine.waits import trials
@@ -23,19 +23,14 @@ log = logging.getLogger(__name__)
 STALE = 4.0
 """Seconds without a sign of life after which a worker counts as dead."""
 
-TICK = 0.1
-"""Seconds between two looks for runs that were submitted."""
+TICK = 1.0
+"""Seconds between two looks at workers, waits and schedules."""
 
-SECOND, SELDOM, MINUTE = 10, 50, 600
-"""Every so many ticks: workers, waits and schedules; what hardly ever happens; what is of no use any more."""
+SELDOM, MINUTE = 5, 60
+"""Every so many ticks: what hardly ever happens; what is of no use any more."""
 
 FINISHED, FORGET = 3600.0, 500
 """Seconds that the queue knows segments after their end, and how many are forgotten in one go."""
-
-AT_ONCE = 200
-"""Runs that are handed to the queue between two ticks."""
-
-POISON = "the process that worked on it ended {n} times in a row"
 
 
 class Vigil:
@@ -58,16 +53,13 @@ class Vigil:
             await asyncio.sleep(TICK)
 
     async def _look(self, tick: int) -> None:
-        await self._submitted()
-        if tick % SECOND == 0:
-            await self._peers()
-            self._due()
-            await self._keys()
-            self._let_go()
-            await self.schedules.look()
+        await self._peers()
+        self._due()
+        await self._keys()
+        await self._let_go()
+        await self.schedules.look()
         if tick % SELDOM == 0:
             await self._left()
-            await self._poisoned()
             await self._prune()
         if tick % MINUTE == 0:
             while await self.worker.queue.forget(FINISHED, FORGET) == FORGET:
@@ -77,15 +69,6 @@ class Vigil:
         keep = self.worker.runner.settings.keep
         if keep is not None:
             await prune(self.store, keep, most=PIECE)
-
-    async def _submitted(self) -> None:
-        full: set[str] = set()
-        while found := self.store.submitted(AT_ONCE, HISTORY, sorted(full)):
-            for run, line in found:
-                if run.workflow not in full and not await self.worker.enqueue(run, line):
-                    full.add(run.workflow)
-            if len(found) < AT_ONCE:
-                break
 
     def _again(self, row: RunRow) -> None:
         with self._alone_with(row):
@@ -116,24 +99,27 @@ class Vigil:
                 if await self.worker.runner.key_is_there(row, self._trials[row.id]):
                     self._again(row)
 
-    def _let_go(self) -> None:
-        """Take up what was let go of when the database went away, or by a command that was interrupted."""
+    async def _let_go(self) -> None:
+        """Take up what somebody else held for long, and what nobody has whose process ended."""
         for run in list(self.worker.lost):
             with suppress(RunBusy), self.store.alone(run):
                 self.store.requeue(run, RunStatus.RUNNING, why="it was let go")
                 self.worker.lost.discard(run)
         for run in self.store.stray():
-            with suppress(RunBusy), self.store.alone(run):
-                self.store.requeue(run, RunStatus.RUNNING, why="its process ended")
+            if not await self.worker.queue.holds(run):
+                with suppress(RunBusy), self.store.alone(run):
+                    self.store.requeue(run, RunStatus.RUNNING, why="its process ended")
 
     async def _peers(self) -> None:
+        if time.monotonic() - self.worker.cut_off < STALE:
+            return  # they were cut off as well, and are about to say so
         now = self.store.time()
         for peer in self.store.workers():
             if peer.id == self.worker.row.id or not peer.alive:
                 continue
             if self._gone(peer) or peer.beat < now - STALE:
                 self.store.bury(peer)
-                await self.worker.queue.recover(peer.id)
+                await self._recover(peer.id)
 
     def _gone(self, peer: WorkerRow) -> bool:
         with self.store.present(peer.id) as free:
@@ -143,15 +129,13 @@ class Vigil:
         """Put back what is left of workers that ended, or whose burial was cut short."""
         holders = await self.worker.queue.holders()
         alive = {peer.id for peer in self.store.workers() if peer.alive}
-        for worker in holders - alive:
-            await self.worker.queue.recover(worker)
+        for worker in holders - (alive - {self.worker.row.id}):
+            await self._recover(worker)
 
-    async def _poisoned(self) -> None:
-        for run in await self.worker.queue.poisoned():
-            failed = DefinableError(
-                POISON.format(n=ATTEMPTS), hint=f"see its log; definable runs resume {run} tries again"
-            )
-            self.worker.fail(run, failed)
+    async def _recover(self, worker: str) -> None:
+        await self.worker.queue.recover(worker)
+        self.worker.rung.set()
+        self.store.tell()
 
 
 def _ticks() -> Iterator[int]:

@@ -9,26 +9,29 @@ each run (docs/decisions/0020).
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from definable import __version__
-from definable.engine.queue import BULK, HISTORY, URGENT, Perform, Queue, segment
+from definable.engine.intake import Intake
+from definable.engine.queue import HISTORY, Perform, Queue
 from definable.engine.runner import Runner
-from definable.engine.vigil import TICK, Vigil
+from definable.engine.vigil import Vigil
 from definable.errors import DefinableError, Fenced, RunBusy, StoreError
-from definable.store import Place, RunRow, RunStatus, Store, WorkerRow, open_store
+from definable.store import Place, RunStatus, Store, WorkerRow, open_store
 
 BEAT = 1.0
 """Seconds between two signs of life."""
 
-TRIES = 20
-"""How often a run is tried that another process seems to work on: it may just have died."""
+TRIES, PAUSE = 20, 0.1
+"""How often, and after how many seconds, a run is tried that another process has: it may just have died."""
 
 Open = Callable[[Place, str, int, Perform], Awaitable[Queue]]
 """Opens the queue where the store is, for a worker with so many slots."""
@@ -51,11 +54,15 @@ class Worker:
         self.store = runner.store
         self.queue: Queue
         self.looking: asyncio.Task[None]
-        """Looks after what waits; it ends only with an error, which then is the worker's."""
+        """Takes runs, and looks after what waits; it ends only with an error, which then is the worker's."""
+        self.rung = asyncio.Event()
+        """Set when there may be runs to take."""
         self.active: dict[str, asyncio.Task[Any]] = {}
         """Run → the task that works on it."""
         self.lost: set[str] = set()
-        """Runs that were let go: the database was not there, or somebody else held them for long."""
+        """Runs that were let go, for somebody else held them for long."""
+        self.cut_off = -math.inf
+        """When it last found that it had been cut off from the database, by its own clock."""
         self.buried = asyncio.Event()
         """Set when another worker has taken this one for dead."""
 
@@ -66,37 +73,24 @@ class Worker:
         self = cls(runner, slots)
         with _Beat(self) as beat:
             self.row = self.store.join(self.row)
+            beat.begin()
             runner.worker = self.row.id
             self.queue = await opening(self.store.place, self.row.id, slots, self._perform)
-            self.looking = asyncio.create_task(Vigil(self).keep())
+            self.looking = asyncio.create_task(self._look())
             try:
                 yield self
             finally:
                 self.looking.cancel()
                 beat.say("draining")
-                await self._close(grace)
-                beat.say("stopped")
+                await self._close(0 if self.buried.is_set() else grace)  # its runs are others' by now
 
-    async def enqueue(self, run: RunRow, line: int) -> bool:
-        """Have the queue take a run; False when as many of its workflow are at work as may be.
-
-        One that somebody looks at begins here at once while there is room.
-        """
-        most = run.definition.get("concurrency")
-        if most and not self.store.admit(run, most):
-            return False
-        name = segment(run.id, line)
-        if run.priority == URGENT and len(self.active) < self.row.slots:
-            await self.queue.start(name, run.id)
-        else:
-            await self.queue.put(name, run.id, BULK if run.priority is None else run.priority)
-        self.store.enqueued(run.id)
-        return True
+    async def _look(self) -> None:
+        await asyncio.gather(Intake(self.store, self.queue, self.rung).keep(), Vigil(self).keep())
 
     async def idle(self) -> None:
         """Return when nothing is at work, in the queue, or waiting for a time that comes by itself."""
         while self.active or self.store.moving():  # noqa: ASYNC110 - other processes change it
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(PAUSE)
 
     async def _close(self, grace: float) -> None:
         closing = asyncio.create_task(self.queue.close(grace))
@@ -115,10 +109,7 @@ class Worker:
         assert task is not None  # noqa: S101 - the queue runs in this loop
         self.active[run] = task
         try:
-            return await self._attempt(run)
-        except StoreError:
-            self.lost.add(run)
-            return "lost"
+            return await self._outlasting(run)
         except Fenced:
             return "taken over"
         except asyncio.CancelledError:
@@ -128,6 +119,23 @@ class Worker:
             return self._defect(run, error)
         finally:
             del self.active[run]
+            self.rung.set()
+
+    async def _outlasting(self, run: str) -> str:
+        """Work on a run; when the database goes away, leave the run to whoever is there when it is back.
+
+        Until then the queue says that this worker has it: should it end now, others take over.
+        """
+        try:
+            return await self._attempt(run)
+        except StoreError:
+            pass
+        while True:
+            await asyncio.sleep(BEAT)
+            with suppress(StoreError):
+                with suppress(RunBusy), self.store.alone(run):
+                    self.store.requeue(run, RunStatus.RUNNING, why="the database went away")
+                return "let go"
 
     async def _attempt(self, run: str) -> str:
         for _ in range(TRIES):
@@ -141,13 +149,15 @@ class Worker:
             try:
                 return (await self.runner.go(run, wait=False)).status
             except RunBusy:
-                await asyncio.sleep(TICK)
+                await asyncio.sleep(PAUSE)
         self.lost.add(run)
         return "busy"
 
     def _put_back(self, run: str) -> str:
         """Leave a run to others that was not finished when this worker was told to stop."""
         with suppress(DefinableError):
+            if self.store.run(run).worker != self.row.id:
+                return "taken over"
             self.store.set_status(run, RunStatus.RUNNING)
             self.store.requeue(run, RunStatus.RUNNING, why="drained")
         return "put back"
@@ -167,7 +177,10 @@ class Worker:
 
 
 class _Beat:
-    """A thread that says every second that the process is alive, over a connection of its own."""
+    """A thread that says every second that the process is alive, over a connection of its own.
+
+    In between it listens on that connection for runs that other processes submit.
+    """
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -179,19 +192,25 @@ class _Beat:
 
     def __enter__(self) -> _Beat:
         self._open()
-        self._thread.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._stop.set()
-        self._thread.join(timeout=BEAT * 5)
+        self.say("stopped")
+        if self._thread.is_alive():
+            self._thread.join(timeout=BEAT * 5)
         self._stack.close()
+
+    def begin(self) -> None:
+        """Begin, now that the worker is known."""
+        self._thread.start()
 
     def say(self, state: str) -> None:
         """Tell another state; nothing happens while the database is not there."""
         worker = self._worker
         with suppress(StoreError):
             worker.store.beat(worker.row.id, worker.store.session, state)
+            worker.store.tell()  # it wakes the thread as well
 
     def _open(self) -> Store:
         if self._store is None:
@@ -202,13 +221,21 @@ class _Beat:
 
     def _run(self) -> None:
         worker = self._worker
-        while not self._stop.wait(BEAT):
+        while not self._stop.is_set():
             try:
-                state = self._open().beat(worker.row.id, worker.store.session)
+                store = self._open()
+                if store.beat(worker.row.id, worker.store.session) == "dead":
+                    self._loop.call_soon_threadsafe(worker.buried.set)
+                    break
+                self._listen(store)
             except StoreError:
                 self._stack.close()  # and with it whatever is left of the connection
                 self._store = None
-                continue
-            if state == "dead":
-                self._loop.call_soon_threadsafe(worker.buried.set)
-                break
+                worker.cut_off = time.monotonic()
+                self._stop.wait(BEAT)
+
+    def _listen(self, store: Store) -> None:
+        until = time.monotonic() + BEAT
+        while (left := until - time.monotonic()) > 0 and not self._stop.is_set():
+            if store.heard(left):
+                self._loop.call_soon_threadsafe(self._worker.rung.set)

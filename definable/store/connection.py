@@ -24,6 +24,9 @@ APPLICATION_ID = 0x44464E42
 
 ELSEWHERE = "set DEFINABLE_HOME to another folder"
 
+EAR = 0.03
+"""Seconds between two looks whether another connection has written; one takes some microseconds."""
+
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 REASONS: Mapping[int, tuple[str, str]] = MappingProxyType(
@@ -63,6 +66,7 @@ class Sqlite:
         self._lock = threading.RLock()
         self._db = connect(path, patience)
         self._durable: bool | None = None
+        self._version = 0
 
     @contextmanager
     def transaction(self, *locks: str, durable: bool) -> Iterator[None]:
@@ -103,6 +107,19 @@ class Sqlite:
         """Put lock files away: who holds one holds nothing by it from now on."""
         for name in names:
             (self.place.parent / "locks" / name).unlink(missing_ok=True)
+
+    def tell(self) -> None:
+        """Nothing is done: whoever waits sees each commit."""
+
+    def heard(self, seconds: float) -> bool:
+        """Wait until another connection has written."""
+        until = time.monotonic() + seconds
+        while (version := self.read("PRAGMA data_version")[0]["data_version"]) == self._version:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(EAR)
+        self._version = version
+        return True
 
     def give_back(self, pages: int) -> None:
         """Give free pages back; nothing happens in a file that was made without incremental vacuum."""

@@ -85,6 +85,9 @@ class Runs(Protocol):
         write raises Fenced, and changes nothing, once somebody else has begun. Reads are as ever.
         """
 
+    tries: int
+    """Where the store is bound: how often somebody has begun since the run's log got anywhere, 1 at first."""
+
     def check(self) -> None:
         """Raise Fenced when this store was bound by `begin`, and somebody else has begun since."""
 

@@ -70,6 +70,12 @@ class Database(Protocol):
     def break_in(self, session: int, names: Iterable[str]) -> None:
         """Free these names of a holder that is stopped or cut off, outside a transaction."""
 
+    def tell(self) -> None:
+        """Wake those who wait in `heard`, once the transaction that this is in has ended."""
+
+    def heard(self, seconds: float) -> bool:
+        """Wait until somebody else may have told something, `seconds` at most; False when nobody has."""
+
     def give_back(self, pages: int) -> None:
         """Give up to so many free pages of a file back, outside a transaction."""
 

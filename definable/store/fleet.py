@@ -59,7 +59,19 @@ class Workers(Protocol):
         """Return how many submitted runs are queued, running, or waiting for a time that comes by itself."""
 
     def stray(self) -> list[str]:
-        """Return submitted runs that are `running`, but not in a worker: some command went on with them."""
+        """Return submitted runs that are `running`, but not in a worker that is alive.
+
+        Some command went on with them, or the worker ended before it could say what becomes of them.
+        """
+
+    def heard(self, seconds: float) -> bool:
+        """Wait until runs may have been submitted or put back, `seconds` at most; False when none were.
+
+        Nobody else uses this store meanwhile.
+        """
+
+    def tell(self) -> None:
+        """Wake all who wait in `heard`."""
 
     def present(self, worker: str) -> AbstractContextManager[bool]:
         """Hold a worker's name until the block or the process ends; False when another process holds it."""

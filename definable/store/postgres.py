@@ -47,6 +47,9 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 """
 """The other way round as well: the locks of a machine that has vanished are free within half a minute."""
 
+CHANNEL = "definable"
+"""On which the server passes on what is told."""
+
 NOTICED = 0.2
 """Seconds in which the server has noticed that a process was killed, and has freed what it held."""
 
@@ -75,10 +78,12 @@ class Postgres:
         self._lock = threading.RLock()
         self._held: set[str] = set()
         self._time: tuple[float, datetime] | None = None
+        self._listens = False
         self._db = self._open()
 
     def _open(self) -> Connection:
         db = connect(self.place)
+        self._listens = False
         try:
             with explained(self.place):
                 db.execute(f"SET lock_timeout = '{int(self.patience * 1000)}ms'".encode())
@@ -135,6 +140,19 @@ class Postgres:
                 translated(f"SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE {ours}"),  # noqa: S608
                 (session,),
             )
+
+    def tell(self) -> None:
+        """Notify, with the transaction."""
+        self._db.execute(f"NOTIFY {CHANNEL}".encode())
+
+    def heard(self, seconds: float) -> bool:
+        """Wait for a notification; True as well where one may have been missed."""
+        with self._lock, explained(self.place):
+            if not self._listens:
+                self._first(f"LISTEN {CHANNEL}".encode())
+                self._listens = True
+                return True
+            return bool(list(self._db.notifies(timeout=seconds, stop_after=1)))
 
     def give_back(self, pages: int) -> None:
         """Nothing is done: the server uses free space again, and gives back what it can by itself."""

@@ -113,6 +113,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
         "CREATE INDEX tallies_by_batch ON tallies (batch)",
     ),
+    (
+        "ALTER TABLE fences ADD COLUMN line INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE fences ADD COLUMN tries INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 """Index + 1 is the schema version that the statements lead to."""
 

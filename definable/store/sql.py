@@ -38,7 +38,7 @@ from definable.store.reservations import SqlReservations, give_up
 from definable.store.retention import SqlRetention
 from definable.store.rows import EffectRow, Event, RunRow, RunStatus
 from definable.store.triggers import SqlTriggers
-from definable.store.workers import RUNS, SqlWorkers
+from definable.store.workers import BEGIN, RUNS, SqlWorkers
 
 Clock = Callable[[], datetime]
 
@@ -61,6 +61,7 @@ class SqlStore(
         self._db = db
         self._clock = clock or db.now
         self._fence: tuple[str, int] | None = None
+        self.tries = 0
         self._joined = False
         self._batch: Batch | None = None
 
@@ -154,13 +155,10 @@ class SqlStore(
         """Bind the store to a run, with a token newer than all before."""
         with self._writing(run) as db:
             db.execute("UPDATE runs SET history = ? WHERE id = ? AND history < ?", (history, run, history))
-            token = db.execute(
-                "INSERT INTO fences (run, token, worker) VALUES (?, 1, ?) ON CONFLICT (run) DO UPDATE "
-                "SET token = fences.token + 1, worker = excluded.worker RETURNING token",
-                (run, worker),
-            ).fetchone()["token"]
+            row = db.execute(BEGIN, {"run": run, "worker": worker}).fetchone()
         bound = copy.copy(self)
-        bound._fence = (run, token)
+        bound._fence = (run, row["token"])
+        bound.tries = row["tries"]
         return bound
 
     def check(self) -> None:

@@ -23,6 +23,19 @@ ABROAD = f"reason IN ('{SUBMITTED}', '{ADMITTED}')"
 
 LAST = "(SELECT coalesce(max(seq), 0) FROM log WHERE log.run = runs.id)"
 
+BEGIN = """
+INSERT INTO fences (run, token, worker, line, tries)
+VALUES (:run, 1, :worker, (SELECT coalesce(max(seq), 0) FROM log WHERE log.run = :run), 1)
+ON CONFLICT (run) DO UPDATE SET
+    token = fences.token + 1, worker = excluded.worker, line = excluded.line,
+    tries = CASE WHEN EXISTS (
+        SELECT 1 FROM log WHERE log.run = fences.run AND log.seq > fences.line
+        AND log.type NOT IN ('run.started', 'run.resumed', 'run.ahead')
+    ) THEN 1 ELSE fences.tries + 1 END
+RETURNING token, tries
+"""
+"""Who begins has a token one higher, and counts how often that was done since the log got anywhere."""
+
 DUE = """
 SELECT * FROM runs WHERE status = 'waiting' AND priority IS NOT NULL AND (
     (until IS NOT NULL AND until <= :now) OR (deadline IS NOT NULL AND deadline <= :now)
@@ -36,7 +49,8 @@ SELECT * FROM runs WHERE status = 'waiting' AND priority IS NOT NULL AND (
 
 STRAY = """
 SELECT runs.id FROM runs JOIN fences ON fences.run = runs.id
-WHERE runs.status = 'running' AND runs.priority IS NOT NULL AND fences.worker IS NULL
+LEFT JOIN workers ON workers.id = fences.worker AND workers.state IN ('working', 'draining')
+WHERE runs.status = 'running' AND runs.priority IS NOT NULL AND workers.id IS NULL
 """
 
 WORKERS = """
@@ -89,6 +103,7 @@ class SqlWorkers:
                 return _same(run_row(found), run)
             values = columns(row)
             db.execute(insert("runs", values), values)
+            db.tell()
         return row
 
     def requeue(self, run: str, *statuses: RunStatus, why: str) -> int | None:
@@ -105,6 +120,7 @@ class SqlWorkers:
             values = as_columns({"status": "queued", "reason": SUBMITTED, "until": None, "ended_at": None})
             names = ", ".join(f"{name} = :{name}" for name in values)
             db.execute(f"UPDATE runs SET {names} WHERE id = :id", {**values, "id": run})  # noqa: S608
+            db.tell()
             return self._log(run, "run.queued", f'{{"why":"{why}"}}', None, None)
 
     def admit(self, run: RunRow, most: int) -> bool:
@@ -173,6 +189,15 @@ class SqlWorkers:
     def stray(self) -> list[str]:
         """Return runs that no worker works on."""
         return [row["id"] for row in self._db.read(STRAY)]
+
+    def heard(self, seconds: float) -> bool:
+        """Wait for what others say."""
+        return self._db.heard(seconds)
+
+    def tell(self) -> None:
+        """Say something."""
+        with self._writing(durable=False) as db:
+            db.tell()
 
     def present(self, worker: str) -> AbstractContextManager[bool]:
         """Hold a worker's name."""

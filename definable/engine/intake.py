@@ -1,0 +1,70 @@
+"""How a worker comes by runs: what was submitted goes into the queue, and what it has room for comes out.
+
+Whoever submits a run, or ends one, rings: the process itself, and others by way of the database. The looks in
+between are for what nobody could ring for: a connection that was lost, a command that was killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from definable.engine.queue import BULK, HISTORY, Queue, segment
+from definable.errors import DefinableError
+from definable.store import RunRow, Store
+
+log = logging.getLogger(__name__)
+
+TICK = 1.0
+"""Seconds between two looks when nobody rings."""
+
+BREATH = 0.02
+"""Seconds after a look in which those who ring are served together."""
+
+AT_ONCE = 200
+"""Runs that are handed to the queue before it is taken from."""
+
+
+class Intake:
+    """Looks for runs, again and again, while the worker works."""
+
+    def __init__(self, store: Store, queue: Queue, rung: asyncio.Event) -> None:
+        """Bring runs from the store to the queue, and begin with them, at once when `rung` is set."""
+        self.store = store
+        self.queue = queue
+        self._rung = rung
+
+    async def keep(self) -> None:
+        """Look until cancelled; what the database refuses is looked at again."""
+        while True:
+            self._rung.clear()
+            try:
+                await self._submitted()
+                await self.queue.take()
+            except DefinableError as error:
+                log.warning("could not take runs: %s", error.message)
+            await asyncio.sleep(BREATH)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._rung.wait(), TICK)
+
+    async def _submitted(self) -> None:
+        full: set[str] = set()
+        found = self.store.submitted(AT_ONCE, HISTORY)
+        while found:
+            for run, line in found:
+                if run.workflow not in full and not await self._enqueue(run, line):
+                    full.add(run.workflow)
+            if len(found) < AT_ONCE:
+                break
+            await self.queue.take()
+            found = self.store.submitted(AT_ONCE, HISTORY, sorted(full))
+
+    async def _enqueue(self, run: RunRow, line: int) -> bool:
+        """Have the queue take a run; False when as many of its workflow are at work as may be."""
+        most = run.definition.get("concurrency")
+        if most and not self.store.admit(run, most):
+            return False
+        await self.queue.put(segment(run.id, line), run.id, BULK if run.priority is None else run.priority)
+        self.store.enqueued(run.id)
+        return True
