@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import multiprocessing
 import os
+import random
 import signal
 import statistics
 import sys
@@ -62,7 +63,10 @@ limits: { time: 1h }
 
 SPAWN = multiprocessing.get_context("forkserver")
 SPAWN.set_forkserver_preload(
-    ["definable.engine.engine", "definable.engine.dbos_queue", "definable.graph.build"]
+    [
+        *("definable.engine.engine", "definable.engine.dbos_queue", "definable.engine.postgres_checkpoints"),
+        *("definable.graph.build", "dbos._sys_db_postgres", "httpcore"),
+    ]
 )
 
 Environ = dict[str, str]
@@ -167,6 +171,13 @@ class Bench:
                     print(f"{now - began:.0f} s: {moving} of {len(runs)} not done", file=sys.stderr)
         self.explain(runs)
         raise SystemExit(f"not all runs have ended after {seconds:g} s")
+
+    def working(self) -> list[int]:
+        """Return the processes that have begun to work; one that is still starting is no worker yet."""
+        alive = {worker.pid for worker in self.workers if worker.is_alive()}
+        with suppress(StoreError), self.store() as store:
+            return [worker.pid for worker in store.workers() if worker.alive and worker.pid in alive]
+        return []
 
     def explain(self, runs: list[str]) -> None:
         """Say of some of those that have not ended where they stand."""
@@ -314,22 +325,20 @@ def scaling(server: PostgresServer) -> None:
 
 
 def storm(server: PostgresServer, count: int, workers: int = 4) -> None:
-    """Many runs, a worker killed every second, the database restarted twice."""
+    """Many runs, a worker killed at random every second, the database restarted twice."""
     with bench(server.database()) as b:
         for _ in range(workers):
             b.worker(4)
         runs = b.submit("one-write", count, "storm")
-        kills, restarts, last = 0, 0, time.monotonic()
+        kills, restarts, last, chance = 0, 0, time.monotonic(), random.Random(1)
 
         def trouble() -> None:
             nonlocal kills, restarts, last
             if time.monotonic() - last < 1.0:
                 return
             last = time.monotonic()
-            alive = [w for w in b.workers if w.is_alive()]
-            if alive:
-                victim = alive[kills % len(alive)]
-                os.kill(victim.pid, signal.SIGKILL)
+            if victims := b.working():
+                os.kill(chance.choice(victims), signal.SIGKILL)
                 kills += 1
             b.workers[:] = [w for w in b.workers if w.is_alive()]
             while len(b.workers) < workers:

@@ -47,11 +47,12 @@ END $$
 class PostgresServer:
     """A server on loopback with its data in a folder of its own."""
 
-    def __init__(self, fsync: bool = False) -> None:
-        """Make the data; `start` starts the server."""
+    def __init__(self, fsync: bool = False, connections: int = 50) -> None:
+        """Make the data; `start` starts the server, which lets so many in."""
         self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         self.rooted = os.geteuid() == 0
         self.fsync = fsync
+        self.connections = connections
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.free: list[str] = []
@@ -95,7 +96,8 @@ class PostgresServer:
             "listen_addresses=127.0.0.1",
             f"unix_socket_directories={self.folder}",
         ]
-        options += [f"fsync={'on' if self.fsync else 'off'}", "max_connections=50", "log_min_messages=panic"]
+        options += [f"fsync={'on' if self.fsync else 'off'}", f"max_connections={self.connections}"]
+        options += ["log_min_messages=panic"]
         self.process = subprocess.Popen(
             [
                 *(str(self.programs / "postgres"), "-D", str(self.folder / "data")),

@@ -23,7 +23,7 @@ SLOTS = 8
     type=click.IntRange(min=1),
     default=SLOTS,
     show_default=True,
-    help="Runs at a time; all workers go by the number of the one that started last.",
+    help="Runs at a time.",
 )
 @click.option("--database", metavar="URL", help="postgresql://…; otherwise DEFINABLE_DATABASE, or a file.")
 @click.option(

@@ -134,11 +134,48 @@ class WorkersContract(StoreContract):
     def test_a_run_that_a_command_went_on_with_is_found_again(self, store: Store) -> None:
         """It is `running`, and no worker has it: whoever looks whether its lock is free puts it back."""
         run = submitted(store)
+        store.join(a_worker())
         store.begin(run, "w1")
         store.set_status(run, RunStatus.RUNNING)
         assert store.stray() == []
         store.begin(run)
         assert store.stray() == [run]
+
+    def test_a_run_that_a_worker_left_behind_is_found_again(self, store: Store) -> None:
+        """It is `running`, and its worker is buried or has stopped."""
+        run = submitted(store)
+        joined = store.join(a_worker())
+        store.begin(run, "w1")
+        store.set_status(run, RunStatus.RUNNING)
+        assert store.stray() == []
+        store.beat("w1", joined.session, "stopped")
+        assert store.stray() == [run]
+
+    def test_it_is_counted_how_often_a_run_was_begun_and_got_nowhere(self, store: Store) -> None:
+        """What says that it was begun gets it nowhere; any other line of its log does."""
+        run = submitted(store)
+        for tries in (1, 2, 3):
+            assert store.begin(run, "w1").tries == tries
+            store.append(run, "run.resumed", {})
+        store.append(run, "call.proposed", {})
+        assert store.begin(run, "w1").tries == 1
+        assert store.begin(run, "w2").tries == 2
+        store.set_status(run, RunStatus.RUNNING)
+        store.requeue(run, RunStatus.RUNNING, why="drained")
+        assert store.begin(run, "w1").tries == 1
+
+    def test_who_listens_hears_of_what_is_submitted_and_put_back(self, store: Store) -> None:
+        """At once, and of nothing else; what came before is not missed."""
+        with self.make(FakeClock()) as other:
+            run = submitted(store)
+            assert other.heard(5), "it may have missed something"
+            assert not other.heard(0.05)
+            submitted(store, "s2")
+            assert other.heard(5)
+            store.set_status(run, RunStatus.WAITING, reason="approval")
+            store.requeue(run, RunStatus.WAITING, why="answered")
+            assert other.heard(5)
+            assert not other.heard(0.05)
 
     def test_a_presence_is_held_by_one(self, store: Store) -> None:
         """Whoever gets it knows that the other is gone."""
