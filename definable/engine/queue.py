@@ -15,7 +15,7 @@ Perform = Callable[[str], Awaitable[str]]
 HISTORY = 1
 """The version of what is written into a run's log; it grows when older code could not go on with that."""
 
-ATTEMPTS = 5
+ATTEMPTS = 15
 """How many processes in a row may end with a run that got nowhere in them before it is given up."""
 
 URGENT, NORMAL, BULK = 1, 10, 20
