@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Protocol
 
 from definable.calls import Ask, Exchange, Margin, Outcome, Receipt, Send, ToolCall
@@ -153,6 +154,12 @@ class Context:
             row = self.store.set_status(self.run.id, status, **more)
         self.tell()
         return row
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The workflow's own texts and the titles of its products: their names may be used."""
+        titles = {kit.title for kit, _ in self.catalog.tools.values()}
+        return (*strings(self.workflow.model_dump(mode="json")), *sorted(titles))
 
     def is_parked(self, call: str) -> bool:
         """Whether a call need not be tried yet."""

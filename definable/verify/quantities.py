@@ -54,9 +54,11 @@ class Facts:
             return self._not_otherwise(mention, context)
         if mention.worded and not context.names and not context.words & self.words:
             return True  # “two things”: nothing that the results could count
-        fitting = [fact for fact in self.all if self.fits(fact, mention, context)]
-        if context.op in ("max", "min") and any(f.op == context.op and f.about for f in fitting):
-            fitting = [fact for fact in fitting if fact.op not in ("there", "count")]
+        fitting: Iterable[Fact] = (fact for fact in self.all if self.fits(fact, mention, context))
+        if context.op in ("max", "min"):
+            fitting = list(fitting)
+            if any(f.op == context.op and f.about for f in fitting):
+                fitting = [fact for fact in fitting if fact.op not in ("there", "count")]
         return any(near(mention, fact, context.bound) for fact in fitting)
 
     def fits(self, fact: Fact, mention: Mention, context: Context) -> bool:
