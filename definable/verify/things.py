@@ -38,7 +38,7 @@ class Thing:
     @cached_property
     def leaves(self) -> list[tuple[tuple[str, ...], Json]]:
         """Each plain value in its fields, with the names that lead to it."""
-        return list(leaves(self.fields))
+        return leaves(self.fields)
 
     @cached_property
     def date(self) -> str:
@@ -132,16 +132,22 @@ def _entries(value: Json) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
 
 
-def leaves(value: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Json]]:
-    """Yield each plain value in nested JSON, with the names that lead to it."""
+def leaves(value: Json, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Json]]:
+    """Return each plain value in nested JSON, with the names that lead to it."""
+    out: list[tuple[tuple[str, ...], Json]] = []
+    _gather(value, path, out)
+    return out
+
+
+def _gather(value: Json, path: tuple[str, ...], out: list[tuple[tuple[str, ...], Json]]) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
             if isinstance(inner, (dict, list, tuple)):
-                yield from leaves(inner, (*path, key))
+                _gather(inner, (*path, key), out)
             else:
-                yield (*path, key), inner
+                out.append(((*path, key), inner))
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            yield from leaves(inner, path)
+            _gather(inner, path, out)
     else:
-        yield path, value
+        out.append((path, value))
