@@ -47,6 +47,7 @@ def _note(context: Context, event: Event) -> None:
     elif event.type in ("step.done", "step.skipped"):
         context.outputs[step] = data.get("output")
     elif event.type == "exchange":
+        context.answered[event.call or ""] = data["n"] + 1
         _retried(context, event.call or "", data)
     elif event.type == "receipt":
         context.settled[event.call or ""] = context.chances

@@ -27,10 +27,8 @@ async def approval(state: State, runtime: Runtime[Desk]) -> dict[str, Any]:
             continue
         decision = Decision.model_validate(answers[ask["id"]])
         if ask["call"]:
-            context.store.record(
-                context.run.id,
-                Exchange(call=ask["call"], n=ask["n"], order=Ask.model_validate(ask["ask"]), reply=decision),
-            )
+            order = Ask.model_validate(ask["ask"])
+            context.record(Exchange(call=ask["call"], n=ask["n"], order=order, reply=decision))
         came.append(_answer(ask, decision))
     context.tell()
     return {"came": came, "asks": []}

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Protocol
 
 from definable.calls import Ask, Exchange, Margin, Outcome, Receipt, Send, ToolCall
@@ -116,6 +117,8 @@ class Context:
     """What a model asked for and did not get, by the turn's key and the use's id, and why."""
     judged: dict[str, list[str]] = field(default_factory=dict)
     """Key of a turn → why its artifact may not pass, as it was found when it came."""
+    answered: dict[str, int] = field(default_factory=dict)
+    """Call → how many exchanges the log has of it."""
     fresh: dict[tuple[str, int], Exchange] = field(default_factory=dict)
     """Exchanges that were just recorded, by call and number, until they are asked for."""
     kept: dict[str, tuple[float, bool]] = field(default_factory=dict)
@@ -132,10 +135,17 @@ class Context:
     def record(self, exchange: Exchange) -> None:
         """Put an exchange into the log, and keep it for whoever asked for it."""
         self.fresh[exchange.call, exchange.n] = self.store.record(self.run.id, exchange)
+        self.answered[exchange.call] = max(exchange.n + 1, self.answered.get(exchange.call, 0))
         self.tell()
+
+    def is_answered(self, call: str, n: int) -> bool:
+        """Whether the log has this exchange of a call. Nobody else adds any: see `Store.begin`."""
+        return n < self.answered.get(call, 0)
 
     def exchange(self, call: str, n: int) -> Exchange | None:
         """Return one exchange of a call, or None while there is none."""
+        if not self.is_answered(call, n):
+            return None
         return self.fresh.pop((call, n), None) or self.store.exchange(self.run.id, call, n)
 
     def log(self, type: str, data: dict[str, Any], step: str | None = None, call: str | None = None) -> None:
@@ -153,6 +163,12 @@ class Context:
             row = self.store.set_status(self.run.id, status, **more)
         self.tell()
         return row
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The workflow's own texts and the titles of its products: their names may be used."""
+        titles = {kit.title for kit, _ in self.catalog.tools.values()}
+        return (*strings(self.workflow.model_dump(mode="json")), *sorted(titles))
 
     def is_parked(self, call: str) -> bool:
         """Whether a call need not be tried yet."""

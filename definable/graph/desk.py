@@ -70,7 +70,8 @@ class Desk:
         return live.played, live.step
 
     def _replayed(self, call: ToolCall) -> _Live:
-        history = self.context.store.exchanges(call.run, call.id)
+        begun = self.context.is_answered(call.id, 0)
+        history = self.context.store.exchanges(call.run, call.id) if begun else []
         flow, step = replay(call, self.context.catalog, history)
         live = _Live(flow, len(history), step, sent=False)
         for exchange in history:

@@ -36,7 +36,7 @@ async def distributor(dispatch: Dispatch, runtime: Runtime[Desk]) -> dict[str, A
     assert isinstance(order, Send)  # noqa: S101
     call, n = dispatch["call"], dispatch["n"]
     came: dict[str, Any] = {"from": "distributor", "call": call, "n": n}
-    if context.store.exchange(context.run.id, call, n) is None:
+    if not context.is_answered(call, n):
         try:
             outcome = await _in_time(context, dispatch, order)
         except CallParked as wait:
@@ -146,6 +146,8 @@ async def _wait(context: Context, place: tuple[str, int], order: Send) -> None:
     due = context.delays.get(place)
     left = order.delay if due is None else due - context.now()
     _check(context, step, left, order.tool, order.why or "its time is over")
+    if left <= 0:
+        return
     reason = _reason(context, place)
     if left > (PARK_AFTER if reason == "quota" else LONG_DELAY):
         if due is None:
@@ -153,8 +155,7 @@ async def _wait(context: Context, place: tuple[str, int], order: Send) -> None:
             data = {"n": place[1], "until": due, "seconds": round(left, 3), "why": order.why}
             context.log("call.parked", data, step=step, call=place[0])
         raise CallParked(Parked(due, reason, order.why or order.tool))
-    if left > 0:
-        await context.sleep(left)
+    await context.sleep(left)
 
 
 def _reason(context: Context, place: tuple[str, int]) -> Reason:

@@ -6,7 +6,7 @@ from typing import Any
 
 from definable.calls import Ask, Failure, Receipt, digest
 from definable.errors import CredentialsError, DefinableError, UpstreamError
-from definable.graph.context import Context, strings
+from definable.graph.context import Context
 from definable.graph.state import State
 from definable.spec.artifacts import SHAPES
 from definable.spec.workflow import Step
@@ -55,12 +55,10 @@ def _reasons(context: Context, step: Step, artifact: dict[str, Any]) -> list[str
     links = [*context.catalog.web.values(), *(r.link for r in receipts if r.link)]
     constants = {"inputs": scope["inputs"], "run": scope["run"], "prompt": step.prompt, "links": links}
     sources = [o for s, o in context.outputs.items() if o is not None and context.is_agent(s)]
-    titles = {kit.title for kit, _ in context.catalog.tools.values()}
-    words = [*strings(context.workflow.model_dump(mode="json")), *sorted(titles)]
     if context.read is None or list(context.read.results) != list(results):
         context.read = Read(results)  # a receipt never changes
     handed = SHAPES[context.agent(step).hands_in].model_validate(artifact)
-    return ground(handed, results, constants, sources, words, context.read)
+    return ground(handed, results, constants, sources, context.words, context.read)
 
 
 def _asked(

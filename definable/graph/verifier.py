@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from langgraph.graph import END
@@ -36,7 +37,10 @@ async def verifier(state: State, runtime: Runtime[Desk]) -> Next:
     """The node reads what came in, and routes."""
     desk = runtime.context
     with desk.context.visit(state.get("open", ())):
-        return _next(desk.context, desk, {**state})
+        command = _next(desk.context, desk, {**state})
+    said: dict[str, Any] = command.update or {}
+    news = {name: value for name, value in said.items() if value is not state.get(name)}
+    return replace(command, update=news)
 
 
 def _next(context: Context, desk: Desk, work: State) -> Next:

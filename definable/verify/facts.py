@@ -11,11 +11,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from statistics import fmean, median
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from definable.verify.evidence import has_digit
 from definable.verify.mentions import read
@@ -41,6 +40,7 @@ _LENGTHS = {
 }  # fmt: skip
 """What a number may be in seconds, by a word in the name of its field. A bare duration is in ms or s."""
 
+_SPELT = re.compile(r"-?\d+(\.\d+)?")
 _SPANS = {"seven": 7, "fourteen": 14, "thirty": 30, "sixty": 60, "ninety": 90}
 _PERCENT = frozenset({"percent", "percentage", "pct", "rate", "share", "ratio"})
 
@@ -49,8 +49,7 @@ ALL = -1
 """The window of what is not limited to some days, although it might be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """A number. Lengths of time are in seconds. `about` are the things that it is about; empty: the whole.
 
     `topic` are the stems of the words that name it. `only` are those of which one has to be said: the status
@@ -94,7 +93,7 @@ def facts(found: Sequence[Thing], windows: Iterable[int], today: str, made: Made
                     )
                 ]
             out += made[key]
-    return list(dict.fromkeys(out))
+    return out
 
 
 def _since(days: int, today: str) -> list[str]:
@@ -119,7 +118,7 @@ def derived(
         len(there), f"{_many(len(there), kind)}{when} in {calls}", frozenset({stem(kind)}), about, "count"
     )
     events = any(thing.date and not thing.name for thing in whole)
-    base = replace(base, window=days or (ALL if events else 0))
+    base = base._replace(window=days or (ALL if events else 0))
     yield base
     strings = {(k, v) for t in whole for k, v in t.fields.items() if isinstance(v, str)}
     names = {name for name, value in strings if _is_enum(name, value)}
@@ -182,7 +181,7 @@ def _by_number(base: Fact, there: Sequence[Thing], kind: str, where: str) -> Ite
     """Yield sum, mean, median, least and most of each number that two things or more have."""
     columns: dict[tuple[str, ...], list[tuple[float, Thing]]] = {}
     for thing in there:
-        for path, value in leaves(thing.fields):
+        for path, value in thing.leaves:
             if isinstance(value, int | float) and not isinstance(value, bool):
                 columns.setdefault(path, []).append((float(value), thing))
     for path, pairs in columns.items():
@@ -202,10 +201,11 @@ def _by_number(base: Fact, there: Sequence[Thing], kind: str, where: str) -> Ite
 
 def stated(thing: Thing) -> Iterator[Fact]:
     """Yield the numbers that stand in a thing: its fields', and those in its texts."""
-    for path, value in leaves(thing.fields):
-        spelt = isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value)
+    kind = frozenset({stem(thing.kind)})
+    for path, value in thing.leaves:
+        spelt = isinstance(value, str) and _SPELT.fullmatch(value)
         if spelt or (isinstance(value, int | float) and not isinstance(value, bool)):
-            yield from numbers(path, float(value), thing, thing.about, frozenset({stem(thing.kind)}))
+            yield from numbers(path, float(value), thing, thing.about, kind)
         elif isinstance(value, str) and has_digit(value):
             yield from texts(value, thing.about, stems(" ".join(path)), f"{'.'.join(path)} in {thing.call}")
     if (lasted := thing.lasted) is not None:
@@ -217,26 +217,37 @@ def numbers(
     path: tuple[str, ...], value: float, thing: Thing, about: frozenset[str], topic: frozenset[str]
 ) -> Iterator[Fact]:
     """Yield what one number of a field may be: as it is, and as a length of time."""
-    said = topic | stems(" ".join(path))
+    said, window, percent = _named(path, topic)
     says = f"{value:.10g} as {'.'.join(path)} in {thing.call}"
-    window = next((_SPANS[w] for name in path for w in words(name) if w in _SPANS), 0)
-    if path and words(path[-1]) in (("all", "time"), ("lifetime",), ("total",)):
-        window = ALL
     for unit, factor in _units(path, thing):
         yield Fact(value * factor, says, said, about, unit=unit, window=window)
-    if _PERCENT & {w for name in path for w in words(name)} or 0 < abs(value) < 1:
+    if percent or 0 < abs(value) < 1:
         yield Fact(100 * value if abs(value) <= 1 else value, says, said, about, unit="%", window=window)
+
+
+@lru_cache(maxsize=8192)
+def _named(path: tuple[str, ...], topic: frozenset[str]) -> tuple[frozenset[str], int, bool]:
+    """Return what the names of a field say: stems, its window, and whether it is a share."""
+    said = [word for name in path for word in words(name)]
+    window = next((_SPANS[word] for word in said if word in _SPANS), 0)
+    if path and words(path[-1]) in (("all", "time"), ("lifetime",), ("total",)):
+        window = ALL
+    return topic | stems(" ".join(path)), window, bool(_PERCENT.intersection(said))
 
 
 def _units(path: tuple[str, ...], thing: Thing) -> list[tuple[Unit, float]]:
     """Return the units that a number may be in, with the factor to seconds; a thing's own times decide."""
-    found: list[tuple[Unit, float]] = [("", 1.0)]
-    name = words(path[-1]) if path else ()
-    # `lastRunTimeMs` is in ms: the last word that says anything wins.
-    factors: tuple[float, ...] = next((_LENGTHS[word] for word in reversed(name) if word in _LENGTHS), ())
+    factors = _factors(path[-1]) if path else ()
     if len(factors) > 1 and path in thing.scale:
         factors = (thing.scale[path],)
-    return found + [("s", factor) for factor in dict.fromkeys(factors)]
+    return [("", 1.0), *(("s", factor) for factor in factors)]
+
+
+@lru_cache(maxsize=8192)
+def _factors(name: str) -> tuple[float, ...]:
+    """Return what a number under this name may be in seconds; nothing when it is no length of time."""
+    # `lastRunTimeMs` is in ms: the last word that says anything wins.
+    return next((_LENGTHS[word] for word in reversed(words(name)) if word in _LENGTHS), ())
 
 
 def texts(text: str, about: frozenset[str], topic: frozenset[str], where: str) -> Iterator[Fact]:
@@ -260,9 +271,9 @@ def given(value: Json, path: tuple[str, ...] = ()) -> Iterator[Fact]:
         if isinstance(each, int | float) and not isinstance(each, bool):
             bare = Thing("", "", "", {}, "the inputs", ())
             yield from (
-                replace(f, op="given") for f in numbers(names, float(each), bare, frozenset(), frozenset())
+                f._replace(op="given") for f in numbers(names, float(each), bare, frozenset(), frozenset())
             )
         elif isinstance(each, str) and names[:1] != ("run",):
             yield from (
-                replace(f, op="given") for f in texts(each, frozenset(), stems(" ".join(names)), "the inputs")
+                f._replace(op="given") for f in texts(each, frozenset(), stems(" ".join(names)), "the inputs")
             )

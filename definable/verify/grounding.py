@@ -24,7 +24,7 @@ from definable.verify.prose import Passage, passages
 from definable.verify.ranking import misranked
 from definable.verify.recipes import Results, check, citations, plain
 from definable.verify.shape import Json
-from definable.verify.vocabulary import Vocabulary, norm, strings
+from definable.verify.vocabulary import norm, strings
 
 
 def ground(
@@ -123,7 +123,7 @@ class _Check:
                 reasons += self.sentence(where, reading, known, accepted)
                 if passage.kind == "heading":
                     head = reading.names
-            reasons += self.names(where, passage, known.words)
+            reasons += self.names(where, passage, known)
         return reasons
 
     def sentence(self, where: str, reading: Reading, known: Known, accepted: str) -> Iterator[str]:
@@ -172,11 +172,11 @@ class _Check:
                         f"Accepted would be {accepted}; otherwise leave it out."
                     )
 
-    def names(self, where: str, passage: Passage, known: Vocabulary) -> Iterator[str]:
+    def names(self, where: str, passage: Passage, known: Known) -> Iterator[str]:
         for name in names(passage):
-            if not (wrong := unknown(name, known)):
+            if not (wrong := unknown(name, known.words)):
                 continue
-            near = known.nearest(wrong)
+            near = known.words.nearest(wrong)
             meant = f"; did you mean “{near}”?" if near else "."
             yield (
                 f"{where} names {wrong!r} in “{name.sentence.shown}”, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 
 from definable.errors import UsageError
 from definable.spec.artifacts import Figure
@@ -24,24 +24,63 @@ _HOST = re.compile(r"https?://([^/\s\"')>]+)")
 _POINTS = ("text", "markdown", "caption", "explanation", "title")
 
 
-@dataclass
 class Known:
-    """What a text is held against. `own` is what is known of each thing, by its name."""
+    """What a text is held against. What the text does not ask for is not put together."""
 
-    words: Vocabulary = field(default_factory=Vocabulary)
-    whole: Evidence = field(default_factory=Evidence)
-    always: Evidence = field(default_factory=Evidence)
-    """What the run itself knows, and may be said of anything."""
-    own: dict[str, Evidence] = field(default_factory=dict)
-    bound: dict[str, str] = field(default_factory=dict)
-    """Names of things that have numbers or dates, normalised → as written."""
-    facts: Facts = field(default_factory=lambda: Facts(()))
-    of_id: dict[str, Thing] = field(default_factory=dict)
-    hosts: frozenset[str] = frozenset()
+    def __init__(self, basis: Basis, calls: frozenset[str], facts: Facts) -> None:
+        """Rest on the results of `calls`, and on `facts`."""
+        self._basis, self._calls = basis, calls
+        self.facts = facts
+        self.bound = basis.bound
+
+    @cached_property
+    def words(self) -> Vocabulary:
+        """What may be named: a name is known from any result."""
+        return self._basis.words
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """The hosts of known addresses."""
+        return self._basis.hosts
+
+    @cached_property
+    def of_id(self) -> dict[str, Thing]:
+        """The things of all results by their ids."""
+        return self._basis.read.of_id
+
+    @cached_property
+    def always(self) -> Evidence:
+        """What the run itself knows, and may be said of anything."""
+        return self._basis.always
+
+    @cached_property
+    def whole(self) -> Evidence:
+        """What all of it says together."""
+        out = Evidence().take(self._basis.always)
+        for call in self._calls:
+            out.take(self._basis.read.said[call])
+        for reading, _ in self._basis.told:
+            out.add(reading.text)
+        return out
+
+    @cached_property
+    def own(self) -> dict[str, Evidence]:
+        """What is known of each thing, by its name."""
+        out: dict[str, Evidence] = {}
+        read = self._basis.read
+        for thing, own in zip(read.things, read.own, strict=True):
+            for name in thing.about if thing.call in self._calls else ():
+                out.setdefault(name, Evidence()).take(own)
+        for reading, said in self._basis.told:
+            for each in said:
+                context = reading.context(each)
+                for name in context.names if context.strict else ():
+                    out.setdefault(name, Evidence()).add(each.text)
+        return out
 
 
 class Read:
-    """Verified results, read once for all artifacts that rest on them."""
+    """Verified results, read once for all artifacts that rest on them, as far as these ask."""
 
     def __init__(self, results: Results) -> None:
         """Read them: each call's `{"tool": …, "result": …, "arguments": …}`."""
@@ -49,21 +88,41 @@ class Read:
         self.things = things(results)
         self.names = {norm(t.name): t.name for t in self.things if t.name}
         self.entries = {id(t.fields): t for t in self.things}
-        self.words = Vocabulary()
-        for entry in results.values():
-            self.words.add(result_of(entry)).add(
-                str(entry.get("tool", "")) if isinstance(entry, dict) else ""
-            )
         self.stated = [list(stated(thing)) for thing in self.things]
-        self.bound = self._bound()
-        self.hosts = _hosts(result_of(entry) for entry in results.values())
-        self.said = {call: Evidence().add(result_of(entry)) for call, entry in results.items()}
-        self.own = [Evidence().add(dict(thing.fields)) for thing in self.things]
-        self.made: dict[tuple[object, ...], tuple[dict[frozenset[str], list[Fact]], Made]] = {}
+        self.made: dict[tuple[object, ...], tuple[dict[frozenset[str], Facts], Made]] = {}
         """Windows and day → the facts of calls, and what was derived of things, as far as they were asked."""
 
-    def _bound(self) -> dict[str, str]:
-        """Return the names of things that have numbers or days, which bind the numbers near them."""
+    @cached_property
+    def words(self) -> Vocabulary:
+        """What they name, and with which words."""
+        out = Vocabulary()
+        for entry in self.results.values():
+            out.add(result_of(entry)).add(str(entry.get("tool", "")) if isinstance(entry, dict) else "")
+        return out
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """The hosts of the addresses in them."""
+        return _hosts(result_of(entry) for entry in self.results.values())
+
+    @cached_property
+    def said(self) -> dict[str, Evidence]:
+        """Call → what its result says."""
+        return {call: Evidence().add(result_of(entry)) for call, entry in self.results.items()}
+
+    @cached_property
+    def own(self) -> list[Evidence]:
+        """What each of the things says."""
+        return [Evidence().add(dict(thing.fields)) for thing in self.things]
+
+    @cached_property
+    def of_id(self) -> dict[str, Thing]:
+        """The first thing of each id."""
+        return {thing.id: thing for thing in reversed(self.things)}
+
+    @cached_property
+    def bound(self) -> dict[str, str]:
+        """The names of things that have numbers or days, which bind the numbers near them, as written."""
         owners = {name for thing in self.things for name in thing.about}
         telling = {n for t in self.things if _tells(t) for n in t.about}
         return {name: self.names[name] for name in owners & telling if name in self.names}
@@ -82,30 +141,37 @@ class Basis:
         self.windows = sorted({*_days(constants), *(window(line) for line in re.split(r"[.\n]", text))} - {0})
         self.today = _today(constants)
         self.given = list(given(constants))
-        # A name is known from any result, a number from those cited.
-        self.words = Vocabulary().add(constants).add(list(words)).add(list(sources)).take(read.words)
-        self.hosts = _hosts([constants]) | read.hosts
-        self.handed = [fact for source in sources for fact in self._of_source(source)]
+        self.own_words = tuple(words)
+        self.told = [(r, mentions(r.text)) for source in sources for r in self._readings(source)]
+        self.handed = [*self._figures(), *self._points()]
         self._made, self._derived = read.made.setdefault((*self.windows, self.today), ({}, {}))
-        self._always = Evidence().add(constants)
-        self._always.ids.update(call.lower() for call in self.results)
+
+    @cached_property
+    def words(self) -> Vocabulary:
+        """What is named in all of it."""
+        own = Vocabulary().add(self.constants).take(_vocabulary(self.own_words))
+        return own.add(list(self.sources)).take(self.read.words)
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """The hosts of the addresses in it."""
+        return _hosts([self.constants]) | self.read.hosts
+
+    @cached_property
+    def always(self) -> Evidence:
+        """What the run itself knows: its inputs, its calls, and the calls that earlier artifacts cite."""
+        out = Evidence().add(self.constants)
+        out.ids.update(call.lower() for call in self.results)
+        for source in self.sources:
+            for point in source.get("points", ()) if isinstance(source, dict) else ():
+                out.ids.update(receipt.lower() for receipt in point.get("receipts", ()))
+        return out
 
     def known(self, cited: Iterable[str] | None = None, declared: Iterable[Fact] = ()) -> Known:
         """Return what is known from the cited results, or from all; `declared` are figures that hold."""
         calls = frozenset(self.results if cited is None else cited)
-        out = Known(self.words, bound=self.bound, hosts=self.hosts)
-        out.facts = Facts.of([*self.given, *self.handed, *declared, *self._facts(calls)])
-        out.always.take(self._always)
-        out.whole.take(self._always)
-        for call in calls:
-            out.whole.take(self.read.said[call])
-        for thing, own in zip(self.things, self.read.own, strict=True):
-            out.of_id.setdefault(thing.id, thing)
-            for name in thing.about if thing.call in calls else ():
-                out.own.setdefault(name, Evidence()).take(own)
-        for source in self.sources:
-            self._take(out, source)
-        return out
+        beside = Facts.of([*self.given, *self.handed, *declared])
+        return Known(self, calls, beside.and_(self._facts(calls)))
 
     def of_figure(self, figure: Figure) -> Fact:
         """Return a figure that holds as a fact about the things that its recipe walks."""
@@ -122,7 +188,7 @@ class Basis:
         how = figure.against.how if figure.against else ""
         base = next(iter(numbers(path, figure.value, bare, frozenset(about), stems(" ".join(said)))))
         says = f"{plain(figure.value)} as the {figure.op} of {figure.path} in {', '.join(figure.receipts)}"
-        return replace(base, op="figure", says=says, window=0, unit="%" if how in ("share", "change") else "")
+        return base._replace(op="figure", says=says, window=0, unit="%" if how in ("share", "change") else "")
 
     def lengths(self, fact: Fact, figure: Figure) -> Iterator[Fact]:
         """Yield a figure, and what else its number may be: a length of time, percentage points."""
@@ -132,16 +198,17 @@ class Basis:
         if figure.op not in ("count", "distinct") and fact.unit == "":
             for each in numbers(path, figure.value, thing, fact.about, fact.topic):
                 if each.unit:
-                    yield replace(each, op="figure", says=fact.says, window=0)
+                    yield each._replace(op="figure", says=fact.says, window=0)
         if figure.against and figure.against.how == "difference":
-            yield replace(fact, unit="points")
+            yield fact._replace(unit="points")
 
-    def _facts(self, calls: frozenset[str]) -> list[Fact]:
+    def _facts(self, calls: frozenset[str]) -> Facts:
+        """Return what the results of calls say and come to; a number is known from those that are cited."""
         if calls not in self._made:
             told = [(t, own) for t, own in zip(self.things, self.read.stated, strict=True) if t.call in calls]
             held = [thing for thing, _ in told]
             made = [fact for _, own in told for fact in own]
-            self._made[calls] = [*made, *facts(held, self.windows, self.today, self._derived)]
+            made += facts(held, self.windows, self.today, self._derived)
             for call in calls:  # numbers that stand beside the things of a result
                 result = result_of(self.results[call])
                 rest = (
@@ -150,36 +217,29 @@ class Basis:
                     else result
                 )
                 if not any(t.fields is result for t in held):
-                    self._made[calls] += (replace(f, op="there") for f in given(rest))
+                    made += (f._replace(op="there") for f in given(rest))
+            self._made[calls] = Facts.of(made)
         return self._made[calls]
 
-    def _of_source(self, source: Json) -> Iterator[Fact]:
-        for point in source.get("points", ()) if isinstance(source, dict) else ():
-            for raw in point.get("figures", ()):
-                figure = Figure.model_validate(raw)
-                yield from self.lengths(self.of_figure(figure), figure)
-        for reading in self._readings(source):
-            for each in mentions(reading.text):
+    def _figures(self) -> Iterator[Fact]:
+        """Yield the figures of artifacts that were grounded before."""
+        for source in self.sources:
+            for point in source.get("points", ()) if isinstance(source, dict) else ():
+                for raw in point.get("figures", ()):
+                    figure = Figure.model_validate(raw)
+                    yield from self.lengths(self.of_figure(figure), figure)
+
+    def _points(self) -> Iterator[Fact]:
+        """Yield the numbers that their texts say."""
+        for reading, said in self.told:
+            for each in said:
                 if each.weak:
                     continue
                 context = reading.context(each)
                 names = context.names if context.strict else frozenset[str]()
-                said = "an earlier artifact"
-                for fact in texts(each.text, names, context.clause | context.words, said):
-                    yield replace(fact, op="point", window=context.window)
-
-    def _take(self, out: Known, source: Json) -> None:
-        """Take in the words, dates and ids of an artifact that was grounded before."""
-        for reading in self._readings(source):
-            held = Evidence().add(reading.text)
-            out.whole |= held
-            for each in mentions(reading.text):
-                context = reading.context(each)
-                for name in context.names if context.strict else ():
-                    out.own.setdefault(name, Evidence()).add(each.text)
-        for point in source.get("points", ()) if isinstance(source, dict) else ():
-            for receipt in point.get("receipts", ()):
-                out.always.ids.add(receipt.lower())
+                where = "an earlier artifact"
+                for fact in texts(each.text, names, context.clause | context.words, where):
+                    yield fact._replace(op="point", window=context.window)
 
     def _readings(self, source: Json) -> Iterator[Reading]:
         if not isinstance(source, dict):
@@ -198,6 +258,12 @@ def readings(passage: Passage, bound: Mapping[str, str], head: frozenset[str]) -
         reading = Reading(sentence, bound, before, head)
         before = reading.names or before
         yield reading
+
+
+@lru_cache(maxsize=64)
+def _vocabulary(texts: tuple[str, ...]) -> Vocabulary:
+    """Return the words of a workflow's own texts: many artifacts are held against them."""
+    return Vocabulary().add(list(texts))
 
 
 def sentence_of(text: str) -> Sentence:

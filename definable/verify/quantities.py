@@ -30,10 +30,19 @@ class Facts:
         """Return facts with the words that they know, leaving out those of free text."""
         held = list(dict.fromkeys(facts))
         plain = [fact for fact in held if fact.op not in ("text", "point", "given")]
-        words = frozenset(word for fact in plain for word in fact.topic | fact.only)
-        statuses = frozenset(word for fact in plain for word in fact.only | fact.others)
+        statuses = frozenset[str]().union(*{part for fact in plain for part in (fact.only, fact.others)})
+        words = frozenset[str]().union(*{part for fact in plain for part in (fact.topic, fact.only)})
         kinds = frozenset(w for fact in plain if fact.op == "count" and not fact.only for w in fact.topic)
         return cls(held, words, statuses, kinds)
+
+    def and_(self, other: Facts) -> Facts:
+        """Return these, and others behind them."""
+        return Facts(
+            [*self.all, *other.all],
+            self.words | other.words,
+            self.statuses | other.statuses,
+            self.kinds | other.kinds,
+        )
 
     def trace(self, mention: Mention, context: Context) -> bool:
         """Whether the mention is what some fact says."""
@@ -45,9 +54,11 @@ class Facts:
             return self._not_otherwise(mention, context)
         if mention.worded and not context.names and not context.words & self.words:
             return True  # “two things”: nothing that the results could count
-        fitting = [fact for fact in self.all if self.fits(fact, mention, context)]
-        if context.op in ("max", "min") and any(f.op == context.op and f.about for f in fitting):
-            fitting = [fact for fact in fitting if fact.op not in ("there", "count")]
+        fitting: Iterable[Fact] = (fact for fact in self.all if self.fits(fact, mention, context))
+        if context.op in ("max", "min"):
+            fitting = list(fitting)
+            if any(f.op == context.op and f.about for f in fitting):
+                fitting = [fact for fact in fitting if fact.op not in ("there", "count")]
         return any(near(mention, fact, context.bound) for fact in fitting)
 
     def fits(self, fact: Fact, mention: Mention, context: Context) -> bool:

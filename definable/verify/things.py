@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from definable.verify.names import CARRIERS, singular, words
@@ -18,7 +19,7 @@ VERBS = frozenset({"list", "get", "search", "find", "read", "fetch", "describe",
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Thing:
     """One entry of a result, or the one thing that a result is. `about` are its names and its owners'."""
 
@@ -34,13 +35,18 @@ class Thing:
     there: bool = True
     """False for the one that stands for an empty list: nothing of this kind was found."""
 
-    @property
+    @cached_property
+    def leaves(self) -> list[tuple[tuple[str, ...], Json]]:
+        """Each plain value in its fields, with the names that lead to it."""
+        return leaves(self.fields)
+
+    @cached_property
     def date(self) -> str:
         """The day it began, YYYY-MM-DD; empty when that is not known."""
         said = next((self.fields[k] for k in STARTS if isinstance(self.fields.get(k), str)), "")
         return said[:10] if _DAY.match(said) else ""
 
-    @property
+    @cached_property
     def lasted(self) -> float | None:
         """Seconds between its beginning and its end; None when one is not known."""
         start, end = (
@@ -66,7 +72,7 @@ def _scale(found: list[Thing]) -> dict[tuple[str, ...], float]:
     seen: dict[tuple[str, ...], set[float]] = {}
     for thing in found:
         lasted = thing.lasted
-        for path, value in leaves(thing.fields) if lasted else ():
+        for path, value in thing.leaves if lasted else ():
             if isinstance(value, int | float) and lasted:
                 near = {f for f in (0.001, 1.0) if abs(value * f - lasted) <= 0.05 * lasted + 1}
                 seen[path] = seen.get(path, near) & near
@@ -126,16 +132,22 @@ def _entries(value: Json) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
 
 
-def leaves(value: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Json]]:
-    """Yield each plain value in nested JSON, with the names that lead to it."""
+def leaves(value: Json, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Json]]:
+    """Return each plain value in nested JSON, with the names that lead to it."""
+    out: list[tuple[tuple[str, ...], Json]] = []
+    _gather(value, path, out)
+    return out
+
+
+def _gather(value: Json, path: tuple[str, ...], out: list[tuple[tuple[str, ...], Json]]) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
             if isinstance(inner, (dict, list, tuple)):
-                yield from leaves(inner, (*path, key))
+                _gather(inner, (*path, key), out)
             else:
-                yield (*path, key), inner
+                out.append(((*path, key), inner))
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            yield from leaves(inner, path)
+            _gather(inner, path, out)
     else:
-        yield path, value
+        out.append((path, value))
