@@ -72,6 +72,23 @@ PEERS = (
         "celery", "Celery, Redis: chain of four", "with_celery", python=str(PYTHON), needs=("redis-server",)
     ),
     Peer("restate", "Restate: four ctx.run", "with_restate", python=str(PYTHON), needs=("npm",)),
+    Peer("dbos-careful", "DBOS, SQLite: six steps", "with_dbos", ("careful",)),
+    Peer(
+        "celery-careful",
+        "Celery, Redis: chain of six",
+        "with_celery",
+        ("careful",),
+        python=str(PYTHON),
+        needs=("redis-server",),
+    ),
+    Peer(
+        "restate-careful",
+        "Restate: six ctx.run",
+        "with_restate",
+        ("careful",),
+        python=str(PYTHON),
+        needs=("npm",),
+    ),
     Peer("prefect", "Prefect: flow of four tasks", "with_prefect", python=str(PYTHON), slow=SLOW),
 )
 

@@ -51,17 +51,46 @@ def distribute(draft: str, title: str) -> str:
     return str(answer.raise_for_status().json()["id"])
 
 
+@app.task(name="look")
+def look(draft: str, title: str) -> tuple[str, list[str]]:
+    """See what is there before the write."""
+    return draft, _look(title)
+
+
+@app.task(name="distribute_once")
+def distribute_once(came: tuple[str, list[str]], title: str) -> tuple[str, str]:
+    """Make the write unless it is there."""
+    draft, before = came
+    made = [each for each in _look(title) if each not in before]
+    return draft, made[0] if made else distribute.run(draft, title)
+
+
+@app.task(name="confirm")
+def confirm(came: tuple[str, str], title: str) -> str:
+    """Read it back."""
+    draft, found = came
+    return work.confirmed(_client.get(f"{work.URL}/notes/{found}").raise_for_status(), title, draft)
+
+
 _client = httpx.Client(trust_env=False, timeout=60)
+
+
+def _look(title: str) -> list[str]:
+    return work.ids(_client.get(f"{work.URL}/notes", params={"title": title}).raise_for_status())
 
 
 def brief(title: str) -> None:
     """Do one run."""
-    chain(research.s(), write.s(), verify.s(), distribute.s(title))().get(timeout=60)
+    plain = (distribute.s(title),)
+    careful = (look.s(title), distribute_once.s(title), confirm.s(title))
+    steps = careful if work.CAREFUL else plain
+    chain(research.s(), write.s(), verify.s(), *steps)().get(timeout=60)
 
 
 async def main() -> None:
     """Start Redis and the worker, and do what is asked for."""
     redis = ["redis-server", "--port", PORT, "--dir", str(work.FOLDER), "--bind", "127.0.0.1"]
+    os.environ["PEERS_CAREFUL"] = "1" if work.CAREFUL else ""  # what the worker sees
     worker = ["-m", "celery", "-A", app.main, "worker", "--concurrency=2", "--loglevel=ERROR"]
     servers = [work.serve(redis)]
     try:

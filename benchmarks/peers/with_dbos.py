@@ -40,10 +40,32 @@ async def distribute(title: str, draft: str) -> str:
     return await work.post(_client, title, draft)
 
 
+@DBOS.step()
+async def look(title: str) -> list[str]:
+    """See what is there before the write."""
+    return await work.look(_client, title)
+
+
+@DBOS.step()
+async def distribute_once(title: str, draft: str, before: list[str]) -> str:
+    """Make the write unless it is there."""
+    return await work.post_once(_client, title, draft, before)
+
+
+@DBOS.step()
+async def confirm(found: str, title: str, draft: str) -> str:
+    """Read it back."""
+    return await work.confirm(_client, found, title, draft)
+
+
 @DBOS.workflow()
 async def brief(title: str) -> str:
     """One run."""
-    return await distribute(title, await verify(await write(await research())))
+    checked = await verify(await write(await research()))
+    if not work.CAREFUL:
+        return await distribute(title, checked)
+    made = await distribute_once(title, checked, await look(title))
+    return await confirm(made, title, checked)
 
 
 _client = work.client()

@@ -41,13 +41,32 @@ async def distribute(title: str, draft: str) -> str:
     return await work.post(_client, title, draft)
 
 
+async def look(title: str) -> list[str]:
+    """See what is there before the write."""
+    return await work.look(_client, title)
+
+
+async def distribute_once(title: str, draft: str, before: list[str]) -> str:
+    """Make the write unless it is there."""
+    return await work.post_once(_client, title, draft, before)
+
+
+async def confirm(found: str, title: str, draft: str) -> str:
+    """Read it back."""
+    return await work.confirm(_client, found, title, draft)
+
+
 @briefs.handler()
 async def brief(ctx: restate.Context, title: str) -> str:
     """One run."""
     findings = await ctx.run_typed("research", research)
     draft = await ctx.run_typed("write", write, findings=findings)
     checked = await ctx.run_typed("verify", verify, draft=draft)
-    return str(await ctx.run_typed("distribute", distribute, title=title, draft=checked))
+    if not work.CAREFUL:
+        return str(await ctx.run_typed("distribute", distribute, title=title, draft=checked))
+    before = await ctx.run_typed("look", look, title=title)
+    made = await ctx.run_typed("distribute", distribute_once, title=title, draft=checked, before=before)
+    return str(await ctx.run_typed("confirm", confirm, found=made, title=title, draft=checked))
 
 
 _client = work.client()

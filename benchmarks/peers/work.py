@@ -20,6 +20,9 @@ URL = os.environ.get("PEERS_URL", "")
 FOLDER = Path(os.environ.get("PEERS_FOLDER", "."))
 """Where an engine keeps its state; it is still there when a killed engine is started again."""
 
+CAREFUL = "careful" in sys.argv or bool(os.environ.get("PEERS_CAREFUL"))
+"""Whether the write is made once, and read back, by steps that somebody wrote by hand."""
+
 TEXT = "All is well."
 
 
@@ -47,6 +50,34 @@ async def post(client: httpx.AsyncClient, title: str, draft: str) -> str:
     """Make the one write."""
     answer = await client.post(f"{URL}/notes", json=note(title, draft))
     return str(answer.raise_for_status().json()["id"])
+
+
+async def look(client: httpx.AsyncClient, title: str) -> list[str]:
+    """Return the ids of the notes with a title."""
+    return ids((await client.get(f"{URL}/notes", params={"title": title})).raise_for_status())
+
+
+def ids(answer: httpx.Response) -> list[str]:
+    """Return the ids in an answer to a look."""
+    return [str(each["id"]) for each in answer.json()["values"]]
+
+
+async def post_once(client: httpx.AsyncClient, title: str, draft: str, before: list[str]) -> str:
+    """Make the one write, unless an attempt that was killed has made it since somebody looked."""
+    made = [each for each in await look(client, title) if each not in before]
+    return made[0] if made else await post(client, title, draft)
+
+
+async def confirm(client: httpx.AsyncClient, found: str, title: str, draft: str) -> str:
+    """Read what was written, and compare."""
+    return confirmed((await client.get(f"{URL}/notes/{found}")).raise_for_status(), title, draft)
+
+
+def confirmed(answer: httpx.Response, title: str, draft: str) -> str:
+    """Return the id of a note that is as it was to be written."""
+    if (there := answer.json()) != {"id": there["id"], **note(title, draft)}:
+        raise ValueError(f"another note is there: {there}")
+    return str(there["id"])
 
 
 def client() -> httpx.AsyncClient:

@@ -7,8 +7,6 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,19 +77,6 @@ def _call(slug: str, folder: Path) -> Called:
         return Called(done.returncode, done.stdout, done.stderr, before, _effects(served))
 
 
-@pytest.fixture(scope="module")
-def calls(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[Called]]]:
-    """The calls of the tests that were asked for, two processes at a time."""
-    folder = tmp_path_factory.mktemp("tools")
-    mine = [item for item in request.session.items if item.path == request.path]
-    chosen = [getattr(item, "callspec", None) for item in mine]
-    slugs = [c.params["slug"] for c in chosen if c is not None]
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        yield {slug: pool.submit(_call, slug, folder) for slug in slugs}
-
-
 def test_every_tool_of_the_toolkit_has_a_case() -> None:
     """There are 31 tools, and what they are called with is known for each."""
     assert len(SLUGS) == 31
@@ -99,9 +84,9 @@ def test_every_tool_of_the_toolkit_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_a_tool_is_verified_through_the_command_line(slug: str, calls: dict[str, Future[Called]]) -> None:
+def test_a_tool_is_verified_through_the_command_line(slug: str, tmp_path: Path) -> None:
     """One send, the evidence its file promises, exit 0; and one effect when it writes, none when it reads."""
-    called = calls[slug].result()
+    called = _call(slug, tmp_path)
     assert called.code == 0, called.stderr + called.stdout
     receipt, evidence = called.receipt, tool(slug).evidence
     assert (receipt["tool"], receipt["status"]) == (slug, "verified")
