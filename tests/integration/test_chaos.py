@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from definable.chaos import CELLS, Bench, Cell, Claim, Ending, Trial, figures, select
+from definable.chaos import CELLS, Bench, Claim, Ending, Trial, figures, select
 from definable.chaos.bench import run
 from definable.chaos.cells import Trouble
 from definable.chaos.jobs import TOOLS, Job
