@@ -103,7 +103,7 @@ class Vigil:
         """Take up what somebody else held for long, and what nobody has whose process ended."""
         for run in list(self.worker.lost):
             with suppress(RunBusy), self.store.alone(run):
-                self.store.requeue(run, RunStatus.RUNNING, why="it was let go")
+                self.store.requeue(run, RunStatus.RUNNING, RunStatus.QUEUED, why="it was let go")
                 self.worker.lost.discard(run)
         for run in self.store.stray():
             if not await self.worker.queue.holds(run):

@@ -33,6 +33,9 @@ BEAT = 1.0
 TRIES, PAUSE = 20, 0.1
 """How often, and after how many seconds, a run is tried that another process has: it may just have died."""
 
+BEGUN_OR_NOT = (RunStatus.RUNNING, RunStatus.QUEUED)
+"""How a run stands that the queue gave to a worker which cannot go on with it."""
+
 Open = Callable[[Place, str, int, Perform], Awaitable[Queue]]
 """Opens the queue where the store is, for a worker with so many slots."""
 
@@ -134,7 +137,7 @@ class Worker:
             await asyncio.sleep(BEAT)
             with suppress(StoreError):
                 with suppress(RunBusy), self.store.alone(run):
-                    self.store.requeue(run, RunStatus.RUNNING, why="the database went away")
+                    self.store.requeue(run, *BEGUN_OR_NOT, why="the database went away")
                 return "let go"
 
     async def _attempt(self, run: str) -> str:
@@ -156,7 +159,11 @@ class Worker:
     def _put_back(self, run: str) -> str:
         """Leave a run to others that was not finished when this worker was told to stop."""
         with suppress(DefinableError):
-            if self.store.run(run).worker != self.row.id:
+            row = self.store.run(run)
+            if row.status is RunStatus.QUEUED:
+                self.store.requeue(run, *BEGUN_OR_NOT, why="drained before it began")
+                return "put back"
+            if row.worker != self.row.id:
                 return "taken over"
             self.store.set_status(run, RunStatus.RUNNING)
             self.store.requeue(run, RunStatus.RUNNING, why="drained")

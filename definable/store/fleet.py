@@ -30,6 +30,7 @@ class Workers(Protocol):
     def requeue(self, run: str, *statuses: RunStatus, why: str) -> int | None:
         """Make a submitted run that is in one of these statuses `queued` again, and say so in its log.
 
+        With `queued` among them, one that the queue has, too: for a worker that it was given to in vain.
         Returns the number of that line of the log, for a run that is `queued` already that of the last one,
         and None when the run is in another status. Whoever comes twice gets the same number.
         """

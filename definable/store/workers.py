@@ -115,7 +115,7 @@ class SqlWorkers:
             ).fetchone()
             if row is None or row["status"] not in (*statuses, RunStatus.QUEUED):
                 return None
-            if row["status"] == RunStatus.QUEUED:
+            if row["status"] == RunStatus.QUEUED and (row["reason"] or RunStatus.QUEUED not in statuses):
                 return int(row["last"])
             values = as_columns({"status": "queued", "reason": SUBMITTED, "until": None, "ended_at": None})
             names = ", ".join(f"{name} = :{name}" for name in values)

@@ -79,6 +79,15 @@ class WorkersContract(StoreContract):
         assert store.requeue(run, RunStatus.WAITING, why="answered") is None
         assert store.requeue("r1", RunStatus.QUEUED, why="not ours") is None
 
+    def test_a_run_that_never_began_is_put_back_by_who_says_that_it_has_it(self, store: Store) -> None:
+        """The queue gave it to a worker whose database went away: nobody else would look for it again."""
+        run = submitted(store)
+        store.enqueued(run)
+        assert store.submitted(9, 9) == []
+        assert store.requeue(run, RunStatus.RUNNING, RunStatus.QUEUED, why="let go") == 1
+        assert [each.id for each, _ in store.submitted(9, 9)] == [run]
+        assert store.requeue(run, RunStatus.RUNNING, RunStatus.QUEUED, why="let go") == 1
+
     def test_what_waits_is_due_when_its_time_or_its_answer_has_come(
         self, store: Store, clock: FakeClock
     ) -> None:
