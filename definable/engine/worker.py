@@ -159,11 +159,7 @@ class Worker:
     def _put_back(self, run: str) -> str:
         """Leave a run to others that was not finished when this worker was told to stop."""
         with suppress(DefinableError):
-            row = self.store.run(run)
-            if row.status is RunStatus.QUEUED:
-                self.store.requeue(run, *BEGUN_OR_NOT, why="drained before it began")
-                return "put back"
-            if row.worker != self.row.id:
+            if self.store.run(run).worker != self.row.id:
                 return "taken over"
             self.store.set_status(run, RunStatus.RUNNING)
             self.store.requeue(run, RunStatus.RUNNING, why="drained")
