@@ -33,9 +33,6 @@ BEAT = 1.0
 TRIES, PAUSE = 20, 0.1
 """How often, and after how many seconds, a run is tried that another process has: it may just have died."""
 
-BEGUN_OR_NOT = (RunStatus.RUNNING, RunStatus.QUEUED)
-"""How a run stands that the queue gave to a worker which cannot go on with it."""
-
 Open = Callable[[Place, str, int, Perform], Awaitable[Queue]]
 """Opens the queue where the store is, for a worker with so many slots."""
 
@@ -137,7 +134,8 @@ class Worker:
             await asyncio.sleep(BEAT)
             with suppress(StoreError):
                 with suppress(RunBusy), self.store.alone(run):
-                    self.store.requeue(run, *BEGUN_OR_NOT, why="the database went away")
+                    # It may not have begun yet: then it is still queued, and nobody else looks for it.
+                    self.store.requeue(run, RunStatus.RUNNING, RunStatus.QUEUED, why="the database went away")
                 return "let go"
 
     async def _attempt(self, run: str) -> str:
