@@ -212,6 +212,8 @@ class Decision(Fact):
     reason: str = ""
     adopt: str | None = None
     again: bool = False
+    arguments: dict[str, Json] | None = None
+    """What is approved instead of what was asked about: a person changed it."""
     arguments_hash: str = ""
     at: str = ""
 

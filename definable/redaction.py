@@ -21,6 +21,7 @@ SHORTEST = 8
 TOKENS = re.compile(
     r"""
       hxt[pw]_[A-Za-z0-9._-]{4,}                                # Hex: personal and workspace tokens
+      | dfn_[0-9a-f]{8}_[A-Za-z0-9_-]{4,}                       # our own service's keys
       | (?<![A-Za-z0-9]) (?:
           sk-[A-Za-z0-9_-]{12,}                                 # OpenAI, Anthropic
         | gh[pousr]_[A-Za-z0-9]{20,} | github_pat_\w{20,}
@@ -61,7 +62,7 @@ CONTEXTS = (
 """Tokens by what stands before them, which is kept (the first group)."""
 
 HINTS = (
-    *("hxt", "sk-", "gh", "glpat", "xox", "akia", "asia", "aiza", "eyj", "://"),
+    *("hxt", "dfn_", "sk-", "gh", "glpat", "xox", "akia", "asia", "aiza", "eyj", "://"),
     *("private", "bearer", "basic", "auth", "pass", "secret", "key", "token", "sig"),
 )
 """Text with none of these, whatever the case, holds nothing that the patterns find: most text."""

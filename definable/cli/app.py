@@ -109,6 +109,7 @@ class Root(Group):
         "run",
         "batch",
         "runs",
+        "serve",
         "worker",
         "workers",
         "triggers",

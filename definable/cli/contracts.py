@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from definable.cli.app import Group, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from definable.calls import Heal, Lesson
+    from definable.engine.learned import Learned
     from definable.store import Store
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
-
-
-@dataclass(frozen=True)
-class Learned:
-    """One repair in the record, with everything that is said of it."""
-
-    id: str
-    tool: str
-    toolkit: str
-    heal: Heal
-    since: str
-    last: str
-    seen: int
-    status: str
-    expires: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as programs get it."""
-        return {
-            "id": self.id,
-            "tool": self.tool,
-            "drift": self.heal.drift,
-            "change": self.heal.detail,
-            "rule": self.heal.rule,
-            "evidence": self.heal.evidence,
-            "diff": self.heal.diff,
-            "seen": self.seen,
-            "since": self.since,
-            "last": self.last,
-            "expires": self.expires,
-            "status": self.status,
-        }
 
 
 @click.group("contracts", cls=Group, short_help="What products changed, and how it was repaired.")
@@ -154,60 +119,31 @@ def export(session: Session, id: str | None, as_json: bool) -> None:
         screen.say("there is nothing to change")
 
 
-def _say(session: Session, id: str, verdict: str, as_json: bool) -> None:
-    from definable.calls import Lesson
+def _say(session: Session, id: str, verdict: Literal["accepted", "rejected"], as_json: bool) -> None:
     from definable.cli.decide import person
-    from definable.verify.record import stamp
+    from definable.engine.learned import judge
 
     screen = session.screen(as_json)
-    each = _one(session, id)
-    data = {"id": each.id, "by": person(session.environ)}
     with _open(session) as store:
-        row = {"at": stamp(_now()), "toolkit": each.toolkit, "tool": each.tool, "kind": verdict, "data": data}
-        store.learn([Lesson.model_validate(row)])
+        each = judge(store, id, verdict, person(session.environ))
     if as_json:
-        screen.data({**_one(session, each.id).to_json()})
+        screen.data(each.to_json())
     else:
         screen.say(f"{each.id} is {verdict}: {each.tool}, {each.heal.detail}")
 
 
 def _one(session: Session, id: str) -> Learned:
-    from definable.errors import UsageError
+    from definable.engine.learned import one_learned
 
-    found = [each for each in _learned(session) if id and each.id.startswith(id)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        ids = ", ".join(each.id for each in found)
-        raise UsageError(f"{id!r} is the start of several repairs: {ids}", hint="give more of the id")
-    raise UsageError(f"there is no repair {id!r}", hint="`definable contracts list` shows all")
+    with _open(session) as store:
+        return one_learned(store, id)
 
 
 def _learned(session: Session) -> list[Learned]:
+    from definable.engine.learned import learned
+
     with _open(session) as store:
-        lessons = store.known()
-    rows: dict[str, list[Lesson]] = {}
-    for each in lessons:
-        if each.kind == "patch":
-            rows.setdefault(each.data["id"], []).append(each)
-    return [_summed(name, found, lessons) for name, found in rows.items()]
-
-
-def _summed(name: str, rows: Sequence[Lesson], lessons: Sequence[Lesson]) -> Learned:
-    from definable.calls import Heal
-    from definable.verify.record import ends, stamp, verdicts
-
-    said, last = verdicts(lessons).get(name, ""), rows[-1]
-    expires = None if said else ends(last)
-    status = said or ("expired" if expires and expires <= stamp(_now()) else "learned")
-    heal = Heal.model_validate(last.data["heal"])
-    return Learned(name, last.tool, last.toolkit, heal, rows[0].at, last.at, len(rows), status, expires)
-
-
-def _now() -> Any:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC)
+        return learned(store)
 
 
 def _open(session: Session) -> Store:

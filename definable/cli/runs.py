@@ -306,31 +306,13 @@ def prune_(session: Session, older_than: str, keep_failed: bool, dry: bool, as_j
 def _answer(
     session: Session, run: str, call: str | None, answer: Decision, as_json: bool, data: bool, *, wait: bool
 ) -> int:
-    from definable.errors import UsageError
+    from definable.engine.decide import chosen, fitting
 
     with open_runs(session) as store:
         row = store.run(run)
-        asks = store.open_asks(row.id)
-    if not asks:
-        raise UsageError(f"run {row.id} waits for no answer; it is {row.status.value}")
-    waiting = [ask.call for ask in asks]
-    if call is None and len(asks) > 1:
-        raise UsageError(f"run {row.id} waits for {len(asks)} answers; name one of: {', '.join(waiting)}")
-    if call is not None and call not in waiting:
-        raise UsageError(f"run {row.id} does not wait for {call!r}; it waits for: {', '.join(waiting)}")
-    chosen = asks[0] if call is None else asks[waiting.index(call)]
-    candidates = [str(candidate.get("id")) for candidate in chosen.ask.candidates]
-    if answer.adopt is not None and answer.adopt not in candidates:
-        known = ", ".join(candidates) or "none"
-        raise UsageError(f"{answer.adopt!r} is no candidate of {chosen.call}; there are: {known}")
-    if answer.again and not chosen.ask.again:
-        raise UsageError(
-            f"--send-again is no answer to what {chosen.call} asks", hint=f"see definable runs show {row.id}"
-        )
-    if answer.again and answer.adopt is not None:
-        raise UsageError("--send-again and --adopt exclude each other", hint="--adopt takes what is there")
-    bound = answer.model_copy(update={"arguments_hash": chosen.ask.arguments_hash})
-    return _resume(session, row.id, chosen.call, bound, as_json, data, wait=wait)
+        ask = chosen(row, store.open_asks(row.id), call)
+    bound = fitting(ask, answer)
+    return _resume(session, row.id, ask.call, bound, as_json, data, wait=wait)
 
 
 def _resume(

@@ -75,15 +75,32 @@ class Engine:
         deadline: datetime | None = None,
         batch: str | None = None,
         item: str | None = None,
+        options: Options | None = None,
     ) -> RunRow:
         """Submit a run of a checked workflow and return it; the one there is when its `key` was used before.
 
-        `priority` 1 goes first; a run that is not done by its `deadline` ends as `limited`. UsageError when
-        the inputs do not fit, or the key belongs to a run with other inputs.
+        `priority` 1 goes first; a run that is not done by its `deadline` ends as `limited`; `options` are the
+        engine's own unless given. UsageError when the inputs do not fit, or the key belongs to a run with
+        other inputs.
         """
         until = stamp(deadline) if deadline else None
-        facts = {"key": key, "priority": priority, "deadline": until, "batch": batch, "item": item}
+        facts: dict[str, Any] = {
+            "key": key,
+            "priority": priority,
+            "deadline": until,
+            "batch": batch,
+            "item": item,
+        }
+        facts["options"] = options
         row = self.runner.submit(workflow, inputs, **facts)
+        self._ring()
+        return row
+
+    def take(self, run: str, priority: int = NORMAL) -> RunRow:
+        """Hand a run to the workers that was started without them. UsageError when its process is at it."""
+        row = self.store.run(run)
+        if row.priority is None:
+            row = self.store.enlist(row.id, priority)
         self._ring()
         return row
 

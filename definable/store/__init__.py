@@ -11,6 +11,7 @@ from definable.store.place import Place, Server, place
 from definable.store.rows import (
     AskRow,
     BatchRow,
+    ClientRow,
     EffectRow,
     Event,
     Reservation,
@@ -27,6 +28,7 @@ from definable.store.sql import Clock, SqlStore
 __all__ = [
     "AskRow",
     "BatchRow",
+    "ClientRow",
     "Clock",
     "EffectRow",
     "Event",

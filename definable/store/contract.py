@@ -28,7 +28,7 @@ from definable.quota.claim import Claim
 from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
-from definable.store.fleet import Batches, Retention, Triggers, Workers
+from definable.store.fleet import Batches, Clients, Retention, Search, Triggers, Workers
 from definable.store.place import Place
 from definable.store.rows import (
     AskRow,
@@ -295,7 +295,21 @@ class Contracts(Protocol):
         """
 
 
-class Store(Runs, Log, Ledger, Approvals, Quotas, Contracts, Workers, Batches, Triggers, Retention, Protocol):
+class Store(
+    Runs,
+    Log,
+    Ledger,
+    Approvals,
+    Quotas,
+    Contracts,
+    Workers,
+    Batches,
+    Triggers,
+    Retention,
+    Search,
+    Clients,
+    Protocol,
+):
     """Everything that outlives a process."""
 
     @property

@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from definable.store.rows import (
+    AskRow,
     BatchRow,
+    ClientRow,
     RunRow,
     RunStatus,
     Standing,
@@ -34,6 +36,15 @@ class Workers(Protocol):
         Returns the number of that line of the log, for a run that is `queued` already that of the last one,
         and None when the run is in another status. Whoever comes twice gets the same number.
         """
+
+    def enlist(self, run: str, priority: int) -> RunRow:
+        """Make a run a submitted one that belongs to the process that started it, and return it.
+
+        It goes to the queue when it is `queued`. UsageError when another process works on it.
+        """
+
+    def keyed(self, key: str) -> RunRow | None:
+        """Return the run that was submitted under a key; None when there is none."""
 
     def admit(self, run: RunRow, most: int) -> bool:
         """Say that a run goes to the queue now; False when `most` of its workflow are there or at work."""
@@ -159,3 +170,41 @@ class Retention(Protocol):
 
     def give_back(self) -> None:
         """Give some of the space that is free to the machine, where the database does not by itself."""
+
+
+class Search(Protocol):
+    """Finding runs, and what waits for people."""
+
+    def found(
+        self,
+        limit: int,
+        *,
+        status: RunStatus | None = None,
+        workflow: str | None = None,
+        batch: str | None = None,
+        text: str = "",
+        before: str | None = None,
+    ) -> list[RunRow]:
+        """Return at most `limit` runs, the newest first, that are older than the run `before`.
+
+        Each word of `text` stands in its id, its workflow's name or its inputs; case does not matter.
+        """
+
+    def inbox(self) -> list[AskRow]:
+        """Return the questions without an answer of runs that wait, the oldest first."""
+
+    def counts(self) -> dict[tuple[str, RunStatus], int]:
+        """Return how many runs there are: (workflow, status) → number."""
+
+
+class Clients(Protocol):
+    """The keys of the service. What is kept is a hash: a key is seen once, when it is made."""
+
+    def grant(self, client: ClientRow) -> ClientRow:
+        """Keep a new key, and return it with `created_at`; UsageError when its name is in use."""
+
+    def clients(self) -> list[ClientRow]:
+        """Return all keys that were not revoked, the oldest first."""
+
+    def revoke(self, client: str) -> ClientRow:
+        """Take a key back, by its id or name; UsageError when there is none."""

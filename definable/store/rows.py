@@ -165,6 +165,18 @@ class TriggerRow(Fact):
     run: str | None = None
 
 
+class ClientRow(Fact):
+    """One key of the service, and what may be done with it."""
+
+    id: str
+    name: str
+    scope: Literal["viewer", "operator", "approver", "admin"]
+    hash: str
+    """SHA-256 of the key, in hex; the key itself is random and long, so no salt or stretching is needed."""
+    created_at: str = ""
+    revoked_at: str | None = None
+
+
 class Event(Fact):
     """One line of the run log; `seq` counts from 1 within the run, without gaps."""
 

@@ -117,6 +117,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE fences ADD COLUMN line INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE fences ADD COLUMN tries INTEGER NOT NULL DEFAULT 0",
     ),
+    (
+        """CREATE TABLE clients (
+            id TEXT PRIMARY KEY, name TEXT NOT NULL, scope TEXT NOT NULL, hash TEXT NOT NULL,
+            created_at TEXT NOT NULL, revoked_at TEXT
+        ) WITHOUT ROWID""",
+    ),
 )
 """Index + 1 is the schema version that the statements lead to."""
 

@@ -74,6 +74,12 @@ class SqlWorkers:
     def _now(self) -> str:
         raise NotImplementedError
 
+    def run(self, run: str) -> RunRow:  # noqa: D102 - of the store
+        raise NotImplementedError
+
+    def alone(self, run: str) -> AbstractContextManager[None]:  # noqa: D102 - of the store
+        raise NotImplementedError
+
     def _log(self, run: str, type: str, data: str, step: str | None, call: str | None) -> int:
         raise NotImplementedError
 
@@ -122,6 +128,22 @@ class SqlWorkers:
             db.execute(f"UPDATE runs SET {names} WHERE id = :id", {**values, "id": run})  # noqa: S608
             db.tell()
             return self._log(run, "run.queued", f'{{"why":"{why}"}}', None, None)
+
+    def enlist(self, run: str, priority: int) -> RunRow:
+        """Hand a run to the workers."""
+        with self.alone(run), self._writing(run) as db:
+            db.execute(
+                "UPDATE runs SET priority = ?, reason = CASE WHEN status = 'queued' THEN ? ELSE reason END "
+                "WHERE id = ? AND priority IS NULL",
+                (priority, SUBMITTED, run),
+            )
+            db.tell()
+        return self.run(run)
+
+    def keyed(self, key: str) -> RunRow | None:
+        """Return the run of a key."""
+        found = self._read(f"{RUNS} WHERE runs.key = ?", key)
+        return run_row(found[0]) if found else None
 
     def admit(self, run: RunRow, most: int) -> bool:
         """Say that a run goes to the queue, if fewer than `most` of its workflow are there or at work."""

@@ -1,0 +1,265 @@
+"""Who may do what: the `Host` that is meant, where a page comes from, keys and their scopes, and limits.
+
+Without any key everybody on this machine may do everything, and nobody else is listened to. As soon as there
+is one, every request needs one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Literal
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from definable.service.problems import Refusal, problem
+from definable.store import ClientRow, Store
+from definable.toolkits.where import is_loopback
+
+Level = Literal["viewer", "operator", "approver", "admin"]
+
+LEVELS: tuple[Level, ...] = ("viewer", "operator", "approver", "admin")
+"""Each may do what those before it may: look; start, stop and retry runs; answer questions; manage keys."""
+
+PREFIX = "dfn_"
+"""What keys of the service begin with."""
+
+COOKIE = "definable_key"
+
+FRESH = 1.0
+"""Seconds that what is known of the keys is good for: a revoked one is refused after that."""
+
+OPEN = frozenset({"/healthz", "/readyz", "/", "/favicon.svg"})
+"""What needs no key: they say nothing of the workspace."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+ALWAYS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+"""Headers of every answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request."""
+
+    name: str
+    level: Level
+    id: str = ""
+
+    def may(self, level: Level) -> bool:
+        """Whether this level is enough for what needs `level`."""
+        return LEVELS.index(self.level) >= LEVELS.index(level)
+
+
+LOCAL = Caller("this machine", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may take."""
+
+    body: int = 1_000_000
+    """Bytes of a request."""
+    upload: int = 200_000_000
+    """Bytes of a file with items."""
+    rate: float = 50.0
+    """Requests a second, in the long run."""
+    burst: float = 200.0
+    """Requests at once."""
+    streams: int = 2_000
+    """Open streams."""
+
+
+def new_key(name: str, level: Level) -> tuple[str, ClientRow]:
+    """Return a new key and the row that is kept of it."""
+    ident, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+    key = f"{PREFIX}{ident}_{secret}"
+    return key, ClientRow(id=ident, name=name, scope=level, hash=_hash(key))
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class Keys:
+    """The keys that are good now; looked up in the store once a second at most."""
+
+    def __init__(self, store: Store) -> None:
+        """Look nothing up yet."""
+        self._store = store
+        self._known: dict[str, ClientRow] = {}
+        self._until = 0.0
+
+    def known(self) -> Mapping[str, ClientRow]:
+        """Return the keys by their ids."""
+        if time.monotonic() >= self._until:
+            self._known = {row.id: row for row in self._store.clients()}
+            self._until = time.monotonic() + FRESH
+        return self._known
+
+    def forget(self) -> None:
+        """Look them up anew the next time."""
+        self._until = 0.0
+
+    def caller(self, key: str | None) -> Caller | None:
+        """Return whose key it is; None when it is none of ours, or none is given and one is needed."""
+        known = self.known()
+        if not known:
+            return LOCAL
+        if key is None or not key.startswith(PREFIX):
+            return None
+        row = known.get(key.removeprefix(PREFIX).partition("_")[0])
+        if row is None or not hmac.compare_digest(row.hash, _hash(key)):
+            return None
+        return Caller(row.name, row.scope, row.id)
+
+
+def key_of(headers: Headers) -> str | None:
+    """Return the key that a request brings: as a bearer token, as `X-API-Key`, or in the page's cookie."""
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer" and token:
+        return token.strip()
+    if key := headers.get("x-api-key"):
+        return key.strip()
+    try:
+        cookie: SimpleCookie = SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return None
+    return cookie[COOKIE].value if COOKIE in cookie else None
+
+
+@dataclass
+class Bucket:
+    """A token bucket: what is left of a client's requests."""
+
+    left: float
+    at: float
+
+    def take(self, limits: Limits, now: float) -> float:
+        """Take one; return 0, or the seconds until there is one."""
+        self.left = min(limits.burst, self.left + (now - self.at) * limits.rate)
+        self.at = now
+        if self.left < 1:
+            return (1 - self.left) / limits.rate
+        self.left -= 1
+        return 0.0
+
+
+@dataclass
+class Gate:
+    """ASGI middleware: every request passes it before anything else looks at it."""
+
+    app: ASGIApp
+    keys: Keys
+    hosts: frozenset[str]
+    """Names by which the service may be called, besides loopback."""
+    limits: Limits = field(default_factory=Limits)
+    _buckets: dict[str, Bucket] = field(default_factory=dict)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            scope.setdefault("state", {})["caller"] = self._admitted(scope, headers)
+            receive = self._limited(scope, headers, receive)
+            await self.app(scope, receive, _with_headers(send))
+        except Refusal as error:
+            answer = problem(error.status, error.detail, error.hint, headers=error.headers)
+            await answer(scope, receive, _with_headers(send))
+
+    def _admitted(self, scope: Scope, headers: Headers) -> Caller | None:
+        self._check_host(headers)
+        _check_origin(scope, headers)
+        caller = self.keys.caller(key_of(headers))
+        client = scope.get("client") or ("", 0)
+        self._check_rate((caller.id if caller else "") or str(client[0]))
+        path = scope["path"]
+        if caller is None and path not in OPEN and not path.startswith(("/page/", "/hooks/", "/api/session")):
+            raise Refusal(
+                401,
+                "a key is needed" if key_of(headers) is None else "the key is not known, or was revoked",
+                "send `Authorization: Bearer dfn_…`; definable keys grant NAME makes one",
+                {"www-authenticate": "Bearer"},
+            )
+        return caller
+
+    def _check_host(self, headers: Headers) -> None:
+        """Refuse names that this service does not go by: else a page could reach it by a name of its own."""
+        host = headers.get("host", "")
+        name = (urlsplit(f"//{host}").hostname or "") if _plain(host) else ""
+        if not (name in self.hosts or is_loopback(name)):
+            raise Refusal(
+                421, f"this service does not go by the name {host!r}", "definable serve --name NAME adds one"
+            )
+
+    def _check_rate(self, who: str) -> None:
+        now = time.monotonic()
+        if len(self._buckets) > 10_000:
+            self._buckets.clear()
+        bucket = self._buckets.setdefault(who, Bucket(self.limits.burst, now))
+        if seconds := bucket.take(self.limits, now):
+            after = {"retry-after": str(int(seconds) + 1)}
+            raise Refusal(429, "too many requests", f"{self.limits.rate:g} a second are served", after)
+
+    def _limited(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
+        most = self.limits.upload if scope["path"] == "/api/batches" else self.limits.body
+        declared = headers.get("content-length", "0")
+        if declared.isdecimal() and int(declared) > most:
+            raise Refusal(413, f"the request has {int(declared):,} bytes; {most:,} are taken")
+        taken = 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > most:
+                raise Refusal(413, f"the request has more than {most:,} bytes")
+            return message
+
+        return limited
+
+
+def _plain(host: str) -> bool:
+    return bool(host) and not set(host) & set("/@?#\\ ")
+
+
+def _check_origin(scope: Scope, headers: Headers) -> None:
+    """Refuse what another site's page sends: browsers say where a request comes from."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if scope["method"] in ("GET", "HEAD", "OPTIONS") and site != "cross-site":
+        return
+    foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+    if site in ("cross-site", "same-site") or foreign:
+        raise Refusal(403, f"a page of {origin or 'another site'} may not use this service")
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(raw=list(message.get("headers", ())))
+            for name, value in ALWAYS.items():
+                headers.setdefault(name, value)
+            message = {**message, "headers": headers.raw}
+        await send(message)
+
+    return sending

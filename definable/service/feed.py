@@ -1,0 +1,184 @@
+"""The log as a stream: each event of a run that somebody watches is read once, and encoded once, for all.
+
+One thread looks for new events, over a connection of its own, whoever wrote them: a worker in this process or
+on another machine. A run that is watched has a channel, which holds its events from the first one on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+from definable.errors import StoreError
+from definable.store import Event, Place, Server, Store, open_store
+
+LOOK = 0.02
+"""Seconds between two looks for new events of the runs that are watched."""
+
+AWAY = 1.0
+"""Seconds between two tries while the database is not there."""
+
+REST = 15.0
+"""Seconds without an event after which a watcher is told that the stream still stands."""
+
+SETTLED = frozenset({"run.done", "run.failed", "run.limited", "run.cancelled"})
+"""Events after which a run has ended; one that failed or reached a limit may be told to go on."""
+
+
+class Channel:
+    """The events of one run so far, encoded, for all who watch it."""
+
+    def __init__(self, run: str) -> None:
+        """Begin with nothing; the feed fills it."""
+        self.run = run
+        self.events: list[Event] = []
+        self.lines: list[bytes] = []
+        """The same as lines of a stream, for EventSource."""
+        self.watchers = 0
+        self.closed = False
+        self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def last(self) -> int:
+        """The number of the last event."""
+        return self.events[-1].seq if self.events else 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether the run has ended, as far as its log says."""
+        return bool(self.events) and self.events[-1].type in SETTLED
+
+    def take(self, events: list[Event]) -> None:
+        """Take in what is new, and wake whoever waits."""
+        new = [event for event in events if event.seq > self.last]
+        self.events += new
+        self.lines += map(line, new)
+        if new:
+            self.wake()
+
+    def wake(self) -> None:
+        """Wake whoever waits."""
+        news, self._news = self._news, asyncio.get_running_loop().create_future()
+        if not news.done():
+            news.set_result(None)
+
+    async def more(self, seen: int, seconds: float, *others: asyncio.Future[None]) -> bool:
+        """Wait until there is more than the first `seen` events, or one of `others` is done.
+
+        False when that time went by without.
+        """
+        if len(self.events) > seen or self.closed:
+            return True
+        done, _ = await asyncio.wait(
+            (self._news, *others), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        return bool(done)
+
+
+def line(event: Event) -> bytes:
+    """Return an event as EventSource reads it, with its number as the id."""
+    return b"id: %d\ndata: %s\n\n" % (event.seq, encoded(event))
+
+
+def encoded(event: Event) -> bytes:
+    """Return an event as JSON on one line."""
+    return json.dumps(event.model_dump(mode="json"), separators=(",", ":")).encode()
+
+
+class Feed:
+    """Looks for new events of the runs that are watched. Open it in the loop that its watchers are in."""
+
+    def __init__(self, place: Place) -> None:
+        """Look in the database at `place`; nothing is opened before somebody watches."""
+        self._place = place
+        self._channels: dict[str, Channel] = {}
+        self._wanted = threading.Event()
+        self._stop = threading.Event()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="definable-feed", daemon=True)
+        self._thread.start()
+
+    @property
+    def watchers(self) -> int:
+        """How many streams are open."""
+        return sum(channel.watchers for channel in self._channels.values())
+
+    def open(self, run: str) -> Channel:
+        """Return the channel of a run, and count one more who watches."""
+        channel = self._channels.get(run)
+        if channel is None:
+            channel = self._channels[run] = Channel(run)
+            self._wanted.set()
+        channel.watchers += 1
+        return channel
+
+    def leave(self, channel: Channel) -> None:
+        """Say that one who watched is gone; nobody left, and the channel is forgotten."""
+        channel.watchers -= 1
+        if not channel.watchers and self._channels.get(channel.run) is channel:
+            del self._channels[channel.run]
+
+    async def watch(self, run: str, after: int = 0, rest: float = REST) -> AsyncIterator[list[Event]]:
+        """Yield the events of a run after a number, as they come; an empty list when none came for `rest`.
+
+        It ends when the feed is closed, and never by itself: a run that has ended may be told to go on.
+        """
+        channel = self.open(run)
+        try:
+            seen = 0
+            while not channel.closed:
+                if not await channel.more(seen, rest):
+                    yield []
+                    continue
+                new, seen = channel.events[seen:], len(channel.events)
+                if fresh := [event for event in new if event.seq > after]:
+                    yield fresh
+        finally:
+            self.leave(channel)
+
+    def close(self) -> None:
+        """End all streams, and the thread."""
+        self._stop.set()
+        self._wanted.set()
+        for channel in self._channels.values():
+            channel.closed = True
+            channel.wake()
+
+    # In the thread
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wanted.wait()
+            try:
+                with open_store(self._place) as store:
+                    self._follow(store)
+            except StoreError:
+                self._stop.wait(AWAY)
+
+    def _follow(self, store: Store) -> None:
+        known: set[str] = set()
+        while not self._stop.is_set():
+            channels = list(self._channels.values())
+            if not channels:
+                self._wanted.clear()
+                if not self._channels:  # nobody came between the two looks
+                    self._wanted.wait()
+                continue
+            new = [channel for channel in channels if channel.run not in known]
+            for channel in channels if self._changed(store, bool(new)) else new:
+                if events := store.events(channel.run, after=channel.last):
+                    self._call(channel.take, events)
+            known = {channel.run for channel in channels}
+
+    def _changed(self, store: Store, hurry: bool) -> bool:
+        """Wait a moment; False when nothing can have been written. A file tells that, a server does not."""
+        if isinstance(self._place, Server):
+            return not self._stop.wait(0 if hurry else LOOK)
+        return store.heard(0 if hurry else LOOK)
+
+    def _call(self, done: Callable[[list[Event]], None], events: list[Event]) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(done, events)

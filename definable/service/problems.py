@@ -1,0 +1,128 @@
+"""What a client is told when something is wrong: problem details for HTTP APIs, RFC 9457."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from definable.errors import (
+    CredentialsError,
+    DefinableError,
+    DefinitionError,
+    LimitReached,
+    RunBusy,
+    StoreError,
+    UpstreamError,
+    UsageError,
+)
+from definable.redaction import Redactor
+
+MEDIA = "application/problem+json"
+
+REDACTOR = Redactor()
+
+
+class Problem(BaseModel):
+    """What went wrong, for people and programs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    """The kind of problem, such as `Not Found`."""
+    status: int
+    detail: str = ""
+    """What happened, with the value."""
+    hint: str = ""
+    """What to do next."""
+    errors: list[dict[str, Any]] = Field(default_factory=list)
+    """Where there are several: each with `where` and `message`."""
+
+
+class Refusal(Exception):
+    """A request that is answered with a problem."""
+
+    def __init__(
+        self, status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """Keep what the client is told."""
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.hint = hint
+        self.headers = headers or {}
+
+
+STATUS: tuple[tuple[type[DefinableError], int], ...] = (
+    (RunBusy, 409),
+    (UsageError, 422),
+    (DefinitionError, 422),
+    (LimitReached, 409),
+    (CredentialsError, 503),
+    (UpstreamError, 502),
+    (StoreError, 503),
+    (DefinableError, 500),
+)
+"""The first that fits is the status."""
+
+
+def problem(
+    status: int,
+    detail: str = "",
+    hint: str = "",
+    errors: list[dict[str, Any]] | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """Return a problem as a response."""
+    body = Problem(
+        title=HTTPStatus(status).phrase, status=status, detail=detail, hint=hint, errors=errors or []
+    )
+    return JSONResponse(REDACTOR.json(body.model_dump()), status, headers=headers, media_type=MEDIA)
+
+
+def of(error: DefinableError) -> JSONResponse:
+    """Return an error of ours as a response."""
+    status = next(code for kind, code in STATUS if isinstance(error, kind))
+    errors = []
+    if isinstance(error, DefinitionError):
+        errors = [
+            {"where": f"{each.file}:{each.line}:{each.column}", "message": each.message}
+            for each in error.problems
+        ]
+    return problem(status, error.message, error.hint, errors)
+
+
+def _invalid(error: RequestValidationError) -> JSONResponse:
+    errors = [
+        {"where": ".".join(str(part) for part in each["loc"]), "message": each["msg"]}
+        for each in error.errors()
+    ]
+    said = "; ".join(f"{each['where']}: {each['message']}" for each in errors[:5])
+    return problem(422, said, "see /docs for what is expected", errors)
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of the app answered with a problem."""
+
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, error: Refusal) -> JSONResponse:
+        return problem(error.status, error.detail, error.hint, headers=error.headers)
+
+    @app.exception_handler(DefinableError)
+    async def ours(request: Request, error: DefinableError) -> JSONResponse:
+        return of(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return _invalid(error)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        headers = dict(error.headers) if error.headers else None
+        return problem(error.status_code, str(error.detail), headers=headers)

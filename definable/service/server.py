@@ -1,0 +1,66 @@
+"""The server: uvicorn, told to end its streams first when it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from definable.errors import UsageError
+from definable.service.app import Serving, app, opened
+
+LAST = 5
+"""Seconds that answers have which are being written when the server is told to stop."""
+
+
+class Server(uvicorn.Server):
+    """Closes the feed before it waits for its clients: a stream would be waited for until it ends."""
+
+    ending: Callable[[], None]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more requests, end the streams, and let the rest be answered."""
+        self.ending()
+        await super().shutdown(sockets)
+
+
+async def serve(serving: Serving, listening: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until told to stop by a signal; then runs have the grace that they are given."""
+    async with opened(serving) as desk:
+        config = uvicorn.Config(
+            app(desk, serving.hosts),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=LAST,
+            timeout_keep_alive=30,
+        )
+        server = Server(config)
+        server.ending = desk.feed.close
+        serving_ = asyncio.create_task(server.serve([listening]))
+        while not (server.started or serving_.done()):  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        ready()
+        await serving_
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; UsageError when it cannot."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+        made.listen(2048)
+    except OSError as error:
+        made.close()
+        raise UsageError(
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            hint="give another --port, or --port 0 for any",
+        ) from error
+    made.setblocking(False)
+    return made

@@ -1,0 +1,53 @@
+"""The keys of the service, in SQL (see contract.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from definable.errors import UsageError
+from definable.store.database import Database, Row
+from definable.store.records import columns, insert, load
+from definable.store.rows import ClientRow
+
+LIVE = "SELECT * FROM clients WHERE revoked_at IS NULL"
+
+
+class SqlClients:
+    """The part of a `Store` that knows who may use the service."""
+
+    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
+        raise NotImplementedError
+
+    def _read(self, query: str, *values: object) -> Sequence[Row]:
+        raise NotImplementedError
+
+    def _now(self) -> str:
+        raise NotImplementedError
+
+    def grant(self, client: ClientRow) -> ClientRow:
+        """Keep a new key."""
+        row = client.model_copy(update={"created_at": self._now()})
+        with self._writing("clients") as db:
+            if db.execute(f"{LIVE} AND name = ?", (row.name,)).fetchone():
+                raise UsageError(
+                    f"there is a key named {row.name!r} already", hint="give another name, or revoke that one"
+                )
+            values = columns(row)
+            db.execute(insert("clients", values), values)
+        return row
+
+    def clients(self) -> list[ClientRow]:
+        """Return the keys that are good."""
+        return [ClientRow.model_validate(load(row)) for row in self._read(f"{LIVE} ORDER BY created_at, id")]
+
+    def revoke(self, client: str) -> ClientRow:
+        """Take a key back."""
+        with self._writing("clients") as db:
+            found = db.execute(f"{LIVE} AND (id = ? OR name = ?)", (client, client)).fetchone()
+            if found is None:
+                names = ", ".join(each.name for each in self.clients()) or "none"
+                raise UsageError(f"there is no key {client!r}", hint=f"there are: {names}")
+            row = ClientRow.model_validate(load(found)).model_copy(update={"revoked_at": self._now()})
+            db.execute("UPDATE clients SET revoked_at = ? WHERE id = ?", (row.revoked_at, row.id))
+        return row
