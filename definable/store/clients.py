@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from definable.errors import UsageError
-from definable.store.database import Database, Row
+from definable.store.batches import SqlBatches
+from definable.store.database import Database
 from definable.store.records import columns, insert, load
 from definable.store.rows import ClientRow
+from definable.store.search import SqlSearch
 
 LIVE = "SELECT * FROM clients WHERE revoked_at IS NULL"
 
 
-class SqlClients:
-    """The part of a `Store` that knows who may use the service."""
+class SqlClients(SqlSearch, SqlBatches):
+    """The part of a `Store` that the service asks for: who may use it, and what there is to see."""
 
     def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
         raise NotImplementedError
 
     def _now(self) -> str:

@@ -14,7 +14,6 @@ from definable.spec.model import Evidence
 from definable.store import ledger
 from definable.store.asks import SqlAsks
 from definable.store.batch import Batch
-from definable.store.batches import SqlBatches
 from definable.store.clients import SqlClients
 from definable.store.contracts import SqlContracts
 from definable.store.database import Database, Row
@@ -38,7 +37,6 @@ from definable.store.records import (
 from definable.store.reservations import SqlReservations, give_up
 from definable.store.retention import SqlRetention
 from definable.store.rows import EffectRow, Event, RunRow, RunStatus
-from definable.store.search import SqlSearch
 from definable.store.triggers import SqlTriggers
 from definable.store.workers import BEGIN, RUNS, SqlWorkers
 
@@ -61,16 +59,7 @@ RECEIPTS = (
 
 
 class SqlStore(
-    SqlQuotas,
-    SqlReservations,
-    SqlAsks,
-    SqlContracts,
-    SqlWorkers,
-    SqlBatches,
-    SqlTriggers,
-    SqlRetention,
-    SqlSearch,
-    SqlClients,
+    SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, SqlTriggers, SqlRetention, SqlClients
 ):
     """A `Store` (see contract.py) in a database that has the tables."""
 
