@@ -311,7 +311,7 @@ def _answer(
     with open_runs(session) as store:
         row = store.run(run)
         ask = chosen(row, store.open_asks(row.id), call)
-    bound = fitting(ask, answer)
+        bound = fitting(store, ask, answer, session.workspace)
     return _resume(session, row.id, ask.call, bound, as_json, data, wait=wait)
 
 

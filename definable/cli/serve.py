@@ -77,7 +77,7 @@ def command(
     listening = listen(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
     with logging(session):
-        asyncio.run(serve(serving, listening, lambda: _begun(screen, serving, address)))
+        asyncio.run(serve(serving, listening, lambda _: _begun(screen, serving, address)))
     return 0
 
 

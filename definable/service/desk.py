@@ -91,7 +91,7 @@ class Desk:
 
     async def decide(self, ask: AskRow, decision: Decision) -> AskRow:
         """Keep a person's answer and let the run go on. UsageError when it is no answer to the question."""
-        self.store.answer(ask.id, fitting(ask, decision))
+        self.store.answer(ask.id, fitting(self.store, ask, decision, self.workspace))
         row = self.store.run(ask.run)
         if row.status is RunStatus.WAITING:
             self.engine.take(row.id)

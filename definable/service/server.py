@@ -26,8 +26,11 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def serve(serving: Serving, listening: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until told to stop by a signal; then runs have the grace that they are given."""
+async def serve(serving: Serving, listening: socket.socket, ready: Callable[[Server], None]) -> None:
+    """Serve until told to stop, by a signal or by `should_exit` of what `ready` is given.
+
+    Then runs have the grace that they are given.
+    """
     async with opened(serving) as desk:
         config = uvicorn.Config(
             app(desk, serving.hosts),
@@ -44,7 +47,7 @@ async def serve(serving: Serving, listening: socket.socket, ready: Callable[[], 
         serving_ = asyncio.create_task(server.serve([listening]))
         while not (server.started or serving_.done()):  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
-        ready()
+        ready(server)
         await serving_
 
 

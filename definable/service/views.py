@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from definable.engine.decide import editable
 from definable.engine.history import spent
 from definable.engine.left import Left, left_behind
 from definable.service.desk import Desk
@@ -156,6 +157,7 @@ def ask(row: AskRow, run: RunRow, desk: Desk) -> AskView:
         yes=said.yes,
         no=said.no,
         again=said.again,
+        editable=editable(desk.store, row, desk.workspace),
         asked_at=row.asked_at,
         expires_at=row.expires_at,
         decision=row.decision.model_dump(mode="json") if row.decision else None,
