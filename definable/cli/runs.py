@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -125,6 +125,9 @@ def show(session: Session, run: str, events: bool, as_json: bool, data: bool) ->
 @click.argument("run")
 @click.argument("call", required=False)
 @click.option("--adopt", metavar="CANDIDATE", help="Take this candidate for the lost effect.")
+@click.option(
+    "-i", "--input", "pairs", multiple=True, metavar="KEY=VALUE", help="Change this argument first."
+)
 @click.option("--send-again", is_flag=True, help="Make another one: what is there is not what was meant.")
 @click.option("--reason", default="", help="Why; kept in the receipt.")
 @NO_WAIT
@@ -136,6 +139,7 @@ def approve(
     run: str,
     call: str | None,
     adopt: str | None,
+    pairs: tuple[str, ...],
     send_again: bool,
     reason: str,
     no_wait: bool,
@@ -148,7 +152,7 @@ def approve(
 
     by = person(session.environ)
     answer = Decision(approve=True, by=by, reason=reason, adopt=adopt, again=send_again)
-    return _answer(session, run, call, answer, as_json, data, wait=not no_wait)
+    return _answer(session, run, call, answer, as_json, data, wait=not no_wait, pairs=pairs)
 
 
 @command.command("deny", short_help="Refuse what RUN waits for, and go on with it.")
@@ -304,15 +308,35 @@ def prune_(session: Session, older_than: str, keep_failed: bool, dry: bool, as_j
 
 
 def _answer(
-    session: Session, run: str, call: str | None, answer: Decision, as_json: bool, data: bool, *, wait: bool
+    session: Session,
+    run: str,
+    call: str | None,
+    answer: Decision,
+    as_json: bool,
+    data: bool,
+    *,
+    wait: bool,
+    pairs: tuple[str, ...] = (),
 ) -> int:
     from definable.engine.decide import chosen, fitting
 
     with open_runs(session) as store:
         row = store.run(run)
         ask = chosen(row, store.open_asks(row.id), call)
+        if pairs:
+            given = {**ask.ask.arguments, **_typed(session, ask.ask.tool, pairs)}
+            answer = answer.model_copy(update={"arguments": given})
         bound = fitting(store, ask, answer, session.workspace)
     return _resume(session, row.id, ask.call, bound, as_json, data, wait=wait)
+
+
+def _typed(session: Session, slug: str, pairs: tuple[str, ...]) -> dict[str, Any]:
+    """Return arguments of a tool from texts `key=value`."""
+    from definable.cli.pairs import split, typed
+    from definable.cli.tools import argument
+
+    kit = session.workspace.toolkit_of(slug)
+    return {key: typed(text, argument(kit, kit.tools[slug], key)) for key, text in split(pairs).items()}
 
 
 def _resume(

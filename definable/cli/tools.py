@@ -127,7 +127,7 @@ def call(
     exact, toolkit, tool = _find(session, slug)
     given: dict[str, Any] = read_object(inputs) if inputs else {}
     for key, text in split(pairs).items():
-        given[key] = typed(text, _schema(toolkit, tool, key))
+        given[key] = typed(text, argument(toolkit, tool, key))
     for key, value in given.items():
         if not is_text(value):
             raise UsageError(f"{exact}: {key}: a text has half a character (a lone surrogate)")
@@ -218,7 +218,7 @@ def _kind(schema: dict[str, Any]) -> str:
     return " or ".join(kind) if isinstance(kind, list) else str(kind)
 
 
-def _schema(toolkit: Toolkit, tool: Tool, key: str) -> dict[str, Any]:
+def argument(toolkit: Toolkit, tool: Tool, key: str) -> dict[str, Any]:
     """The JSON Schema of an argument, by its own name or in snake_case."""
     folded = {name.replace("_", "").casefold(): schema for name, schema in tool.arguments.items()}
     schema = folded.get(key.replace("_", "").casefold(), {})

@@ -115,6 +115,13 @@ class Case:
         """What a look must show; what the response itself must say is judged apart."""
         return tuple(c for c in self.tool.expect if not about_result_only(c))
 
+    def edit(self, arguments: Mapping[str, Any], by: str) -> None:
+        """Go on with the arguments that a person put in place of those they were asked about."""
+        before = self.arguments
+        changed = [name for name in {**before, **arguments} if before.get(name) != arguments.get(name)]
+        self.notes.append(f"{by} changed {', '.join(changed)} before approving it")
+        self.arguments = dict(arguments)
+
     def starts(self, scope: Scope) -> bool:
         """Whether it does anything: a rehearsal that the product offers, such as a dry run, does not."""
         when = self.tool.poll.when if self.tool.poll else None

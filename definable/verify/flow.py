@@ -178,16 +178,8 @@ def _permit(case: Case) -> Flow[None]:
     if not reply.approve:
         raise case.ended("denied", Failure.PERMISSION, reply.reason or f"denied by {reply.by}")
     if reply.arguments is not None:
-        _edited(case, reply.arguments, reply.by)
-
-
-def _edited(case: Case, arguments: dict[str, Any], by: str) -> None:
-    """Go on with the arguments that a person put in place of those they were asked about."""
-    before = case.arguments
-    changed = [name for name in {**before, **arguments} if before.get(name) != arguments.get(name)]
-    case.notes.append(f"{by} changed {', '.join(changed)} before approving it")
-    case.arguments = dict(arguments)
-    case.place = place_of(case)
+        case.edit(reply.arguments, reply.by)
+        case.place = place_of(case)
 
 
 def _before(case: Case) -> Flow[Scope]:
