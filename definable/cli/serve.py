@@ -21,6 +21,13 @@ SLOTS = 8
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 takes any.")
 @click.option("--name", "names", multiple=True, metavar="HOST", help="A name it is called by; repeatable.")
 @click.option("--slots", type=click.IntRange(min=0), default=SLOTS, show_default=True, help="Runs at a time.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=1),
+    default=50.0,
+    show_default=True,
+    help="Requests a second of a client.",
+)
 @click.option("--sandbox", is_flag=True, help="Talk to a simulator, even if there are keys.")
 @click.option("--offline", is_flag=True, help="Use the offline models even if keys are set.")
 @click.option("--database", metavar="URL", help="postgresql://…; otherwise DEFINABLE_DATABASE, or a file.")
@@ -34,6 +41,7 @@ def command(
     port: int,
     names: tuple[str, ...],
     slots: int,
+    rate: float,
     sandbox: bool,
     offline: bool,
     database: str | None,
@@ -49,6 +57,7 @@ def command(
     from definable.cli.logs import logging
     from definable.engine.options import Options
     from definable.errors import UsageError
+    from definable.service.access import Limits
     from definable.service.app import Serving
     from definable.service.server import listen, serve
     from definable.store import open_store, place
@@ -72,6 +81,7 @@ def command(
         slots=slots,
         grace=grace,
         hosts=frozenset(names) | ({host} - {"0.0.0.0", "::"}),  # noqa: S104 - those are no names
+        limits=Limits(rate=rate, burst=4 * rate),
         offline=() if offline else _offline(session),
     )
     listening = listen(host, port)

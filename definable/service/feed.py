@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
@@ -22,7 +23,7 @@ AWAY = 1.0
 """Seconds between two tries while the database is not there."""
 
 REST = 15.0
-"""Seconds without an event after which a watcher is told that the stream still stands."""
+"""Seconds between two signs that a stream still stands."""
 
 SETTLED = frozenset({"run.done", "run.failed", "run.limited", "run.cancelled"})
 """Events after which a run has ended; one that failed or reached a limit may be told to go on."""
@@ -35,11 +36,11 @@ class Channel:
         """Begin with nothing; the feed fills it."""
         self.run = run
         self.events: list[Event] = []
-        self.lines: list[bytes] = []
-        """The same as lines of a stream, for EventSource."""
         self.watchers = 0
         self.closed = False
-        self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lines: list[bytes] = []
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._chunk: tuple[tuple[int, int], bytes] = (0, 0), b""
 
     @property
     def last(self) -> int:
@@ -51,31 +52,33 @@ class Channel:
         """Whether the run has ended, as far as its log says."""
         return bool(self.events) and self.events[-1].type in SETTLED
 
+    def chunk(self, after: int) -> bytes:
+        """Return the events after a number as lines of a stream; those who are at one place share them."""
+        if self._chunk[0] != (after, self.last):
+            first = bisect_right(self.events, after, key=lambda event: event.seq)
+            self._chunk = (after, self.last), b"".join(self._lines[first:])
+        return self._chunk[1]
+
     def take(self, events: list[Event]) -> None:
         """Take in what is new, and wake whoever waits."""
         new = [event for event in events if event.seq > self.last]
         self.events += new
-        self.lines += map(line, new)
+        self._lines += map(line, new)
         if new:
             self.wake()
 
     def wake(self) -> None:
-        """Wake whoever waits."""
-        news, self._news = self._news, asyncio.get_running_loop().create_future()
-        if not news.done():
-            news.set_result(None)
+        """Wake whoever waits, for there is more, or for nothing came in a while."""
+        waiting, self._waiting = self._waiting, set()
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
 
-    async def more(self, seen: int, seconds: float, *others: asyncio.Future[None]) -> bool:
-        """Wait until there is more than the first `seen` events, or one of `others` is done.
-
-        False when that time went by without.
-        """
-        if len(self.events) > seen or self.closed:
-            return True
-        done, _ = await asyncio.wait(
-            (self._news, *others), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-        return bool(done)
+    def waiter(self) -> asyncio.Future[None]:
+        """Return what is done the next time that whoever waits is woken; anybody may wake it before."""
+        made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(made)
+        return made
 
 
 def line(event: Event) -> bytes:
@@ -100,6 +103,7 @@ class Feed:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="definable-feed", daemon=True)
         self._thread.start()
+        self._resting = asyncio.create_task(self._rest())
 
     @property
     def watchers(self) -> int:
@@ -121,26 +125,32 @@ class Feed:
         if not channel.watchers and self._channels.get(channel.run) is channel:
             del self._channels[channel.run]
 
-    async def watch(self, run: str, after: int = 0, rest: float = REST) -> AsyncIterator[list[Event]]:
-        """Yield the events of a run after a number, as they come; an empty list when none came for `rest`.
+    async def watch(self, run: str, after: int = 0) -> AsyncIterator[list[Event]]:
+        """Yield the events of a run after a number, as they come; now and then an empty list.
 
         It ends when the feed is closed, and never by itself: a run that has ended may be told to go on.
         """
         channel = self.open(run)
         try:
-            seen = 0
             while not channel.closed:
-                if not await channel.more(seen, rest):
-                    yield []
-                    continue
-                new, seen = channel.events[seen:], len(channel.events)
-                if fresh := [event for event in new if event.seq > after]:
-                    yield fresh
+                if channel.last <= after:
+                    await channel.waiter()
+                new = [event for event in channel.events if event.seq > after]
+                after = max(after, channel.last)
+                yield new
         finally:
             self.leave(channel)
 
+    async def _rest(self) -> None:
+        """Wake all who watch now and then, so that they see whether their client is still there."""
+        while True:
+            await asyncio.sleep(REST)
+            for channel in list(self._channels.values()):
+                channel.wake()
+
     def close(self) -> None:
         """End all streams, and the thread."""
+        self._resting.cancel()
         self._stop.set()
         self._wanted.set()
         for channel in self._channels.values():

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from definable.service.feed import REST, Channel, Feed
+from definable.service.feed import Feed
 from definable.store import RunRow
 
 HEADERS = [
@@ -38,37 +38,34 @@ class EventStream(Response):
         self.run = run
         self.after = after
         self.standing = standing
+        self._waiter: asyncio.Future[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request."""
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         channel = self.feed.open(self.run)
         leaving = asyncio.ensure_future(_gone(receive))
+        leaving.add_done_callback(self._left)
         try:
-            async for chunk in self._chunks(channel, leaving):
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await _write(send, b"retry: 1000\n\n")
+            while not (channel.closed or leaving.done()):
+                if channel.last <= self.after:
+                    self._waiter = channel.waiter()
+                    await self._waiter
+                chunk, self.after = channel.chunk(self.after), max(self.after, channel.last)
+                await _write(send, chunk or b": still here\n\n")
+                if channel.settled and self._over():
+                    await _write(send, self._end())
+                    break
             if not leaving.done():
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             leaving.cancel()
             self.feed.leave(channel)
 
-    async def _chunks(self, channel: Channel, leaving: asyncio.Future[None]) -> AsyncIterator[bytes]:
-        seen = 0
-        yield b"retry: 1000\n\n"
-        while not (channel.closed or leaving.done()):
-            if not await channel.more(seen, REST, leaving):
-                yield b": still here\n\n"
-                continue
-            lines, first, seen = channel.lines[seen:], seen, len(channel.lines)
-            events = channel.events[first:seen]
-            if fresh := b"".join(
-                text for text, event in zip(lines, events, strict=True) if event.seq > self.after
-            ):
-                yield fresh
-            if channel.settled and self._over():
-                yield self._end()
-                return
+    def _left(self, _: asyncio.Future[None]) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _over(self) -> bool:
         return self.standing().status.ended
@@ -77,6 +74,10 @@ class EventStream(Response):
         row = self.standing()
         data = json.dumps({"run": row.id, "status": row.status.value, "reason": row.reason})
         return f"event: end\ndata: {data}\n\n".encode()
+
+
+async def _write(send: Send, chunk: bytes) -> None:
+    await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
 async def _gone(receive: Receive) -> None:
