@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from definable.sandbox import Served
+from tests import warm
 from tests.e2e.test_cli_processes import COMMAND, clean, definable, last
 from tests.e2e.test_kill import PATIENCE, sandbox, weekly, where
 from tests.e2e.test_workers import worker
@@ -68,12 +68,10 @@ def cells(served: Served) -> Counter[str]:
 
 
 @contextmanager
-def begun(served: Served, folder: Path, ready: Callable[[], bool]) -> Iterator[subprocess.Popen[str]]:
+def begun(served: Served, folder: Path, ready: Callable[[], bool]) -> Iterator[warm.Process]:
     """Start the batch, and give it when it is where a test wants it."""
     environ = clean(**where(served), DEFINABLE_QUOTA_SHARE="off")
-    process = subprocess.Popen(
-        [*COMMAND, "batch", "mark"], cwd=folder, env=environ, stderr=subprocess.PIPE, text=True
-    )
+    process = warm.Process([*COMMAND, "batch", "mark"], cwd=folder, env=environ, stderr=warm.PIPE)
     try:
         deadline = time.monotonic() + PATIENCE
         while not ready():

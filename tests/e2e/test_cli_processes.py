@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests import warm
+
 COMMAND = [sys.executable, "-m", "definable"]
 ROOT = Path(__file__).parents[2]
 
@@ -30,9 +32,7 @@ def clean(**more: str) -> dict[str, str]:
 
 def definable(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
-    return subprocess.run(
-        [*COMMAND, *arguments], cwd=cwd, env=clean(**environ), capture_output=True, text=True, timeout=50
-    )
+    return warm.run([*COMMAND, *arguments], cwd=cwd, env=clean(**environ), timeout=50)
 
 
 def last(done: subprocess.CompletedProcess[str]) -> Any:
@@ -57,13 +57,12 @@ def a_cell(cwd: Path) -> str:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[dict[str, str]]:
     """Serve a sandbox in a process of its own; yield the environment that its first lines give."""
-    process = subprocess.Popen(
+    process = warm.Process(
         [*COMMAND, "sandbox", "--port", "0", "--state", str(tmp_path / "state.json")],
         cwd=tmp_path,
         env=clean(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stdout=warm.PIPE,
+        stderr=warm.PIPE,
     )
     with process:
         assert process.stdout is not None
@@ -163,13 +162,12 @@ def test_ctrl_c_keeps_the_run_and_resume_goes_on(tmp_path: Path) -> None:
     faults = tmp_path / "faults.yaml"
     faults.write_text("- { tool: HEX_GET_PROJECT_RUNS, fault: rate_limit, with: { retry_after: 6 } }\n")
     project = a_project(tmp_path)
-    process = subprocess.Popen(
+    process = warm.Process(
         [*COMMAND, "run", "weekly-brief", "-i", f"project={project}", "--faults", str(faults)],
         cwd=tmp_path,
         env=clean(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stdout=warm.PIPE,
+        stderr=warm.PIPE,
     )
     assert process.stderr is not None
     seen = ""
@@ -273,9 +271,7 @@ def test_sigterm_puts_a_run_down_like_ctrl_c(tmp_path: Path) -> None:
     faults = tmp_path / "slow.yaml"
     faults.write_text("[{ tool: HEX_LIST_PROJECTS, fault: slow, with: { seconds: 20 } }]\n")
     arguments = [*COMMAND, "run", "context-pull", "-i", "question=churn", "--faults", str(faults)]
-    with subprocess.Popen(
-        arguments, cwd=tmp_path, env=clean(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with warm.Process(arguments, cwd=tmp_path, env=clean(), stderr=warm.PIPE, stdout=warm.PIPE) as process:
         assert process.stderr is not None
         assert "started" in process.stderr.readline()
         time.sleep(0.5)

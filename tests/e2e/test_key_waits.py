@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from definable.sandbox import Served
+from tests import warm
 from tests.e2e.test_cli_processes import COMMAND, clean, definable, last
 from tests.e2e.test_kill import sandbox, weekly, where
 
@@ -22,15 +22,13 @@ WAITS = "goes on by itself when there is a key; ctrl-C ends the wait and keeps t
 
 
 @contextmanager
-def waiting(cwd: Path, served: Served, **keys: str) -> Iterator[subprocess.Popen[str]]:
+def waiting(cwd: Path, served: Served, **keys: str) -> Iterator[warm.Process]:
     """Start the weekly brief with these keys, and yield it once it waits for one."""
     environ = {name: value for name, value in where(served).items() if name != "HEX_API_TOKEN"}
     command = [*COMMAND, "run", "weekly-brief", "-i", f"project={weekly(served)}", "--json"]
     said = cwd / "stderr.txt"
     with said.open("w") as err:
-        process = subprocess.Popen(
-            command, cwd=cwd, env=clean(**environ, **keys), stdout=subprocess.PIPE, stderr=err, text=True
-        )
+        process = warm.Process(command, cwd=cwd, env=clean(**environ, **keys), stdout=warm.PIPE, stderr=err)
     try:
         deadline = time.monotonic() + 40
         while WAITS not in said.read_text():
@@ -44,7 +42,7 @@ def waiting(cwd: Path, served: Served, **keys: str) -> Iterator[subprocess.Popen
         process.communicate()
 
 
-def ended(process: subprocess.Popen[str], cwd: Path) -> str:
+def ended(process: warm.Process, cwd: Path) -> str:
     """Return what a process wrote to stdout, once it has ended well."""
     out, _ = process.communicate(timeout=40)
     assert process.returncode == 0, (cwd / "stderr.txt").read_text()
