@@ -11,7 +11,6 @@ import gc
 import io
 import json
 import os
-import pkgutil
 import runpy
 import select
 import signal
@@ -23,50 +22,13 @@ import types
 from importlib import import_module
 from typing import Any, TextIO
 
-LAZY = (
-    *(
-        "openai.resources",
-        "openai.resources.chat",
-        "openai.resources.responses",
-        "anthropic.resources.messages",
-    ),
-    *("langgraph.checkpoint.sqlite", "langgraph.checkpoint.postgres", "langgraph.graph"),
-    *("uvicorn.protocols.http.h11_impl", "uvicorn.lifespan.on", "uvicorn.loops.asyncio", "encodings.idna"),
-    *(
-        "rich.live",
-        "rich.table",
-        "rich.progress",
-        "rich.markdown",
-        "uvicorn.loops.auto",
-        "uvicorn.lifespan.off",
-    ),
-    *(
-        "anyio._backends._asyncio",
-        "httpcore._async.http_proxy",
-        "httpcore._backends.auto",
-        "encodings.utf_8_sig",
-    ),
-    *(
-        "langchain_core.tracers.context",
-        "langchain_core.tracers.run_collector",
-        "langchain_core.tracers.stdout",
-    ),
-)
-"""What libraries import only when it is used."""
-
 HEADER = 4
 """Bytes that say how long the request is; the file descriptors come with them."""
 
 
 def warm_up() -> None:
     """Import what commands import."""
-    import definable
-
-    for module in pkgutil.walk_packages(definable.__path__, "definable."):
-        if not module.name.endswith("__main__"):
-            import_module(module.name)
-    for name in LAZY:
-        import_module(name)
+    import_module("tests.everything")
     assert len(os.listdir("/proc/self/task")) == 1, "a library has started a thread: nothing may be forked"
     gc.collect()
     gc.freeze()

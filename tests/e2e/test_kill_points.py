@@ -61,7 +61,7 @@ def child(
 def fork() -> ForkServerContext:
     """Start processes from one that has everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload(["tests.everything", __name__])
     return context
 
 
