@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import functools
 import json
+import multiprocessing
 import os
 import select
 import signal
@@ -19,6 +20,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TextIO
@@ -145,6 +148,14 @@ def run(
             raise
     assert process.returncode is not None
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def forks() -> ForkServerContext:
+    """Return a context whose processes have everything imported, whichever test is the first to ask."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.everything"])
+    forkserver.ensure_running()
+    return context
 
 
 def _ours_and_theirs(given: File, number: int) -> tuple[TextIO | None, int]:

@@ -21,6 +21,8 @@ from tests import warm
 
 COMMAND = [sys.executable, "-m", "definable"]
 ROOT = Path(__file__).parents[2]
+PATIENCE = 100
+"""Seconds for one command, on a machine that does other things."""
 
 
 def clean(**more: str) -> dict[str, str]:
@@ -32,7 +34,7 @@ def clean(**more: str) -> dict[str, str]:
 
 def definable(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
-    return warm.run([*COMMAND, *arguments], cwd=cwd, env=clean(**environ), timeout=50)
+    return warm.run([*COMMAND, *arguments], cwd=cwd, env=clean(**environ), timeout=PATIENCE)
 
 
 def last(done: subprocess.CompletedProcess[str]) -> Any:
@@ -69,7 +71,7 @@ def served(tmp_path: Path) -> Iterator[dict[str, str]]:
         lines = [process.stdout.readline() for _ in range(2)]
         yield dict(line.strip().removeprefix("export ").split("=", 1) for line in lines)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     assert (tmp_path / "state.json").exists()
 
 
@@ -176,7 +178,7 @@ def test_ctrl_c_keeps_the_run_and_resume_goes_on(tmp_path: Path) -> None:
         assert line, f"the run ended without being rate limited:\n{seen}"
         seen += line
     process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=30)
+    _, rest = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     command = rest.strip().splitlines()[-1].partition("go on with: ")[2]
     assert command.startswith("definable runs resume ")
@@ -228,7 +230,7 @@ def on_a_terminal(arguments: list[str], cwd: Path, answers: dict[bytes, bytes]) 
     if pid == 0:
         os.chdir(cwd)
         os.execve(sys.executable, [*COMMAND, *arguments], clean())
-    screen, until = b"", time.monotonic() + 40
+    screen, until = b"", time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if not select.select([terminal], [], [], 1)[0]:
             continue
@@ -260,7 +262,12 @@ def test_closed_streams_are_streams_that_nobody_reads(tmp_path: Path) -> None:
     for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
         line = f"{sys.executable} -m definable tools call HEX_LIST_PROJECTS --sandbox --json {closed}"
         done = subprocess.run(
-            ["/bin/sh", "-c", line], cwd=tmp_path, env=clean(), capture_output=True, text=True, timeout=50
+            ["/bin/sh", "-c", line],
+            cwd=tmp_path,
+            env=clean(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0, (closed, done.stderr)
         assert "Traceback" not in done.stderr
@@ -276,7 +283,7 @@ def test_sigterm_puts_a_run_down_like_ctrl_c(tmp_path: Path) -> None:
         assert "started" in process.stderr.readline()
         time.sleep(0.5)
         process.terminate()
-        told = process.communicate(timeout=20)[1]
+        told = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 130
     assert "interrupted; the run is kept, go on with: definable runs resume" in told
     runs = json.loads(definable("runs", "list", "--json", cwd=tmp_path).stdout)

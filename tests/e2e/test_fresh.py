@@ -62,7 +62,7 @@ def new(folder: Path, command: list[str], words: str) -> subprocess.CompletedPro
     """Run a command in a new Python."""
     environ = clean(DEFINABLE_OFFLINE="1")
     whole = [*command, *words.split()]
-    return subprocess.run(whole, cwd=folder, env=environ, capture_output=True, text=True, timeout=50)
+    return subprocess.run(whole, cwd=folder, env=environ, capture_output=True, text=True, timeout=100)
 
 
 @pytest.mark.parametrize("words", QUICK)
@@ -92,4 +92,4 @@ def test_what_stays_ends_when_it_is_told_to(folder: Path, words: str) -> None:
     with subprocess.Popen(command, cwd=folder, env=environ, text=True, **streams) as process:  # type: ignore[call-overload]
         assert process.stdout.readline().startswith(("worker ", "export "))
         process.send_signal(signal.SIGTERM if words == "worker" else signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0

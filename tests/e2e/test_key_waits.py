@@ -15,7 +15,7 @@ import pytest
 from definable.sandbox import Served
 from tests import warm
 from tests.e2e.test_cli_processes import COMMAND, clean, definable, last
-from tests.e2e.test_kill import sandbox, weekly, where
+from tests.e2e.test_kill import PATIENCE, sandbox, weekly, where
 
 REVOKED = {"tool": "HEX_CREATE_CELL", "fault": "revoke"}
 WAITS = "goes on by itself when there is a key; ctrl-C ends the wait and keeps the run"
@@ -30,7 +30,7 @@ def waiting(cwd: Path, served: Served, **keys: str) -> Iterator[warm.Process]:
     with said.open("w") as err:
         process = warm.Process(command, cwd=cwd, env=clean(**environ, **keys), stdout=warm.PIPE, stderr=err)
     try:
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + PATIENCE
         while WAITS not in said.read_text():
             assert process.poll() is None, said.read_text()
             assert time.monotonic() < deadline, said.read_text()
@@ -44,7 +44,7 @@ def waiting(cwd: Path, served: Served, **keys: str) -> Iterator[warm.Process]:
 
 def ended(process: warm.Process, cwd: Path) -> str:
     """Return what a process wrote to stdout, once it has ended well."""
-    out, _ = process.communicate(timeout=40)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, (cwd / "stderr.txt").read_text()
     return out
 
@@ -106,7 +106,7 @@ def test_ctrl_c_ends_the_wait_and_keeps_the_run(tmp_path: Path) -> None:
         file.write_text(served.token)
         with waiting(tmp_path, served, HEX_API_TOKEN_FILE=str(file)) as process:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=20)
+            process.communicate(timeout=PATIENCE)
             assert process.returncode == 130
         assert "the run is kept, go on with: definable runs resume" in (tmp_path / "stderr.txt").read_text()
         (row,) = last(definable("runs", "list", "--json", cwd=tmp_path))

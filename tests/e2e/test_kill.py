@@ -17,7 +17,7 @@ from definable.sandbox import Faults, Served, World, serve
 from tests import warm
 from tests.e2e.test_cli_processes import COMMAND, clean, definable, last
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds for a process to get where a test wants it."""
 
 

@@ -70,7 +70,7 @@ def _call(slug: str, folder: Path) -> Called:
             [sys.executable, "-m", "definable", "tools", "call", slug, *_pairs(given), *yes, "--json"],
             cwd=folder,
             env=_environ(served, folder / slug),
-            timeout=40,
+            timeout=100,
         )
         return Called(done.returncode, done.stdout, done.stderr, before, _effects(served))
 
