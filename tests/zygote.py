@@ -99,7 +99,9 @@ def _streams(files: list[int]) -> None:
 def _opened(file: int, mode: str, like: TextIO) -> io.TextIOWrapper:
     stream = open(file, f"{mode}b", closefd=False)  # noqa: SIM115
     lines = file == 2 or stream.isatty()
-    return io.TextIOWrapper(stream, like.encoding, like.errors, line_buffering=lines)
+    text = io.TextIOWrapper(stream, like.encoding, like.errors, line_buffering=lines)
+    text.mode = mode  # type: ignore[misc]
+    return text
 
 
 def become(request: dict[str, Any]) -> None:
