@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 DROPPED = ("HEX_", "OPENAI_", "ANTHROPIC_", "DEFINABLE_", "TODO_", "MAKE", "MFLAGS")
-PATIENCE = 240
+PATIENCE = 600
 """Seconds for one command: `definable chaos` runs all cells."""
 
 ENDS = {"done": 0, "waiting": 3, "failed": 1}
