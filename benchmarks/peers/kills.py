@@ -20,6 +20,9 @@ PATIENCE = 20.0
 
 TITLE = f"{LOST}-run"
 
+MOVING = ("PENDING", "ENQUEUED", "queued", "running")
+"""Where a run stands that its engine has not brought to rest."""
+
 
 @dataclass(frozen=True)
 class Fate:
@@ -59,8 +62,9 @@ def fate(
         spared = process.kill(spare="redis-server")
     try:
         with Process(command, own) as process:
-            writes = _until(url, 2, patience)
-            return Fate(writes, len(asked.read_text().split()), process.stands())
+            _until(url, 2, patience)
+            stands = _rested(process, patience)
+            return Fate(_writes(url), len(asked.read_text().split()), stands)
     finally:
         for pid in spared:
             os.kill(pid, signal.SIGKILL)
@@ -72,6 +76,14 @@ def _until(url: str, least: int, seconds: float) -> int:
     while (found := _writes(url)) < least and time.monotonic() < end:
         time.sleep(0.1)
     return found
+
+
+def _rested(process: Process, seconds: float) -> str:
+    """Wait until the run moves no more, or so long; return where it stands."""
+    end = time.monotonic() + seconds
+    while (stands := process.stands()) in MOVING and time.monotonic() < end:
+        time.sleep(0.1)
+    return stands
 
 
 def _writes(url: str) -> int:

@@ -63,7 +63,7 @@ def _look(session: Session) -> Iterator[Finding]:
 def _keys(session: Session, toolkit: Toolkit) -> Iterator[Finding]:
     """One line for all sources, and one more for each key that ends soon or was refused last."""
     from definable.cli.keys import told
-    from definable.engine.keys import standings
+    from definable.engine.standings import standings
 
     found = standings(toolkit, session.environ, session.workspace.home)
     ready = any(each.state in ("set", "refused") for each in found)

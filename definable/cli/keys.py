@@ -12,7 +12,7 @@ from definable.cli.app import Group, Session
 from definable.errors import CredentialsError
 
 if TYPE_CHECKING:
-    from definable.engine.keys import Standing
+    from definable.engine.standings import Standing
     from definable.spec.toolkit import Toolkit
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print a list, one object for each source.")
@@ -24,7 +24,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print a list, one o
 def command(ctx: click.Context, as_json: bool) -> None:
     """Show where keys come from and how each one stands, by name only. Nobody is asked, no command is run."""
     if ctx.invoked_subcommand is None:
-        from definable.engine.keys import standings
+        from definable.engine.standings import standings
 
         session: Session = ctx.obj
         kits = session.workspace.toolkits().values()

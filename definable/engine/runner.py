@@ -21,6 +21,7 @@ from definable.engine.place import refuse_real, sandboxed
 from definable.engine.queue import HISTORY
 from definable.engine.segment import Segment
 from definable.engine.single import single
+from definable.engine.standings import KEYS
 from definable.engine.waits import PARKED, TICK, have_keys, key_comes, lacking, turn_comes
 from definable.errors import DefinableError, Fenced, LimitReached, RunCancelled, StoreError, UsageError
 from definable.graph.context import nobody, run_names
@@ -40,9 +41,6 @@ from definable.workspace.reach import products
 Watch = Callable[[Event], None]
 Sleep = Callable[[float], Awaitable[None]]
 Now = Callable[[], float]
-
-KEYS = "keys.json"
-"""What is known of keys, by their marks, in the workspace's home."""
 
 
 class Runner:

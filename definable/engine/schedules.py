@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from definable.engine.queue import NORMAL
-from definable.engine.runner import Runner
 from definable.errors import DefinableError, DefinitionError, Problem, StoreError, UsageError
 from definable.observe import logger
 from definable.spec.cron import latest, passed, upcoming
@@ -27,6 +27,9 @@ from definable.spec.workflow import Workflow
 from definable.store import Store, TriggerRow
 from definable.store.records import stamp
 from definable.workspace import Workspace, checked
+
+if TYPE_CHECKING:
+    from definable.engine.runner import Runner
 
 LATE = 60.0
 """Seconds that a run may be submitted late; what is found later than that was missed."""

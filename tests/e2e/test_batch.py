@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from definable.sandbox import Served
+from tests import warm
 from tests.e2e.test_cli_processes import COMMAND, clean, definable, last
 from tests.e2e.test_kill import PATIENCE, sandbox, weekly, where
 from tests.e2e.test_workers import worker
@@ -68,12 +68,10 @@ def cells(served: Served) -> Counter[str]:
 
 
 @contextmanager
-def begun(served: Served, folder: Path, ready: Callable[[], bool]) -> Iterator[subprocess.Popen[str]]:
+def begun(served: Served, folder: Path, ready: Callable[[], bool]) -> Iterator[warm.Process]:
     """Start the batch, and give it when it is where a test wants it."""
     environ = clean(**where(served), DEFINABLE_QUOTA_SHARE="off")
-    process = subprocess.Popen(
-        [*COMMAND, "batch", "mark"], cwd=folder, env=environ, stderr=subprocess.PIPE, text=True
-    )
+    process = warm.Process([*COMMAND, "batch", "mark"], cwd=folder, env=environ, stderr=warm.PIPE)
     try:
         deadline = time.monotonic() + PATIENCE
         while not ready():
@@ -139,16 +137,18 @@ def test_interrupted_it_ends_in_order_and_says_how_to_go_on(folder: Path) -> Non
 @pytest.mark.timeout(150)
 def test_interrupted_twice_it_ends_at_once(folder: Path) -> None:
     """Nobody waits for what is at work; the next process looks what became of it."""
-    stall = {"tool": "HEX_CREATE_CELL", "fault": "stall", "after": 2, "times": 3, "with": {"seconds": 20}}
+    stall = {"tool": "HEX_CREATE_CELL", "fault": "stall", "after": 2, "times": 3, "with": {"seconds": 90}}
     with sandbox(stall) as served:
         a_table(served, folder)
         with begun(served, folder, lambda: cells(served).total() >= 4) as process:
             began = time.monotonic()
             process.send_signal(signal.SIGINT)
-            time.sleep(0.5)
+            assert process.stderr
+            while "stopping: " not in process.stderr.readline():
+                assert process.poll() is None
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=PATIENCE)
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 60
         assert process.returncode == 130
         assert again(served, folder)["done"] == ITEMS
         assert cells(served) == ONCE

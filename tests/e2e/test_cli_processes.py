@@ -17,8 +17,12 @@ from typing import Any
 
 import pytest
 
+from tests import warm
+
 COMMAND = [sys.executable, "-m", "definable"]
 ROOT = Path(__file__).parents[2]
+PATIENCE = 100
+"""Seconds for one command, on a machine that does other things."""
 
 
 def clean(**more: str) -> dict[str, str]:
@@ -30,9 +34,7 @@ def clean(**more: str) -> dict[str, str]:
 
 def definable(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
-    return subprocess.run(
-        [*COMMAND, *arguments], cwd=cwd, env=clean(**environ), capture_output=True, text=True, timeout=50
-    )
+    return warm.run([*COMMAND, *arguments], cwd=cwd, env=clean(**environ), timeout=PATIENCE)
 
 
 def last(done: subprocess.CompletedProcess[str]) -> Any:
@@ -57,20 +59,19 @@ def a_cell(cwd: Path) -> str:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[dict[str, str]]:
     """Serve a sandbox in a process of its own; yield the environment that its first lines give."""
-    process = subprocess.Popen(
+    process = warm.Process(
         [*COMMAND, "sandbox", "--port", "0", "--state", str(tmp_path / "state.json")],
         cwd=tmp_path,
         env=clean(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stdout=warm.PIPE,
+        stderr=warm.PIPE,
     )
     with process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(2)]
         yield dict(line.strip().removeprefix("export ").split("=", 1) for line in lines)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     assert (tmp_path / "state.json").exists()
 
 
@@ -163,13 +164,12 @@ def test_ctrl_c_keeps_the_run_and_resume_goes_on(tmp_path: Path) -> None:
     faults = tmp_path / "faults.yaml"
     faults.write_text("- { tool: HEX_GET_PROJECT_RUNS, fault: rate_limit, with: { retry_after: 6 } }\n")
     project = a_project(tmp_path)
-    process = subprocess.Popen(
+    process = warm.Process(
         [*COMMAND, "run", "weekly-brief", "-i", f"project={project}", "--faults", str(faults)],
         cwd=tmp_path,
         env=clean(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stdout=warm.PIPE,
+        stderr=warm.PIPE,
     )
     assert process.stderr is not None
     seen = ""
@@ -178,7 +178,7 @@ def test_ctrl_c_keeps_the_run_and_resume_goes_on(tmp_path: Path) -> None:
         assert line, f"the run ended without being rate limited:\n{seen}"
         seen += line
     process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=30)
+    _, rest = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     command = rest.strip().splitlines()[-1].partition("go on with: ")[2]
     assert command.startswith("definable runs resume ")
@@ -230,7 +230,7 @@ def on_a_terminal(arguments: list[str], cwd: Path, answers: dict[bytes, bytes]) 
     if pid == 0:
         os.chdir(cwd)
         os.execve(sys.executable, [*COMMAND, *arguments], clean())
-    screen, until = b"", time.monotonic() + 40
+    screen, until = b"", time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if not select.select([terminal], [], [], 1)[0]:
             continue
@@ -262,7 +262,12 @@ def test_closed_streams_are_streams_that_nobody_reads(tmp_path: Path) -> None:
     for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
         line = f"{sys.executable} -m definable tools call HEX_LIST_PROJECTS --sandbox --json {closed}"
         done = subprocess.run(
-            ["/bin/sh", "-c", line], cwd=tmp_path, env=clean(), capture_output=True, text=True, timeout=50
+            ["/bin/sh", "-c", line],
+            cwd=tmp_path,
+            env=clean(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0, (closed, done.stderr)
         assert "Traceback" not in done.stderr
@@ -273,14 +278,12 @@ def test_sigterm_puts_a_run_down_like_ctrl_c(tmp_path: Path) -> None:
     faults = tmp_path / "slow.yaml"
     faults.write_text("[{ tool: HEX_LIST_PROJECTS, fault: slow, with: { seconds: 20 } }]\n")
     arguments = [*COMMAND, "run", "context-pull", "-i", "question=churn", "--faults", str(faults)]
-    with subprocess.Popen(
-        arguments, cwd=tmp_path, env=clean(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with warm.Process(arguments, cwd=tmp_path, env=clean(), stderr=warm.PIPE, stdout=warm.PIPE) as process:
         assert process.stderr is not None
         assert "started" in process.stderr.readline()
         time.sleep(0.5)
         process.terminate()
-        told = process.communicate(timeout=20)[1]
+        told = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 130
     assert "interrupted; the run is kept, go on with: definable runs resume" in told
     runs = json.loads(definable("runs", "list", "--json", cwd=tmp_path).stdout)

@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.e2e.test_cli_processes import COMMAND, clean, definable, last
 from tests.e2e.test_kill import PATIENCE, asked, pending, sandbox, weekly, where
 
@@ -22,9 +22,7 @@ def test_a_process_that_was_stopped_sends_nothing_when_it_goes_on(tmp_path: Path
     slow = {"tool": "HEX_LIST_CELLS", "fault": "slow", "with": {"seconds": 3}}
     with sandbox(slow) as served:
         arguments = [*COMMAND, "run", "weekly-brief", "-i", f"project={weekly(served)}"]
-        first = subprocess.Popen(
-            arguments, cwd=tmp_path, env=clean(**where(served)), stderr=subprocess.PIPE, text=True
-        )
+        first = warm.Process(arguments, cwd=tmp_path, env=clean(**where(served)), stderr=warm.PIPE)
         try:
             deadline = time.monotonic() + PATIENCE
             while not served.world.requests.get("HEX_LIST_CELLS") and time.monotonic() < deadline:
@@ -64,9 +62,7 @@ def test_two_processes_that_write_the_same_each_have_their_own(tmp_path: Path) -
         (tmp_path / "cell.json").write_text(json.dumps(cell))
         command = [*COMMAND, "tools", "call", "HEX_CREATE_CELL", "--inputs", "cell.json", "--json"]
         both = [
-            subprocess.Popen(
-                command, cwd=tmp_path, env=clean(**where(served)), stdout=subprocess.PIPE, text=True
-            )
+            warm.Process(command, cwd=tmp_path, env=clean(**where(served)), stdout=warm.PIPE)
             for _ in range(3)
         ]
         receipts = [json.loads(process.communicate(timeout=PATIENCE)[0].splitlines()[-1]) for process in both]
@@ -81,12 +77,11 @@ def test_who_interrupts_is_told_what_is_left(tmp_path: Path) -> None:
     (tmp_path / "workflows").mkdir()
     (tmp_path / "workflows" / "two.yaml").write_text(TWO)
     with sandbox({"tool": "HEX_CREATE_CELL", "fault": "stall", "with": {"seconds": 20}}) as served:
-        first = subprocess.Popen(
+        first = warm.Process(
             [*COMMAND, "run", "two", "-i", f"project={weekly(served)}"],
             cwd=tmp_path,
             env=clean(**where(served)),
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=warm.PIPE,
         )
         deadline = time.monotonic() + PATIENCE
         while not pending(tmp_path) and time.monotonic() < deadline:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,25 +13,24 @@ from pathlib import Path
 import pytest
 
 from definable.sandbox import Served
+from tests import warm
 from tests.e2e.test_cli_processes import COMMAND, clean, definable, last
-from tests.e2e.test_kill import sandbox, weekly, where
+from tests.e2e.test_kill import PATIENCE, sandbox, weekly, where
 
 REVOKED = {"tool": "HEX_CREATE_CELL", "fault": "revoke"}
 WAITS = "goes on by itself when there is a key; ctrl-C ends the wait and keeps the run"
 
 
 @contextmanager
-def waiting(cwd: Path, served: Served, **keys: str) -> Iterator[subprocess.Popen[str]]:
+def waiting(cwd: Path, served: Served, **keys: str) -> Iterator[warm.Process]:
     """Start the weekly brief with these keys, and yield it once it waits for one."""
     environ = {name: value for name, value in where(served).items() if name != "HEX_API_TOKEN"}
     command = [*COMMAND, "run", "weekly-brief", "-i", f"project={weekly(served)}", "--json"]
     said = cwd / "stderr.txt"
     with said.open("w") as err:
-        process = subprocess.Popen(
-            command, cwd=cwd, env=clean(**environ, **keys), stdout=subprocess.PIPE, stderr=err, text=True
-        )
+        process = warm.Process(command, cwd=cwd, env=clean(**environ, **keys), stdout=warm.PIPE, stderr=err)
     try:
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + PATIENCE
         while WAITS not in said.read_text():
             assert process.poll() is None, said.read_text()
             assert time.monotonic() < deadline, said.read_text()
@@ -44,9 +42,9 @@ def waiting(cwd: Path, served: Served, **keys: str) -> Iterator[subprocess.Popen
         process.communicate()
 
 
-def ended(process: subprocess.Popen[str], cwd: Path) -> str:
+def ended(process: warm.Process, cwd: Path) -> str:
     """Return what a process wrote to stdout, once it has ended well."""
-    out, _ = process.communicate(timeout=40)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, (cwd / "stderr.txt").read_text()
     return out
 
@@ -108,7 +106,7 @@ def test_ctrl_c_ends_the_wait_and_keeps_the_run(tmp_path: Path) -> None:
         file.write_text(served.token)
         with waiting(tmp_path, served, HEX_API_TOKEN_FILE=str(file)) as process:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=20)
+            process.communicate(timeout=PATIENCE)
             assert process.returncode == 130
         assert "the run is kept, go on with: definable runs resume" in (tmp_path / "stderr.txt").read_text()
         (row,) = last(definable("runs", "list", "--json", cwd=tmp_path))

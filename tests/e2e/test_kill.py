@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,9 +14,10 @@ from typing import Any
 import pytest
 
 from definable.sandbox import Faults, Served, World, serve
+from tests import warm
 from tests.e2e.test_cli_processes import COMMAND, clean, definable, last
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds for a process to get where a test wants it."""
 
 
@@ -42,7 +42,7 @@ def weekly(served: Served) -> str:
 def killed_when(ready: Callable[[], bool], served: Served, cwd: Path) -> str:
     """Start the weekly brief, kill its process as soon as `ready`, and return its run."""
     arguments = [*COMMAND, "run", "weekly-brief", "-i", f"project={weekly(served)}"]
-    process = subprocess.Popen(arguments, cwd=cwd, env=clean(**where(served)), stderr=subprocess.DEVNULL)
+    process = warm.Process(arguments, cwd=cwd, env=clean(**where(served)), stderr=warm.DEVNULL)
     try:
         deadline = time.monotonic() + PATIENCE
         while not ready():

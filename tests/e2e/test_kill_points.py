@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import signal
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -18,6 +17,7 @@ from definable.sandbox import World, serve
 from definable.settings import Settings
 from definable.store.place import FILE
 from definable.workspace import find
+from tests import warm
 from tests.postgres import PostgresServer
 
 STEP = 3
@@ -60,9 +60,7 @@ def child(
 @pytest.fixture(scope="module")
 def fork() -> ForkServerContext:
     """Start processes from one that has everything imported."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
+    return warm.forks()
 
 
 def spend(fork: ForkServerContext, *given: Any) -> int | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.e2e.test_cli_processes import COMMAND, clean, definable, last
 from tests.e2e.test_kill import PATIENCE, asked, sandbox, weekly, where
 from tests.postgres import ESCAPED, PASSWORD, PostgresServer
@@ -24,13 +24,13 @@ def machines(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "a", tmp_path / "b"
 
 
-def started(served_by: dict[str, str], project: str, cwd: Path) -> subprocess.Popen[str]:
+def started(served_by: dict[str, str], project: str, cwd: Path) -> warm.Process:
     """Start the weekly brief on a machine."""
     arguments = [*COMMAND, "run", "weekly-brief", "-i", f"project={project}"]
-    return subprocess.Popen(arguments, cwd=cwd, env=clean(**served_by), stderr=subprocess.PIPE, text=True)
+    return warm.Process(arguments, cwd=cwd, env=clean(**served_by), stderr=warm.PIPE)
 
 
-def until(ready: object, process: subprocess.Popen[str]) -> None:
+def until(ready: object, process: warm.Process) -> None:
     """Wait until a process is where a test wants it."""
     deadline = time.monotonic() + PATIENCE
     while not ready():  # type: ignore[operator]

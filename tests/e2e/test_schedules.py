@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.e2e.test_cli_processes import clean, definable
 from tests.e2e.test_kill import sandbox, where
 from tests.postgres import PostgresServer
@@ -54,12 +54,10 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 
 
 @contextmanager
-def worker(clock: Path, cwd: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
+def worker(clock: Path, cwd: Path, **environ: str) -> Iterator[warm.Process]:
     """Start a worker that goes by this clock, and see to it that it ends."""
     command = [sys.executable, "-c", CLOCKED, str(clock), "worker"]
-    with subprocess.Popen(
-        command, cwd=cwd, env=clean(**environ), stderr=subprocess.PIPE, text=True
-    ) as process:
+    with warm.Process(command, cwd=cwd, env=clean(**environ), stderr=warm.PIPE) as process:
         try:
             assert process.stderr
             assert process.stderr.readline().startswith("worker ")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import urllib.request
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from definable.sandbox import Served, World, serve
+from tests import warm
 from tests.hexcalls import arguments
 from tests.hexkit import ROOT, tool, toolkit
 
@@ -66,13 +66,11 @@ def _call(slug: str, folder: Path) -> Called:
             served.world.clock.speed = SPEED
         before = _effects(served)
         yes = ["--yes"] if tool(slug).asks else []
-        done = subprocess.run(
+        done = warm.run(
             [sys.executable, "-m", "definable", "tools", "call", slug, *_pairs(given), *yes, "--json"],
             cwd=folder,
             env=_environ(served, folder / slug),
-            capture_output=True,
-            text=True,
-            timeout=40,
+            timeout=100,
         )
         return Called(done.returncode, done.stdout, done.stderr, before, _effects(served))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import pytest
 
 from definable.sandbox import Served
 from definable.store import RunRow, open_store, place
+from tests import warm
 from tests.e2e.test_cli_processes import COMMAND, clean, definable, last
 from tests.e2e.test_kill import asked, sandbox, weekly, where
 from tests.postgres import PostgresServer
@@ -38,11 +38,9 @@ BOTH = pytest.mark.parametrize("home", ["file", "server"], indirect=True)
 
 
 @contextmanager
-def worker(cwd: Path, *options: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+def worker(cwd: Path, *options: str, **environ: str) -> Iterator[warm.Process]:
     """Start a worker, and see to it that it ends."""
-    process = subprocess.Popen(
-        [*COMMAND, "worker", *options], cwd=cwd, env=clean(**environ), stderr=subprocess.PIPE, text=True
-    )
+    process = warm.Process([*COMMAND, "worker", *options], cwd=cwd, env=clean(**environ), stderr=warm.PIPE)
     assert process.stderr
     try:
         assert process.stderr.readline().startswith("worker "), process.stderr.read()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from definable.calls import Failure
 from definable.engine.batch.carry import End, Watch
 from definable.engine.batch.job import Ended, Job, Order
 from definable.engine.batch.progress import Progress
@@ -156,7 +158,11 @@ async def test_thirty_items_and_then_nothing(desks: Desks) -> None:
         assert desk.written() == labels(range(30))
         assert desk.ids("output.jsonl") == sorted(f"i{n}" for n in range(30))
         assert desk.lines("errors.jsonl") == []
-        assert ended.progress.healed == 5
+        with open_store(desk.folder / "home" / "definable.db") as store:
+            calls = [receipt.heals for row in store.runs(100) for receipt in store.receipts(row.id)]
+        failures = Counter(heal.failure for heals in calls for heal in heals)
+        assert failures == {Failure.RATE_LIMITED: 3, Failure.UNKNOWN_OUTCOME: 2}
+        assert ended.progress.healed == sum(map(bool, calls))
         assert max(each.running for each in desk.seen) <= 16
         requests = sum(sum(each.values()) for each in desk.hex.world.requests.values())
         again = await desk.run()

@@ -26,6 +26,13 @@ from definable.chaos.ours import Definable
 from definable.chaos.stage import Stage
 from definable.chaos.truth import Oracle
 from definable.cli import main
+from tests import warm
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forks() -> None:
+    """The processes that are killed are forked by the same server as those of other tests."""
+    warm.forks()
 
 
 @pytest.fixture(scope="module")

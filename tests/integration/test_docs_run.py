@@ -20,12 +20,13 @@ import pytest
 from definable.models.failures import KEYS
 from definable.sandbox import Faults, World, serve
 from definable.workspace import check, find
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 DROPPED = ("HEX_", "OPENAI_", "ANTHROPIC_", "DEFINABLE_", "TODO_", "MAKE", "MFLAGS")
-PATIENCE = 240
+PATIENCE = 600
 """Seconds for one command: `definable chaos` runs all cells."""
 
 ENDS = {"done": 0, "waiting": 3, "failed": 1}
@@ -73,15 +74,7 @@ def environ() -> Iterator[dict[str, str]]:
 
 def told(words: list[str], folder: Path, environ: dict[str, str]) -> tuple[int, str]:
     """Run `definable` as a process; return its exit code and all that it printed, results last."""
-    done = subprocess.run(
-        [sys.executable, "-m", "definable", *words],
-        cwd=folder,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = warm.run([sys.executable, "-m", "definable", *words], cwd=folder, env=environ, timeout=PATIENCE)
     return done.returncode, f"{done.stderr}\n{done.stdout}"
 
 

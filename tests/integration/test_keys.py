@@ -15,6 +15,7 @@ import pytest
 
 from definable.sandbox import Faults
 from definable.store import Event
+from tests import warm
 from tests.integration.conftest import Bench, Hex
 
 pytestmark = pytest.mark.anyio
@@ -25,13 +26,8 @@ DAY = 86400.0
 def definable(home: Path, environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command line with these keys and nothing else."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-m", "definable", *arguments],
-        env={**kept, **environ, "DEFINABLE_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    given = {**kept, **environ, "DEFINABLE_HOME": str(home)}
+    return warm.run([sys.executable, "-m", "definable", *arguments], env=given, timeout=60)
 
 
 def data(events: list[Event], type: str) -> list[dict[str, Any]]:

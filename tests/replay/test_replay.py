@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -23,6 +22,7 @@ from definable.engine import segment
 from definable.engine.runner import Runner
 from definable.sandbox import World, serve
 from definable.store import Event
+from tests import warm
 from tests.replay.story import STORY, Scripted, opened, to_the_end
 
 HERE = Path(__file__).parent
@@ -135,8 +135,7 @@ async def log(home: str, environ: dict[str, str]) -> list[Event]:
 @pytest.mark.parametrize("again", [False, True], ids=["killed once", "killed again while recovering"])
 def test_the_log_alone_leads_a_killed_run_to_where_it_stood(tmp_path: Path, again: bool) -> None:
     """Killed anywhere, the story ends with the log of one that was not: nothing stands in it twice."""
-    fork = multiprocessing.get_context("forkserver")
-    fork.set_forkserver_preload([__name__])
+    fork = warm.forks()
     with serve(World(quotas=False)) as served:
         project = next(i for i, p in served.world.state["projects"].items() if "Weekly" in p["title"])
         environ = {"HEX_BASE_URL": served.base_url, "HEX_API_TOKEN": served.token}
