@@ -102,7 +102,7 @@ def _begun(screen: Screen, serving: Serving, address: str) -> None:
 
 def _has_keys(session: Session) -> bool:
     """Whether a key of any product is there."""
-    from definable.engine.keys import standings
+    from definable.engine.standings import standings
 
     kits = session.workspace.toolkits().values()
     found = [each for kit in kits for each in standings(kit, session.environ, session.home)]
