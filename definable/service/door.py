@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 
 from definable.service.access import LOCAL, Caller, Level
@@ -33,6 +34,9 @@ def caller(connection: HTTPConnection) -> Caller:
     return found
 
 
+BEARER = HTTPBearer(auto_error=False, description="A key of the service; none is needed while there is none")
+"""For the description of the API: the gate has looked at the key before."""
+
 AtDesk = Annotated[Desk, Depends(desk)]
 
 
@@ -42,7 +46,7 @@ class _Needs:
     def __init__(self, level: Level) -> None:
         self.level = level
 
-    def __call__(self, request: Request) -> Caller:
+    def __call__(self, request: Request, key: Annotated[object, Security(BEARER)] = None) -> Caller:
         found = caller(request)
         if not found.may(self.level):
             raise Refusal(

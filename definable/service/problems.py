@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from definable.errors import (
     CredentialsError,
@@ -107,6 +108,15 @@ def _invalid(error: RequestValidationError) -> JSONResponse:
     return problem(422, said, "see /docs for what is expected", errors)
 
 
+def _methods(app: FastAPI, request: Request) -> set[str]:
+    """The methods that an address takes: it may have a route for each."""
+    found: set[str] = set()
+    for route in app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return found
+
+
 def install(app: FastAPI) -> None:
     """Have every error of the app answered with a problem."""
 
@@ -125,4 +135,6 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         headers = dict(error.headers) if error.headers else None
+        if error.status_code == 405:
+            headers = {"allow": ", ".join(sorted(_methods(app, request)))}
         return problem(error.status_code, str(error.detail), headers=headers)

@@ -53,7 +53,20 @@ class Log(BaseModel):
     events: list[Event]
 
 
-@router.post("", status_code=201, responses={200: {"model": RunBrief, "description": "It was there already"}})
+LINKS: dict[str, Any] = {
+    "links": {
+        name: {"operationId": f"{name}_runs", "parameters": {"run": "$response.body#/id"}}
+        for name in ("show", "events", "receipts", "cancel", "resume", "fork")
+    }
+}
+"""Where to go from a run that was submitted, for programs that read the description of the API."""
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses={200: {"model": RunBrief, "description": "It was there already"}, 201: LINKS},
+)
 async def submit(wish: Wish, desk: AtDesk, who: Operator, response: Response, key: Key = None) -> RunBrief:
     """Submit a run. With an `Idempotency-Key`, however often this is sent, there is one run."""
     if wish.deadline is not None and wish.deadline.tzinfo is None:

@@ -94,16 +94,20 @@ async def grant(wish: KeyWish, desk: AtDesk, who: Admin) -> NewKey:
         raise Refusal(
             409, "there is no admin's key yet, and without one nobody could manage keys", "make that first"
         )
+    if any(row.name == wish.name for row in desk.store.clients()):
+        raise Refusal(
+            409, f"there is a key named {wish.name!r} already", "give another name, or revoke that one"
+        )
     key, row = new_key(wish.name, wish.level)
     made = desk.store.grant(row)
     desk.keys.forget()
     return NewKey(id=made.id, name=made.name, level=made.scope, created_at=made.created_at, key=key)
 
 
-@router.delete("/keys/{key}", status_code=204)
-async def revoke(key: Annotated[str, Path(max_length=64)], desk: AtDesk, who: Admin) -> None:
+@router.delete("/keys/{id}", status_code=204)
+async def revoke(id: Annotated[str, Path(max_length=64)], desk: AtDesk, who: Admin) -> None:
     """Take a key back, by its id; it is refused from the next second on."""
-    if key not in {row.id for row in desk.store.clients()}:
-        raise Refusal(404, f"there is no key {key!r}", "see /api/keys")
-    desk.store.revoke(key)
+    if id not in {row.id for row in desk.store.clients()}:
+        raise Refusal(404, f"there is no key {id!r}", "see /api/keys")
+    desk.store.revoke(id)
     desk.keys.forget()
