@@ -280,7 +280,7 @@ async def _governed(context: Context, dispatch: Dispatch, order: Send) -> Outcom
     if seconds and bucket:
         context.log("quota.waited", {"bucket": bucket, "seconds": round(seconds, 3)}, step=step, call=call)
     outcome = await _attempt(context, dispatch, order)
-    governor.learn(toolkit.toolkit, order.tool, claim, outcome)
+    governor.learn(toolkit.toolkit, order.tool, claim, outcome, recorded=True)
     return outcome.model_copy(update={"waited": seconds, "held_by": bucket}) if seconds else outcome
 
 
