@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -169,7 +170,8 @@ class Bench:
                 if now > told + 10:
                     told = now
                     print(f"{now - began:.0f} s: {moving} of {len(runs)} not done", file=sys.stderr)
-        self.explain(runs)
+        with self.store() as store:
+            self.explain([run for run in runs if not store.run(run).status.ended])
         raise SystemExit(f"not all runs have ended after {seconds:g} s")
 
     def working(self) -> list[int]:
@@ -180,9 +182,9 @@ class Bench:
         return []
 
     def explain(self, runs: list[str]) -> None:
-        """Say of some of those that have not ended where they stand."""
+        """Say of some runs where they stand."""
         with self.store() as store:
-            for row in [row for run in runs if not (row := store.run(run)).status.ended][:5]:
+            for row in [store.run(run) for run in runs[:5]]:
                 lines = [
                     f"{each.at} {each.type} {each.step or ''} {each.call or ''}"
                     for each in store.events(row.id)
@@ -352,7 +354,10 @@ def storm(server: PostgresServer, count: int, workers: int = 4) -> None:
 
         took = b.wait(runs, 3600, trouble)
         with b.store() as store:
-            ended = [store.run(run).status.value for run in runs]
+            found = [store.run(run) for run in runs]
+            ended = [row.status.value for row in found]
+            b.explain([row.id for row in found if row.status is not RunStatus.DONE])
+        still = standstill([row.ended_at for row in found if row.ended_at])
         labels = [
             each["label"]
             for each in b.served.world.state["cells"].values()
@@ -362,12 +367,19 @@ def storm(server: PostgresServer, count: int, workers: int = 4) -> None:
         lost = sum(status == "done" for status in ended) - len(set(labels))
         rows = [
             [
-                *(str(each) for each in (count, kills, restarts, round(took), ended.count("done"))),
+                *(str(each) for each in (count, kills, restarts, round(took), still, ended.count("done"))),
                 *(str(each) for each in (count - ended.count("done"), doubled, max(0, lost))),
             ]
         ]
-    columns = ["runs", "kill -9", "restarts", "seconds", "done", "ended otherwise", "doubled", "lost"]
+    columns = ["runs", "kill -9", "restarts", "seconds", "longest without an end", "done"]
+    columns += ["ended otherwise", "doubled", "lost"]
     show("A worker killed every second, PostgreSQL restarted twice", columns, rows)
+
+
+def standstill(ends: list[str]) -> int:
+    """Return the most seconds in which no run ended, while some were under way."""
+    times = sorted(datetime.fromisoformat(each).timestamp() for each in ends)
+    return round(max((b - a for a, b in pairwise(times)), default=0.0))
 
 
 def main() -> None:
