@@ -92,6 +92,13 @@ class Worker:
         while self.active or self.store.moving():  # noqa: ASYNC110 - other processes change it
             await asyncio.sleep(PAUSE)
 
+    @property
+    def gone(self) -> bool:
+        """Whether others have taken it for dead. Raises the error that has ended its looks, if one has."""
+        if self.looking.done():
+            self.looking.result()
+        return self.buried.is_set()
+
     async def _close(self, grace: float) -> None:
         closing = asyncio.create_task(self.queue.close(grace))
         end = asyncio.get_running_loop().time() + grace
