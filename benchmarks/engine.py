@@ -175,10 +175,10 @@ class Bench:
         raise SystemExit(f"not all runs have ended after {seconds:g} s")
 
     def working(self) -> list[int]:
-        """Return the processes that have begun to work; one that is still starting is no worker yet."""
+        """Return the processes that work on runs; one that is still starting is no worker yet."""
         alive = {worker.pid for worker in self.workers if worker.is_alive()}
         with suppress(StoreError), self.store() as store:
-            return [worker.pid for worker in store.workers() if worker.alive and worker.pid in alive]
+            return [worker.pid for worker in store.workers() if worker.runs and worker.pid in alive]
         return []
 
     def explain(self, runs: list[str]) -> None:
@@ -340,8 +340,9 @@ def storm(server: PostgresServer, count: int, workers: int = 4) -> None:
                 return
             last = time.monotonic()
             if victims := b.working():
-                os.kill(chance.choice(victims), signal.SIGKILL)
-                kills += 1
+                with suppress(ProcessLookupError):
+                    os.kill(chance.choice(victims), signal.SIGKILL)
+                    kills += 1
             b.workers[:] = [w for w in b.workers if w.is_alive()]
             while len(b.workers) < workers:
                 b.worker(4)
