@@ -85,8 +85,10 @@ def carry(folder: str, environ: Environ, slots: int) -> None:
             waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(engine.worker.buried.wait())]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
 
-    with suppress(StoreError):  # the server may just be away: another one is started
+    try:
         asyncio.run(work())
+    except StoreError as error:  # the server may just be away: another one is started
+        print(f"a worker ended: {error.message}", file=sys.stderr)
 
 
 class Bench:

@@ -24,7 +24,7 @@ RUNS = "SELECT runs.*, fences.worker FROM runs LEFT JOIN fences ON fences.run = 
 ABROAD = f"reason IN ('{SUBMITTED}', '{PUT_BACK}', '{ADMITTED}')"
 """Queued, but not known to be in the queue."""
 
-HOLDS = "EXISTS (SELECT 1 FROM places WHERE places.run = runs.id AND places.until > ?)"
+HOLDS = "runs.id IN (SELECT run FROM places WHERE until > ?)"
 
 FIRST = f"CASE WHEN reason = '{PUT_BACK}' OR {HOLDS} THEN 1 ELSE 0 END"
 """What goes before all else: it had its turn, or it holds a place that others may wait for."""
