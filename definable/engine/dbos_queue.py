@@ -25,9 +25,10 @@ from dbos import Queue as DbosTable
 from dbos._core import execute_dequeued_workflow
 from dbos._dbos import _get_dbos_instance
 from dbos._error import DBOSException
+from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 
-from definable.engine.queue import Perform
+from definable.engine.queue import URGENT, Perform
 from definable.errors import StoreError
 from definable.store import Place
 
@@ -186,7 +187,14 @@ class DbosQueue:
             if worker == self.worker:
                 await asyncio.to_thread(self._put_back)
             else:
-                await asyncio.to_thread(DBOS._recover_pending_workflows, [worker])
+                await asyncio.to_thread(self._recover, worker)
+
+    def _recover(self, worker: str) -> None:
+        row = self._dbos._sys_db.tables.workflow_status
+        theirs = (row.c.executor_id == worker, row.c.status == "PENDING")
+        with self._dbos._sys_db.engine.begin() as db:
+            db.execute(update(row).where(*theirs).values(priority=URGENT))
+        DBOS._recover_pending_workflows([worker])
 
     def _put_back(self) -> None:
         """Put back what an answer that was lost on the way had given to this worker.

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from definable.engine.queue import BULK, HISTORY, Queue, segment
+from definable.engine.queue import BULK, HISTORY, URGENT, Queue, segment
 from definable.errors import DefinableError
 from definable.store import RunRow, Store
 
@@ -52,19 +52,20 @@ class Intake:
         full: set[str] = set()
         found = self.store.submitted(AT_ONCE, HISTORY)
         while found:
-            for run, line in found:
-                if run.workflow not in full and not await self._enqueue(run, line):
+            for run, line, first in found:
+                if run.workflow not in full and not await self._enqueue(run, line, first):
                     full.add(run.workflow)
             if len(found) < AT_ONCE:
                 break
             await self.queue.take()
             found = self.store.submitted(AT_ONCE, HISTORY, sorted(full))
 
-    async def _enqueue(self, run: RunRow, line: int) -> bool:
+    async def _enqueue(self, run: RunRow, line: int, first: bool) -> bool:
         """Have the queue take a run; False when as many of its workflow are at work as may be."""
         most = run.definition.get("concurrency")
         if most and not self.store.admit(run, most):
             return False
-        await self.queue.put(segment(run.id, line), run.id, BULK if run.priority is None else run.priority)
+        priority = BULK if run.priority is None else run.priority
+        await self.queue.put(segment(run.id, line), run.id, URGENT if first else priority)
         self.store.enqueued(run.id)
         return True

@@ -19,7 +19,10 @@ ATTEMPTS = 15
 """How many processes in a row may end with a run that got nowhere in them before it is given up."""
 
 URGENT, NORMAL, BULK = 1, 10, 20
-"""Priorities, the lowest number first: somebody looks on, somebody asked, one of a batch."""
+"""Priorities, the lowest number first: somebody looks on, somebody asked, one of a batch.
+
+What was at work and was interrupted, or holds what others wait for, is as urgent as can be.
+"""
 
 
 def segment(run: str, line: int) -> str:
@@ -46,7 +49,7 @@ class Queue(Protocol):
         """Return whether a segment of a run is in the queue, or taken by some worker."""
 
     async def recover(self, worker: str) -> None:
-        """Put back what a dead worker had taken, so that others take it.
+        """Put back what a dead worker had taken, so that others take it before all else.
 
         Of the worker that asks: what the queue says it has taken, while it never got to know of it.
         """

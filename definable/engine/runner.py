@@ -332,7 +332,7 @@ class Runner:
 
     async def _segment(self, row: RunRow, environ: Mapping[str, str], watch: Watch) -> RunRow:
         options = Options.model_validate(row.options)
-        store = self.store.begin(row.id, self.worker, HISTORY)
+        store, self.workspace = self.store.begin(row.id, self.worker, HISTORY), self.workspace.current()
         segment = Segment(
             self.workspace,
             store,

@@ -83,6 +83,22 @@ async def test_what_a_dead_worker_had_is_given_to_another(where: Place) -> None:
             queue._dbos._sys_db.update_workflow_outcome = lambda *_, **__: True
 
 
+async def test_what_a_dead_worker_had_goes_before_all_else(where: Place) -> None:
+    """It had its turn, and may hold what others wait for."""
+    desk = Desk()
+    async with opened(where, desk, "w1") as queue:
+        await queue.put("interrupted#0", "interrupted", 20)
+        await queue.take()
+        assert await desk.settled(1) == ["interrupted"]
+        queue._dbos._sys_db.update_workflow_outcome = lambda *_, **__: True
+    desk = Desk()
+    async with opened(where, desk, "w2", slots=1) as queue:
+        await queue.put("new#0", "new", 10)
+        await queue.recover("w1")
+        await queue.take()
+        assert await desk.settled(1) == ["interrupted"]
+
+
 async def test_what_was_given_to_a_worker_that_never_heard_of_it_is_put_back(where: Place) -> None:
     """An answer of the database that is lost on its way takes no segment along; what is at work stays."""
     desk = Desk()
