@@ -27,6 +27,9 @@ ELSEWHERE = "set DEFINABLE_HOME to another folder"
 EAR = 0.03
 """Seconds between two looks whether another connection has written; one takes some microseconds."""
 
+GLANCE = 0.0003
+"""Seconds between two looks whether another process still writes: most transactions take as long."""
+
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 REASONS: Mapping[int, tuple[str, str]] = MappingProxyType(
@@ -63,6 +66,7 @@ class Sqlite:
     def __init__(self, path: Path, patience: float = 10.0) -> None:
         """Open the file; wait `patience` seconds at most for other processes. StoreError when refused."""
         self.place = path
+        self.patience = patience
         self._lock = threading.RLock()
         self._db = connect(path, patience)
         self._durable: bool | None = None
@@ -76,12 +80,28 @@ class Sqlite:
                 self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._durable = durable
             try:
-                self._db.execute("BEGIN IMMEDIATE")
+                self._alone()
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
                 self._db.rollback()
                 raise
+
+    def _alone(self) -> None:
+        """Begin when nobody else writes. SQLite's own waiting sleeps for longer than others write."""
+        until = time.monotonic() + self.patience
+        self._db.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    self._db.execute("BEGIN IMMEDIATE")
+                    return
+                except sqlite3.OperationalError as error:
+                    if (error.sqlite_errorcode & 0xFF) not in BUSY or time.monotonic() > until:
+                        raise
+                time.sleep(GLANCE)
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {int(self.patience * 1000)}")
 
     def execute(self, query: str, values: Values = ()) -> sqlite3.Cursor:
         """Run one statement."""
