@@ -12,6 +12,9 @@ from typing import Protocol
 Perform = Callable[[str], Awaitable[str]]
 """Works on a run until it ends or waits, and returns where it stands then. It raises nothing."""
 
+Waiting = tuple[str, str, int]
+"""A segment, its run, and its priority."""
+
 HISTORY = 1
 """The version of what is written into a run's log; it grows when older code could not go on with that."""
 
@@ -33,8 +36,8 @@ def segment(run: str, line: int) -> str:
 class Queue(Protocol):
     """What the engine asks of a durable queue. One worker has it open in each process at most."""
 
-    async def put(self, segment: str, run: str, priority: int) -> None:
-        """Put a segment into the queue; nothing happens when it was put there before, or has ended."""
+    async def put(self, *segments: Waiting) -> None:
+        """Put segments into the queue; nothing happens to one that was put there before, or has ended."""
 
     async def take(self) -> None:
         """Begin with segments, the first first, while this worker has room."""

@@ -38,8 +38,8 @@ class Workers(Protocol):
     def admit(self, run: RunRow, most: int) -> bool:
         """Say that a run goes to the queue now; False when `most` of its workflow are there or at work."""
 
-    def enqueued(self, run: str) -> None:
-        """Say that the queue has a run that is `queued`."""
+    def enqueued(self, *runs: str) -> None:
+        """Say that the queue has runs that are `queued`."""
 
     def submitted(self, limit: int, history: int, full: Sequence[str] = ()) -> list[tuple[RunRow, int, bool]]:
         """Return runs that the queue does not have yet, first first, each with its last line's number.

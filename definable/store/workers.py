@@ -155,12 +155,15 @@ class SqlWorkers:
             )
         return True
 
-    def enqueued(self, run: str) -> None:
-        """Say that the queue has a run."""
-        with self._writing(run, durable=False) as db:
+    def enqueued(self, *runs: str) -> None:
+        """Say that the queue has runs."""
+        if not runs:
+            return
+        with self._writing(*runs, durable=False) as db:
+            marks = ", ".join("?" * len(runs))
             db.execute(
-                f"UPDATE runs SET reason = '' WHERE id = ? AND status = 'queued' AND {ABROAD}",  # noqa: S608
-                (run,),
+                f"UPDATE runs SET reason = '' WHERE id IN ({marks}) AND status = 'queued' AND {ABROAD}",  # noqa: S608
+                runs,
             )
 
     def submitted(self, limit: int, history: int, full: Sequence[str] = ()) -> list[tuple[RunRow, int, bool]]:
