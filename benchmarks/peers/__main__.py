@@ -5,8 +5,10 @@
 A run is: the Researcher asks a model, the Writer asks a model, the Verifier checks, the Distributor makes one
 HTTP write to a server on loopback. Models and the server answer at once. Each engine does it as its own
 documentation shows it, with the durability that this gives, in processes of its own and in turns; all its
-processes count (servers, workers, and what asks for the runs). `--kills` shows by experiment what each
-guarantees: everything is killed (-9) when the write was made and its answer is under way, and started again.
+processes count (servers, workers, and what asks for the runs). Celery has a process for each of two cores, as
+its default is; so has Definable where its row says two processes (`definable worker --processes 2`).
+`--kills` shows by experiment what each guarantees: everything is killed (-9) when the write was made and its
+answer is under way, and started again.
 
 The other engines are installed into `build/peers` from locked requirements, DBOS comes with Definable.
 `redis-server` is the system's.
@@ -65,7 +67,9 @@ PEERS = (
     _ours("definable-looks-queue", "a look before, one after, by the queue", "create", "queue"),
     _ours("definable-postgres", "nobody looks", "send", "runner", postgres=True),
     _ours("definable-postgres-queue", "nobody looks, by the queue", "send", "queue", postgres=True),
-    _ours("definable-workers", "nobody looks, two workers", "send", "workers", postgres=True),
+    _ours("definable-workers", "nobody looks, two processes", "send", "workers"),
+    _ours("definable-looks-workers", "a look before, one after, two processes", "create", "workers"),
+    _ours("definable-postgres-workers", "nobody looks, two processes", "send", "workers", postgres=True),
     Peer("dbos", "DBOS, SQLite: four steps", "with_dbos"),
     Peer("dbos-postgres", "DBOS, PostgreSQL: four steps", "with_dbos", postgres=True),
     Peer(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from definable.cli.app import Session
+from definable.cli.processes import Prefork
+from definable.errors import UsageError
 
 if TYPE_CHECKING:
     from definable.cli.screen import Screen
@@ -23,7 +25,14 @@ SLOTS = 8
     type=click.IntRange(min=1),
     default=SLOTS,
     show_default=True,
-    help="Runs at a time.",
+    help="Runs at a time, in each process.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Workers, each in a process: one for a core, where runs take the core and not the time.",
 )
 @click.option("--database", metavar="URL", help="postgresql://…; otherwise DEFINABLE_DATABASE, or a file.")
 @click.option(
@@ -37,7 +46,13 @@ SLOTS = 8
 )
 @click.pass_obj
 def command(
-    session: Session, slots: int, database: str | None, grace: float, until_idle: bool, sandbox: bool
+    session: Session,
+    slots: int,
+    processes: int,
+    database: str | None,
+    grace: float,
+    until_idle: bool,
+    sandbox: bool,
 ) -> int:
     """Carry on submitted runs, those of other workers that died included, until told to stop.
 
@@ -49,13 +64,18 @@ def command(
 
     if database:
         session.database(database)
+    if sandbox and processes > 1:
+        raise UsageError("the simulator is in one process", hint="leave --processes or --sandbox out")
+    fork = Prefork(processes)
+    if processes > 1 and (code := fork.keep()) is not None:
+        return code
     screen = session.screen()
     with logging(session):
-        return asyncio.run(_work(session, screen, slots, grace, until_idle, sandbox))
+        return asyncio.run(_work(session, screen, slots, grace, until_idle, sandbox, fork.ear))
 
 
 async def _work(
-    session: Session, screen: Screen, slots: int, grace: float, until_idle: bool, sandbox: bool
+    session: Session, screen: Screen, slots: int, grace: float, until_idle: bool, sandbox: bool, ear: int
 ) -> int:
     from definable.engine.engine import Engine
     from definable.engine.options import Options
@@ -65,6 +85,8 @@ async def _work(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if ear >= 0:
+        loop.add_reader(ear, _orphaned, loop, ear, stop)
     while not stop.is_set():
         opened = Engine.open(
             session.workspace, session.settings, session.environ, options, slots=slots, grace=grace
@@ -86,6 +108,11 @@ async def _work(
                 left = len(worker.active)
                 screen.say(f"stopping; {left} at work, at most {grace:g} s" if left else "stopping")
     return 0
+
+
+def _orphaned(loop: asyncio.AbstractEventLoop, ear: int, stop: asyncio.Event) -> None:
+    loop.remove_reader(ear)
+    stop.set()
 
 
 async def _first(looking: asyncio.Task[None], ends: Iterable[Awaitable[object]]) -> None:

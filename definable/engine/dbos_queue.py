@@ -14,7 +14,7 @@ import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,13 +24,16 @@ from dbos import DBOS, DBOSConfig, Serializer
 from dbos import Queue as DbosTable
 from dbos._core import execute_dequeued_workflow
 from dbos._dbos import _get_dbos_instance
+from dbos._enqueue_options import build_enqueue_status
 from dbos._error import DBOSException
+from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 
-from definable.engine.queue import Perform
+from definable.engine.queue import URGENT, Perform, Waiting
 from definable.errors import StoreError
 from definable.store import Place
 
+APPLICATION = "definable"
 NAME = "segment"
 QUEUE = "runs"
 FILE = "queue.db"
@@ -138,11 +141,21 @@ class DbosQueue:
             reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
             raise StoreError(f"the queue in {_shown(self.where)} refused: {reason}") from error
 
-    async def put(self, segment: str, run: str, priority: int) -> None:
-        """Put a segment into the queue."""
-        with self._explained():
-            where = {"workflow_name": NAME, "queue_name": QUEUE, "workflow_id": segment, "priority": priority}
-            await DBOS.enqueue_workflow_with_options_async(where, run)  # type: ignore[arg-type]
+    async def put(self, *segments: Waiting) -> None:
+        """Put segments into the queue, in one transaction."""
+        if segments:
+            with self._explained():
+                await asyncio.to_thread(self._put, segments)
+
+    def _put(self, segments: Iterable[Waiting]) -> None:
+        rows = []
+        for name, run, priority in segments:
+            where: Any = {"workflow_name": NAME, "queue_name": QUEUE, "workflow_id": name}
+            where |= {"priority": priority, "app_version": VERSION}
+            _, row = build_enqueue_status(where, self._dbos._serializer, (run,), {})
+            row["application_name"] = APPLICATION
+            rows.append(row)
+        self._dbos._sys_db.init_workflows(rows)
 
     async def take(self) -> None:
         """Take what there is room for."""
@@ -186,7 +199,14 @@ class DbosQueue:
             if worker == self.worker:
                 await asyncio.to_thread(self._put_back)
             else:
-                await asyncio.to_thread(DBOS._recover_pending_workflows, [worker])
+                await asyncio.to_thread(self._recover, worker)
+
+    def _recover(self, worker: str) -> None:
+        row = self._dbos._sys_db.tables.workflow_status
+        theirs = (row.c.executor_id == worker, row.c.status == "PENDING")
+        with self._dbos._sys_db.engine.begin() as db:
+            db.execute(update(row).where(*theirs).values(priority=URGENT))
+        DBOS._recover_pending_workflows([worker])
 
     def _put_back(self) -> None:
         """Put back what an answer that was lost on the way had given to this worker.
@@ -220,7 +240,7 @@ class DbosQueue:
 
 def _config(where: Place, worker: str) -> DBOSConfig:
     return DBOSConfig(
-        name="definable",
+        name=APPLICATION,
         system_database_url=_url(where),
         dbos_system_schema=SCHEMA,
         sys_db_pool_size=CONNECTIONS,

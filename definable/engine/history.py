@@ -38,7 +38,7 @@ def _note(context: Context, event: Event) -> None:
         context.calls[call.id] = call
     elif event.type == "model.called":
         context.turns[data["key"]] = data
-    elif event.type == "call.parked":
+    elif event.type in ("call.parked", "call.delayed"):
         context.delays[event.call or "", data["n"]] = data["until"]
     elif event.type == "breaker.waits" and "n" in data:
         context.held[event.call or "", data["n"]] = data["at"]

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from definable.engine.queue import BULK, HISTORY, Queue, segment
+from definable.engine.queue import BULK, HISTORY, URGENT, Queue, Waiting, segment
 from definable.errors import DefinableError
 from definable.store import RunRow, Store
 
@@ -52,19 +52,25 @@ class Intake:
         full: set[str] = set()
         found = self.store.submitted(AT_ONCE, HISTORY)
         while found:
-            for run, line in found:
-                if run.workflow not in full and not await self._enqueue(run, line):
-                    full.add(run.workflow)
+            await self._enqueue([each for each in found if self._admitted(each[0], full)])
             if len(found) < AT_ONCE:
                 break
             await self.queue.take()
             found = self.store.submitted(AT_ONCE, HISTORY, sorted(full))
 
-    async def _enqueue(self, run: RunRow, line: int) -> bool:
-        """Have the queue take a run; False when as many of its workflow are at work as may be."""
+    def _admitted(self, run: RunRow, full: set[str]) -> bool:
+        """Whether the queue may have a run: not when as many of its workflow are at work as may be."""
         most = run.definition.get("concurrency")
-        if most and not self.store.admit(run, most):
+        if run.workflow in full or (most and not self.store.admit(run, most)):
+            full.add(run.workflow)
             return False
-        await self.queue.put(segment(run.id, line), run.id, BULK if run.priority is None else run.priority)
-        self.store.enqueued(run.id)
         return True
+
+    async def _enqueue(self, found: list[tuple[RunRow, int, bool]]) -> None:
+        await self.queue.put(*(_waiting(*each) for each in found))
+        self.store.enqueued(*(run.id for run, *_ in found))
+
+
+def _waiting(run: RunRow, line: int, first: bool) -> Waiting:
+    priority = BULK if run.priority is None else run.priority
+    return segment(run.id, line), run.id, URGENT if first else priority

@@ -12,6 +12,9 @@ from typing import Protocol
 Perform = Callable[[str], Awaitable[str]]
 """Works on a run until it ends or waits, and returns where it stands then. It raises nothing."""
 
+Waiting = tuple[str, str, int]
+"""A segment, its run, and its priority."""
+
 HISTORY = 1
 """The version of what is written into a run's log; it grows when older code could not go on with that."""
 
@@ -19,7 +22,10 @@ ATTEMPTS = 15
 """How many processes in a row may end with a run that got nowhere in them before it is given up."""
 
 URGENT, NORMAL, BULK = 1, 10, 20
-"""Priorities, the lowest number first: somebody looks on, somebody asked, one of a batch."""
+"""Priorities, the lowest number first: somebody looks on, somebody asked, one of a batch.
+
+What was at work and was interrupted, or holds what others wait for, is as urgent as can be.
+"""
 
 
 def segment(run: str, line: int) -> str:
@@ -30,8 +36,8 @@ def segment(run: str, line: int) -> str:
 class Queue(Protocol):
     """What the engine asks of a durable queue. One worker has it open in each process at most."""
 
-    async def put(self, segment: str, run: str, priority: int) -> None:
-        """Put a segment into the queue; nothing happens when it was put there before, or has ended."""
+    async def put(self, *segments: Waiting) -> None:
+        """Put segments into the queue; nothing happens to one that was put there before, or has ended."""
 
     async def take(self) -> None:
         """Begin with segments, the first first, while this worker has room."""
@@ -46,7 +52,7 @@ class Queue(Protocol):
         """Return whether a segment of a run is in the queue, or taken by some worker."""
 
     async def recover(self, worker: str) -> None:
-        """Put back what a dead worker had taken, so that others take it.
+        """Put back what a dead worker had taken, so that others take it before all else.
 
         Of the worker that asks: what the queue says it has taken, while it never got to know of it.
         """

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from definable.calls import Decision, Receipt
 from definable.engine.accounts import accounts_of
 from definable.engine.ahead import Ahead, ahead, of_steps
-from definable.engine.checkpoints import Checkpoints
 from definable.engine.dry import foresee, rehearse
 from definable.engine.history import spent
+from definable.engine.kept import Kept
 from definable.engine.left import Left, left_behind, undoing
 from definable.engine.options import Options, new_id
 from definable.engine.place import refuse_real, sandboxed
@@ -70,7 +70,7 @@ class Runner:
         """The worker that this runner works for."""
         self._simulator: Mapping[str, str] | None = None
         self.guard = Guard(store, self.now)
-        self.checkpoints = Checkpoints(store.place)
+        self.kept = Kept(store.place)
         self.rings = Rings(KeyBook(workspace.home / KEYS, now or time.time))
 
     @classmethod
@@ -98,8 +98,9 @@ class Runner:
             ) from error
         with open_store(place(workspace.home, settings.database)) as store:
             runner = cls(workspace, settings, environ, options or Options(), store, sleep, now)
-            with runner.stack, closing(runner.checkpoints):
-                yield runner
+            async with aclosing(runner.kept):
+                with runner.stack:
+                    yield runner
 
     async def start(self, workflow: Workflow, inputs: Mapping[str, Any]) -> str:
         """Create a run of a checked workflow and return its id. UsageError when the inputs do not fit."""
@@ -170,14 +171,14 @@ class Runner:
         what is known to end, such as a wait for a quota. Nothing is held meanwhile: another process may take
         the run over, and then this one lets it go.
         """
-        with self._place(self.store.run(run)) as environ:
-            row = await self._stretch(run, environ, watch)
+        with self._place(row := self.store.run(run)) as environ:
+            row = await self._stretch(row.id, environ, watch)
             while row.status is RunStatus.WAITING and (over := self._waits(wait).get(row.reason)):
                 if not await over(row, watch):
                     break
                 self.by_itself(row)
                 row = await self._stretch(row.id, environ, watch)
-        return await self._taken_over(row)
+        return row if row.status.ended else await self._taken_over(row)
 
     @contextmanager
     def _place(self, row: RunRow) -> Iterator[Mapping[str, str]]:
@@ -233,9 +234,8 @@ class Runner:
         return row
 
     async def _stretch(self, run: str, environ: Mapping[str, str], watch: Watch) -> RunRow:
-        row = self.store.run(run)
-        with self.store.alone(row.id):
-            refuse_pruned(self.store.run(row.id))
+        with self.store.alone(run):
+            refuse_pruned(row := self.store.run(run))
             return await self._segment(row, environ, watch)
 
     async def resume(self, run: str, watch: Watch = nobody, *, wait: bool | None = None) -> RunRow:
@@ -332,7 +332,7 @@ class Runner:
 
     async def _segment(self, row: RunRow, environ: Mapping[str, str], watch: Watch) -> RunRow:
         options = Options.model_validate(row.options)
-        store = self.store.begin(row.id, self.worker, HISTORY)
+        store, self.workspace = self.store.begin(row.id, self.worker, HISTORY), self.workspace.current()
         segment = Segment(
             self.workspace,
             store,
@@ -343,7 +343,7 @@ class Runner:
             self.governor,
             self.guard,
             self.rings,
-            self.checkpoints,
+            self.kept,
         )
         try:
             return await segment.work(row, options.yes_to)

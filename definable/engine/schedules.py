@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -27,6 +26,7 @@ from definable.spec.workflow import Workflow
 from definable.store import Store, TriggerRow
 from definable.store.records import stamp
 from definable.workspace import Workspace, checked
+from definable.workspace.files import mark
 
 if TYPE_CHECKING:
     from definable.engine.runner import Runner
@@ -108,8 +108,8 @@ class Table:
         return [schedule for _, found in self._known.values() for schedule in found]
 
     def _one(self, name: str, file: Traversable) -> tuple[object, list[Schedule]]:
-        mark = _mark(file)
-        if name in self._known and self._known[name][0] == mark:
+        now = mark(file)
+        if name in self._known and self._known[name][0] == now:
             return self._known[name]
         try:
             _, workflow, problems = self.space.read_workflow(name)
@@ -117,18 +117,7 @@ class Table:
             workflow, problems = None, error.problems
         if problems:
             self._warn(name, problems)
-        return mark, schedules_of(workflow, name) if workflow and not problems else []
-
-
-def _mark(file: Traversable) -> object:
-    """What changes when a file does; the built-in ones never do."""
-    if not isinstance(file, Path):
-        return str(file)
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+        return now, schedules_of(workflow, name) if workflow and not problems else []
 
 
 class Schedules:

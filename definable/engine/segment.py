@@ -13,8 +13,8 @@ from langgraph.types import Command
 
 from definable.engine.accounts import accounts_of
 from definable.engine.ahead import WORTH_TELLING, of_run
-from definable.engine.checkpoints import Checkpoints
 from definable.engine.history import recall
+from definable.engine.kept import Kept
 from definable.engine.queue import ATTEMPTS
 from definable.errors import DefinableError
 from definable.graph.build import agents_of, build
@@ -27,15 +27,12 @@ from definable.graph.parking import Parked, RunParked
 from definable.limits import overdue
 from definable.models import Models
 from definable.models.failures import KEYS
-from definable.redaction import Redactor
 from definable.spec.paths import render
 from definable.spec.workflow import Workflow
 from definable.store import Event, RunRow, RunStatus, Store
-from definable.toolkits.adapter import Adapter
 from definable.toolkits.credentials import Rings, is_exclusive
 from definable.toolkits.where import base_url, web
 from definable.verify.case import Catalog
-from definable.verify.record import Record
 from definable.workspace import Workspace
 from definable.workspace.reach import products
 
@@ -61,20 +58,19 @@ class Segment:
         govern: Callable[[Mapping[str, Account]], Governor | None],
         guard: Guard,
         rings: Rings,
-        checkpoints: Checkpoints,
+        kept: Kept,
     ) -> None:
         """Keep what it is made of; nothing is opened here. `store` is bound to the run by `begin`."""
         self.workspace = workspace
         self.store = store
         self.environ = environ
-        self.record = Record()
         self.offline = offline
         self.watch = watch
         self.sleep = sleep
         self.govern = govern
         self.guard = guard
         self.rings = rings
-        self.checkpoints = checkpoints
+        self.kept = kept
 
     async def work(self, row: RunRow, yes_to: tuple[str, ...]) -> RunRow:
         """Work on the run and return where it stands. Raises what ends it: LimitReached, DefinableError."""
@@ -84,7 +80,7 @@ class Segment:
             raise DefinableError(POISON.format(n=ATTEMPTS), hint=f"see its log; {AGAIN.format(run=row.id)}")
         workflow = self._limited(Workflow.model_validate_json(json.dumps(row.definition)), row)
         async with self._context(row, workflow, yes_to) as context:
-            with self.checkpoints.of(self.store.check) as saver:
+            with self.kept.checkpoints.of(self.store.check) as saver:
                 return await self._through(build(workflow, saver), context)
 
     def _limited(self, workflow: Workflow, row: RunRow) -> Workflow:
@@ -114,7 +110,7 @@ class Segment:
     def _stand(self, context: Context, state: Any) -> RunRow:
         """Say where the run stands now that the graph has come to rest."""
         store, run = context.store, context.run.id
-        if store.run(run).status is RunStatus.CANCELLED:
+        if store.status(run) is RunStatus.CANCELLED:
             return store.run(run)
         if state.interrupts:
             reasons = [ask["ask"]["reason"] for i in state.interrupts for ask in i.value]
@@ -137,7 +133,7 @@ class Segment:
     def _parked(self, context: Context, wait: Parked) -> RunRow:
         """Say until when the run waits; the graph runs its last node again then."""
         store, run = context.store, context.run.id
-        if store.run(run).status is RunStatus.CANCELLED:
+        if store.status(run) is RunStatus.CANCELLED:
             return store.run(run)
         until = datetime.fromtimestamp(wait.due, UTC).isoformat(timespec="milliseconds")
         left = round(max(0.0, wait.due - context.now()), 3)
@@ -179,18 +175,12 @@ class Segment:
     ) -> AsyncIterator[Context]:
         toolkits = products(self.workspace, workflow)
         tools = {slug: (kit, tool) for kit in toolkits.values() for slug, tool in kit.tools.items()}
-        doors: dict[str, Adapter] = {}
         models = Models(self.environ, self.offline)
         try:
             places = {name: base_url(kit, self.environ) for name, kit in toolkits.items()}
             rings = {name: self.rings.of(kit, places[name], self.environ) for name, kit in toolkits.items()}
             simulation = bool(row.options.get("sandbox"))
             accounts = accounts_of(toolkits, self.environ, self.rings, self.store, sandbox=simulation)
-            for name, kit in toolkits.items():
-                ring = rings[name]
-                doors[name] = Adapter(
-                    kit, places[name], ring, Redactor([*ring.secrets(), *self._model_keys()])
-                )
             context = Context(
                 run=row,
                 workflow=workflow,
@@ -199,10 +189,15 @@ class Segment:
                     tools,
                     exclusive=frozenset(n for n, kit in toolkits.items() if is_exclusive(kit, self.environ)),
                     web={name: web(kit, places[name]) for name, kit in toolkits.items()},
-                    record=self.record,
+                    record=self.kept.record,
                     hosts=places,
                 ),
-                doors=doors,
+                doors={
+                    name: self.kept.door(
+                        kit, places[name], rings[name], [*rings[name].secrets(), *self._model_keys()]
+                    )
+                    for name, kit in toolkits.items()
+                },
                 store=self.store,
                 models=models,
                 clock=lambda: datetime.now(UTC),
@@ -221,8 +216,6 @@ class Segment:
             yield context
         finally:
             await models.aclose()
-            for door in doors.values():
-                await door.aclose()
 
     def _model_keys(self) -> list[str]:
         return [key for name in KEYS.values() if (key := self.environ.get(name, ""))]

@@ -13,7 +13,7 @@ from definable.engine.retention import PIECE, prune
 from definable.engine.schedules import Schedules
 from definable.engine.waits import trials
 from definable.errors import DefinableError, RunBusy, StoreError
-from definable.store import RunRow, RunStatus, WorkerRow
+from definable.store import RunRow, RunStatus, Store, WorkerRow
 
 if TYPE_CHECKING:
     from definable.engine.worker import Worker
@@ -102,13 +102,11 @@ class Vigil:
     async def _let_go(self) -> None:
         """Take up what somebody else held for long, and what nobody has whose process ended."""
         for run in list(self.worker.lost):
-            with suppress(RunBusy), self.store.alone(run):
-                self.store.requeue(run, RunStatus.RUNNING, RunStatus.QUEUED, why="it was let go")
+            if put_back(self.store, run, RunStatus.RUNNING, RunStatus.QUEUED, why="it was let go"):
                 self.worker.lost.discard(run)
         for run in self.store.stray():
             if not await self.worker.queue.holds(run):
-                with suppress(RunBusy), self.store.alone(run):
-                    self.store.requeue(run, RunStatus.RUNNING, why="its process ended")
+                put_back(self.store, run, RunStatus.RUNNING, why="its process ended")
 
     async def _peers(self) -> None:
         if time.monotonic() - self.worker.cut_off < STALE:
@@ -136,6 +134,14 @@ class Vigil:
         await self.worker.queue.recover(worker)
         self.worker.rung.set()
         self.store.tell()
+
+
+def put_back(store: Store, run: str, *statuses: RunStatus, why: str) -> bool:
+    """Queue a run again that is in one of these statuses; False when somebody works on it."""
+    with suppress(RunBusy), store.alone(run):
+        store.requeue(run, *statuses, why=why)
+        return True
+    return False
 
 
 def _ticks() -> Iterator[int]:

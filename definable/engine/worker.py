@@ -23,7 +23,7 @@ from definable import __version__
 from definable.engine.intake import Intake
 from definable.engine.queue import HISTORY, Perform, Queue
 from definable.engine.runner import Runner
-from definable.engine.vigil import Vigil
+from definable.engine.vigil import Vigil, put_back
 from definable.errors import DefinableError, Fenced, RunBusy, StoreError
 from definable.store import Place, RunStatus, Store, WorkerRow, open_store
 
@@ -63,6 +63,8 @@ class Worker:
         """Runs that were let go, for somebody else held them for long."""
         self.cut_off = -math.inf
         """When it last found that it had been cut off from the database, by its own clock."""
+        self.closed = False
+        """Whether it begins with nothing any more, though the queue may just have given it something."""
         self.buried = asyncio.Event()
         """Set when another worker has taken this one for dead."""
 
@@ -92,11 +94,19 @@ class Worker:
         while self.active or self.store.moving():  # noqa: ASYNC110 - other processes change it
             await asyncio.sleep(PAUSE)
 
+    @property
+    def gone(self) -> bool:
+        """Whether others have taken it for dead. Raises the error that has ended its looks, if one has."""
+        if self.looking.done():
+            self.looking.result()
+        return self.buried.is_set()
+
     async def _close(self, grace: float) -> None:
         closing = asyncio.create_task(self.queue.close(grace))
         end = asyncio.get_running_loop().time() + grace
         while self.active and (left := end - asyncio.get_running_loop().time()) > 0:
             await asyncio.wait(self.active.values(), timeout=left)  # one may just have been taken
+        self.closed = True
         for task in self.active.values():
             task.cancel()
         await closing
@@ -105,6 +115,8 @@ class Worker:
         """Work on a run as a segment of the queue's. It raises nothing: whatever happens is in the store."""
         if run in self.active:
             return "at work already"
+        if self.closed:
+            return self._put_back(run)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - the queue runs in this loop
         self.active[run] = task
@@ -133,9 +145,8 @@ class Worker:
         while True:
             await asyncio.sleep(BEAT)
             with suppress(StoreError):
-                with suppress(RunBusy), self.store.alone(run):
-                    # It may not have begun yet: then it is still queued, and nobody else looks for it.
-                    self.store.requeue(run, RunStatus.RUNNING, RunStatus.QUEUED, why="the database went away")
+                # It may not have begun yet: then it is still queued, and nobody else looks for it.
+                put_back(self.store, run, RunStatus.RUNNING, RunStatus.QUEUED, why="the database went away")
                 return "let go"
 
     async def _attempt(self, run: str) -> str:
@@ -158,6 +169,8 @@ class Worker:
         """Leave a run to others that was not finished when this worker was told to stop."""
         with suppress(DefinableError):
             if self.store.run(run).worker != self.row.id:
+                # It is another's, or has not begun: then it is still queued, and nobody else looks for it.
+                put_back(self.store, run, RunStatus.QUEUED, why="drained")
                 return "taken over"
             self.store.set_status(run, RunStatus.RUNNING)
             self.store.requeue(run, RunStatus.RUNNING, why="drained")

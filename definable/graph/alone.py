@@ -15,26 +15,32 @@ from definable.quota.claim import MARGIN
 GLANCE = 0.2
 """Seconds between two looks whether a place is free."""
 
+SELDOM = 5
+"""Every so many looks it is asked what becomes of the run that is there."""
+
 SPARE = 30.0
 """Seconds for which a place is taken beyond what the next attempt may need, so that few renewals do."""
 
 
 async def keep(
-    context: Context, call: str, order: Send, ahead: float, before: Callable[[float, str], None]
+    context: Context, call: str, order: Send, ahead: float, before: Callable[[float, str, bool], None]
 ) -> bool:
     """Wait until the place that an order wants is its call's; return whether others were there meanwhile.
 
     It is kept for `ahead` seconds, the attempt, and the time after which its effect shows. `before` is told
-    the seconds of each wait and whom it is for; it may raise to give up.
+    the seconds of each wait, whom it is for, and now and then that this one waits for a worker itself; it may
+    raise to give up.
     """
     if not order.alone:
         if order.role == "poll" and call in context.kept:
             del context.kept[call]
             context.store.vacate(context.run.id, call)
         return False
+    looks = 0
     while (other := take(context, call, order, ahead)) is not None:
-        before(GLANCE, other)
+        before(GLANCE, other, looks % SELDOM == 0 and context.store.adrift(other))
         await context.sleep(GLANCE)
+        looks += 1
     return context.kept[call][1]
 
 

@@ -15,7 +15,7 @@ from definable.graph.context import Context, Door
 from definable.graph.desk import Desk
 from definable.graph.governor import Governor
 from definable.graph.keys import PATIENCE, confirmed, look_after
-from definable.graph.parking import LONG_DELAY, PARK_AFTER, CallParked, Parked, Reason
+from definable.graph.parking import LASTING, LONG_DELAY, PARK_AFTER, ROOM, CallParked, Parked, Reason
 from definable.graph.state import Dispatch
 from definable.limits import overdue
 from definable.quota.admission import Wait
@@ -135,13 +135,13 @@ async def _in_time(context: Context, dispatch: Dispatch, order: Send) -> Outcome
     if place not in context.paid_for:
         _spend(context, order)
         context.paid_for.add(place)
-    await _alone(context, dispatch["call"], order, order.delay)
+    await _alone(context, dispatch["call"], order, order.delay, park=context.run.priority is not None)
     await _wait(context, place, order)
     return await _guarded(context, dispatch, order)
 
 
 async def _wait(context: Context, place: tuple[str, int], order: Send) -> None:
-    """Wait as long as the order says; a long wait is noted, so that it ends at the same time elsewhere."""
+    """Wait as long as the order says; what lasts is noted, so that it ends at the same time elsewhere."""
     step = context.calls[place[0]].step
     due = context.delays.get(place)
     left = order.delay if due is None else due - context.now()
@@ -149,11 +149,12 @@ async def _wait(context: Context, place: tuple[str, int], order: Send) -> None:
     if left <= 0:
         return
     reason = _reason(context, place)
-    if left > (PARK_AFTER if reason == "quota" else LONG_DELAY):
-        if due is None:
-            due = context.delays[place] = context.now() + left
-            data = {"n": place[1], "until": due, "seconds": round(left, 3), "why": order.why}
-            context.log("call.parked", data, step=step, call=place[0])
+    parked = left > (PARK_AFTER if reason == "quota" else LONG_DELAY)
+    if due is None and left > LASTING:
+        due = context.delays[place] = context.now() + left
+        data = {"n": place[1], "until": due, "seconds": round(left, 3), "why": order.why}
+        context.log("call.parked" if parked else "call.delayed", data, step=step, call=place[0])
+    if parked and due is not None:
         raise CallParked(Parked(due, reason, order.why or order.tool))
     await context.sleep(left)
 
@@ -184,17 +185,22 @@ def _check(context: Context, step: str, delay: float, tool: str, why: str) -> No
             )
 
 
-async def _alone(context: Context, call: str, order: Send, ahead: float) -> bool:
-    """Take or keep the call's place; return whether others were there since its first look."""
+async def _alone(context: Context, call: str, order: Send, ahead: float, *, park: bool = False) -> bool:
+    """Take or keep the call's place; return whether others were there since its first look.
+
+    Who is there may wait for a worker itself: with `park`, this run makes room for it.
+    """
     step, told = context.calls[call].step, False
 
-    def before(seconds: float, other: str) -> None:
+    def before(seconds: float, other: str, adrift: bool) -> None:
         nonlocal told
         why = f"run {other} writes in the same place; definable runs show {other}"
         _check(context, step, seconds, order.tool, why)
         if not told:
             context.log("place.waits", {"run": other, "tool": order.tool}, step=step, call=call)
         told = True
+        if park and adrift:
+            raise CallParked(Parked(context.now() + ROOM, "retry", why))
 
     return await keep(context, call, order, ahead, before)
 
@@ -280,7 +286,7 @@ async def _governed(context: Context, dispatch: Dispatch, order: Send) -> Outcom
     if seconds and bucket:
         context.log("quota.waited", {"bucket": bucket, "seconds": round(seconds, 3)}, step=step, call=call)
     outcome = await _attempt(context, dispatch, order)
-    governor.learn(toolkit.toolkit, order.tool, claim, outcome)
+    governor.learn(toolkit.toolkit, order.tool, claim, outcome, recorded=True)
     return outcome.model_copy(update={"waited": seconds, "held_by": bucket}) if seconds else outcome
 
 

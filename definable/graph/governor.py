@@ -79,8 +79,13 @@ class Governor:
                 self.store.withdraw(claim.queued_as)
         return self.now() - began, bucket
 
-    def learn(self, toolkit: str, tool: str, claim: Claim, outcome: Outcome) -> None:
-        """Take in what came of an attempt: when its slots are free, and what the server said of quotas."""
+    def learn(
+        self, toolkit: str, tool: str, claim: Claim, outcome: Outcome, *, recorded: bool = False
+    ) -> None:
+        """Take in what came of an attempt: when its slots are free, and what the server said of quotas.
+
+        `recorded`: the answer is put into the store next, and the slots with it.
+        """
         now = self.now()
         if claim.holds:
             self._learn_places(claim, outcome, now)
@@ -88,7 +93,7 @@ class Governor:
             self.store.unsent(claim)
             return
         refused = outcome.status == 429
-        self.store.answered(claim, now, refused=refused)
+        self.store.answered(claim, now, refused=refused, later=recorded)
         if refused:
             self.store.throttled(claim, now, retry_after(outcome.headers))
         else:

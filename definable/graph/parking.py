@@ -19,6 +19,12 @@ PARK_AFTER = 5.0
 LONG_DELAY = 30.0
 """Seconds of any other wait that are stood: products show an effect, or end a run, within so many."""
 
+LASTING = 2.0
+"""Seconds from which on a wait is noted, so that it does not begin anew when its process ends in it."""
+
+ROOM = 1.0
+"""Seconds for which a run makes room for one that is in its way, and waits for a worker."""
+
 PLACE = 60.0
 """Seconds until a call that waits for a place looks for it again: when one comes free, nobody can tell."""
 

@@ -104,15 +104,18 @@ class Room:
             opening = standing.paused if standing else 0.0
             if standing and standing.trying > self.now:
                 opening = max(opening, self.now + GLANCE)
+            before = ahead.get(bucket.name, 0)
             for index, allowance in enumerate(bucket.allowances):
                 limit = ceiling(allowance, standing, index, self.now)
-                opening = max(opening, self._opens(bucket.name, limit, allowance, ahead[bucket.name]))
+                opening = max(opening, self._opens(bucket.name, limit, allowance, before))
+                if standing is None:
+                    continue
                 if (back := kept(allowance, standing, index, self.now))[0]:
-                    less = self._opens(bucket.name, max(1, limit - back[0]), allowance, ahead[bucket.name])
+                    less = self._opens(bucket.name, max(1, limit - back[0]), allowance, before)
                     opening = max(opening, min(less, back[1]))
                 if limit < allowance.limit:
                     part = paced(allowance, limit)
-                    opening = max(opening, self._opens(bucket.name, part.limit, part, ahead[bucket.name]))
+                    opening = max(opening, self._opens(bucket.name, part.limit, part, before))
             if opening > at:
                 at, which = opening, bucket.name
         return at, which

@@ -79,7 +79,7 @@ def claim(
     place: str = "",
 ) -> Claim | None:
     """Return what an attempt with `tool` claims of `share` (0 to 1) of each quota; None if none is known."""
-    rates = (Bucket(name, _allowances(toolkit, name, share)) for name in tool.quota if name in toolkit.quotas)
+    rates = [_rate(toolkit, name, share) for name in tool.quota if name in toolkit.quotas]
     holds: tuple[Bucket, ...] = ()
     if tool.holds and (size := toolkit.holds.get(tool.holds)):
         holds = (places(tool.holds, _part(size, share)),)
@@ -127,8 +127,13 @@ def loaded(text: str) -> tuple[Bucket, ...]:
     )
 
 
-def _allowances(toolkit: Toolkit, name: str, share: float) -> tuple[Allowance, ...]:
-    return tuple(Allowance(_part(each.limit, share), each.window) for each in toolkit.quotas[name])
+def _rate(toolkit: Toolkit, name: str, share: float) -> Bucket:
+    return _bucket(name, tuple([(each.limit, each.window) for each in toolkit.quotas[name]]), share)
+
+
+@lru_cache(maxsize=256)
+def _bucket(name: str, windows: tuple[tuple[int, float], ...], share: float) -> Bucket:
+    return Bucket(name, tuple(Allowance(_part(limit, share), seconds) for limit, seconds in windows))
 
 
 def _part(limit: int, share: float) -> int:

@@ -71,14 +71,17 @@ class Sqlite:
     @contextmanager
     def transaction(self, *locks: str, durable: bool) -> Iterator[None]:
         """One transaction, alone in the file."""
-        with self._lock, explained(self.place):
-            if durable is not self._durable:
-                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                self._durable = durable
+        with self._lock:
             try:
+                if durable is not self._durable:
+                    self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                    self._durable = durable
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._db.rollback()
+                raise explain(error, self.place) from error
             except BaseException:
                 self._db.rollback()
                 raise
@@ -89,8 +92,11 @@ class Sqlite:
 
     def read(self, query: str, values: Values = ()) -> list[Row]:
         """Return the rows of a query."""
-        with self._lock, explained(self.place):
-            return self.execute(query, values).fetchall()
+        try:
+            with self._lock:
+                return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise explain(error, self.place) from error
 
     @contextmanager
     def held(self, name: str) -> Iterator[bool]:

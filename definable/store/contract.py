@@ -237,8 +237,12 @@ class Quotas(Protocol):
     def ready(self, source: str, now: float) -> bool:
         """Return whether one of a run's places could go now, though it may be kept for later."""
 
-    def answered(self, claim: Claim, now: float, *, refused: bool = False) -> None:
-        """Say that the attempt has its answer: its slots are free one window from `now`."""
+    def answered(self, claim: Claim, now: float, *, refused: bool = False, later: bool = False) -> None:
+        """Say that the attempt has its answer: its slots are free one window from `now`.
+
+        `later`: the next transaction takes that along, so that an answer which is recorded at once costs none
+        of its own. Until then, and when that fails, its slots count as under way, until their lease ends.
+        """
 
     def unsent(self, claim: Claim) -> None:
         """Say that nothing was sent: its slots are free."""

@@ -49,13 +49,14 @@ class Workers(Protocol):
     def admit(self, run: RunRow, most: int) -> bool:
         """Say that a run goes to the queue now; False when `most` of its workflow are there or at work."""
 
-    def enqueued(self, run: str) -> None:
-        """Say that the queue has a run that is `queued`."""
+    def enqueued(self, *runs: str) -> None:
+        """Say that the queue has runs that are `queued`."""
 
-    def submitted(self, limit: int, history: int, full: Sequence[str] = ()) -> list[tuple[RunRow, int]]:
+    def submitted(self, limit: int, history: int, full: Sequence[str] = ()) -> list[tuple[RunRow, int, bool]]:
         """Return runs that the queue does not have yet, first first, each with its last line's number.
 
-        Without those of a newer `history`, and those of the workflows in `full`.
+        And whether it goes before all else: it was at work when it was put back, or holds a place. Without
+        those of a newer `history`, and those of the workflows in `full`.
         """
 
     def due(self) -> list[RunRow]:
@@ -75,6 +76,9 @@ class Workers(Protocol):
 
         Some command went on with them, or the worker ended before it could say what becomes of them.
         """
+
+    def adrift(self, run: str) -> bool:
+        """Return whether a submitted run was begun, and waits for a worker: its own died, or let it go."""
 
     def heard(self, seconds: float) -> bool:
         """Wait until runs may have been submitted or put back, `seconds` at most; False when none were.

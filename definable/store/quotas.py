@@ -29,9 +29,25 @@ from definable.store.database import Database, Row
 FAR = 3600.0
 """Seconds ahead beyond which no slot can be: the clock was set back."""
 
+NTH = (
+    "SELECT answered FROM quota_slots WHERE owner = ? AND bucket = ? ORDER BY answered DESC LIMIT 1 OFFSET ?"
+)
+
+ANSWERED = "UPDATE quota_slots SET answered = ?, refused = ? WHERE ticket = ?"
+
+SWEEP = 30.0
+"""Seconds between two looks of a process for what has had its time. Until then it is in nobody's way: each
+question about slots asks from a moment on."""
+
 
 class SqlQuotas:
     """The part of a `Store` that the quota governor works with (see contract.py)."""
+
+    _later: list[tuple[str, tuple[object, ...]]]
+    """Statements that the next transaction takes along."""
+
+    _swept: dict[tuple[str, str], float]
+    """Owner and bucket → when this process has last swept."""
 
     def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
         raise NotImplementedError
@@ -45,13 +61,17 @@ class SqlQuotas:
             wanted = claim.wanted(_held(db, claim, now))
             queue = _queue(db, claim.owner, now)
             mine = _turn(db, claim, wanted, queue)
-            room = Room(now, _newest(db, claim.owner), standings(db, claim.owner))
+            room = Room(now, _newest(db, claim.owner, wanted), standings(db, claim.owner))
             if wait := admit(wanted, ahead_of(claim.queued_as, mine, queue), room):
                 _enqueue(db, claim, wanted, mine, now + wait.seconds)
                 _used_up(db, claim.owner, wanted, room)
                 return wait
             if queue:
                 db.execute("DELETE FROM quota_queue WHERE ticket = ?", (claim.queued_as,))
+            for bucket in wanted:
+                if not 0 <= now - self._swept.get((claim.owner, bucket.name), -SWEEP) < SWEEP:
+                    _sweep(db, claim.owner, bucket, now)
+                    self._swept[claim.owner, bucket.name] = now
             _occupy(db, claim, wanted, now)
             _try(db, claim, wanted, room)
             _serve(db, claim, mine, now)
@@ -82,13 +102,12 @@ class SqlQuotas:
                     return True
         return False
 
-    def answered(self, claim: Claim, now: float, *, refused: bool = False) -> None:
+    def answered(self, claim: Claim, now: float, *, refused: bool = False, later: bool = False) -> None:
         """Start the windows of an attempt's slots."""
-        with self._writing(claim.owner, durable=False) as db:
-            db.execute(
-                "UPDATE quota_slots SET answered = ?, refused = ? WHERE ticket = ?",
-                (now, int(refused), claim.ticket),
-            )
+        self._later.append((ANSWERED, (now, int(refused), claim.ticket)))
+        if not later:
+            with self._writing(claim.owner, durable=False):
+                pass
 
     def unsent(self, claim: Claim) -> None:
         """Give back the slots of an attempt that never left."""
@@ -240,27 +259,33 @@ def _used_up(db: Database, owner: str, wanted: tuple[Bucket, ...], room: Room) -
 
 def _held(db: Database, claim: Claim, now: float) -> set[str]:
     """The buckets in which its holder has a place; those leases begin anew."""
-    rows = db.execute(
-        "UPDATE quota_slots SET answered = ? WHERE ticket = ? AND answered > ? RETURNING bucket",
-        (now + HOLD, claim.holder, now),
-    )
-    return {row["bucket"] for row in rows.fetchall()}
+    there = "ticket = ? AND answered > ?"
+    rows = db.execute(f"SELECT bucket FROM quota_slots WHERE {there}", (claim.holder, now)).fetchall()  # noqa: S608
+    if rows:
+        db.execute(f"UPDATE quota_slots SET answered = ? WHERE {there}", (now + HOLD, claim.holder, now))  # noqa: S608
+    return {row["bucket"] for row in rows}
 
 
-def _newest(db: Database, owner: str) -> Newest:
-    known: dict[tuple[str, int], float | None] = {}
+def _newest(db: Database, owner: str, wanted: Sequence[Bucket] = ()) -> Newest:
+    """Answer for one transaction; where nobody waits and nothing was learned, all that is asked is known."""
+    limits = {(bucket.name, each.limit): None for bucket in wanted for each in bucket.allowances}
+    known: dict[tuple[str, int], float | None] = dict(zip(limits, _nth(db, owner, *limits), strict=True))
 
     def newest(bucket: str, n: int) -> float | None:
         if (bucket, n) not in known:
-            row = db.execute(
-                "SELECT answered FROM quota_slots WHERE owner = ? AND bucket = ? "
-                "ORDER BY answered DESC LIMIT 1 OFFSET ?",
-                (owner, bucket, n - 1),
-            ).fetchone()
-            known[bucket, n] = row["answered"] if row else None
+            (known[bucket, n],) = _nth(db, owner, (bucket, n))
         return known[bucket, n]
 
     return newest
+
+
+def _nth(db: Database, owner: str, *places: tuple[str, int]) -> list[float | None]:
+    if not places:
+        return []
+    names = [f"n{index}" for index in range(len(places))]
+    query = "SELECT " + ", ".join(f"({NTH}) AS {name}" for name in names)
+    row = db.execute(query, [v for bucket, n in places for v in (owner, bucket, n - 1)]).fetchone()
+    return [row[name] for name in names]
 
 
 def _queue(db: Database, owner: str, now: float) -> list[Waiter]:
@@ -292,7 +317,6 @@ def _serve(db: Database, claim: Claim, turn: int, now: float) -> None:
         "turn = CASE WHEN quota_turns.turn > excluded.turn THEN quota_turns.turn ELSE excluded.turn END",
         (claim.owner, claim.source, turn, now),
     )
-    db.execute("DELETE FROM quota_turns WHERE owner = ? AND at < ?", (claim.owner, now - FAR))
 
 
 def _enqueue(db: Database, claim: Claim, wanted: tuple[Bucket, ...], turn: int, wakes: float) -> None:
@@ -303,23 +327,31 @@ def _enqueue(db: Database, claim: Claim, wanted: tuple[Bucket, ...], turn: int, 
     )
 
 
+def _sweep(db: Database, owner: str, bucket: Bucket, now: float) -> None:
+    """Delete what has had its time; what lies too far ahead counts as answered now."""
+    gone = now - bucket.longest - slack(bucket.longest)
+    db.execute(
+        "DELETE FROM quota_slots WHERE owner = ? AND bucket = ? AND answered < ?", (owner, bucket.name, gone)
+    )
+    db.execute(
+        "UPDATE quota_slots SET answered = ? WHERE owner = ? AND bucket = ? AND answered > ?",
+        (now, owner, bucket.name, now + FAR),
+    )
+    db.execute("DELETE FROM quota_turns WHERE owner = ? AND at < ?", (owner, now - FAR))
+
+
 def _occupy(db: Database, claim: Claim, wanted: tuple[Bucket, ...], now: float) -> None:
+    values: list[object] = []
     for bucket in wanted:
         held = bucket in claim.holds
-        gone = now - bucket.longest - slack(bucket.longest)
-        db.execute(
-            "DELETE FROM quota_slots WHERE owner = ? AND bucket = ? AND answered < ?",
-            (claim.owner, bucket.name, gone),
-        )
-        db.execute(
-            "UPDATE quota_slots SET answered = ? WHERE owner = ? AND bucket = ? AND answered > ?",
-            (now, claim.owner, bucket.name, now + FAR),
-        )
         until, ticket = (now + HOLD, claim.holder) if held else (now + claim.lease, claim.ticket)
+        values += (claim.owner, bucket.name, until, ticket)
+    rows = ", ".join(["(?, ?, ?, ?, 0)"] * len(wanted))
+    if wanted:
         db.execute(
-            "INSERT INTO quota_slots (owner, bucket, answered, ticket, refused) VALUES (?, ?, ?, ?, 0) "
+            f"INSERT INTO quota_slots (owner, bucket, answered, ticket, refused) VALUES {rows} "  # noqa: S608
             "ON CONFLICT (owner, bucket, answered, ticket) DO UPDATE SET refused = 0",
-            (claim.owner, bucket.name, until, ticket),
+            values,
         )
 
 

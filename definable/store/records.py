@@ -101,6 +101,15 @@ def ask_row(row: Row) -> AskRow:
     return AskRow.model_validate(load(row))
 
 
+RECEIPTS = (
+    "SELECT receipts.receipt, log.data AS exchange FROM receipts "
+    "LEFT JOIN exchanges ON exchanges.run = receipts.run AND exchanges.call = receipts.call "
+    "AND exchanges.n = receipts.n LEFT JOIN log ON log.run = exchanges.run AND log.seq = exchanges.seq "
+    "WHERE receipts.run = ?"
+)
+"""The receipts of a run, each with the exchange that has its result, when it is not in the receipt."""
+
+
 def receipt(row: Row) -> Receipt:
     """Return the receipt in a row, with its result from the exchange that has it."""
     found = json.loads(row["receipt"])

@@ -21,6 +21,7 @@ from definable.store.ledger import OUTCOMES, State, Verb
 from definable.store.place import Place
 from definable.store.quotas import SqlQuotas, give_back, leave_queue
 from definable.store.records import (
+    RECEIPTS,
     RECENT,
     as_columns,
     columns,
@@ -49,14 +50,6 @@ NEXT = (
 )
 """The next event of a run."""
 
-RECEIPTS = (
-    "SELECT receipts.receipt, log.data AS exchange FROM receipts "
-    "LEFT JOIN exchanges ON exchanges.run = receipts.run AND exchanges.call = receipts.call "
-    "AND exchanges.n = receipts.n LEFT JOIN log ON log.run = exchanges.run AND log.seq = exchanges.seq "
-    "WHERE receipts.run = ?"
-)
-"""The receipts of a run, each with the exchange that has its result, when it is not in the receipt."""
-
 
 class SqlStore(
     SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, SqlTriggers, SqlRetention, SqlClients
@@ -71,6 +64,8 @@ class SqlStore(
         self.tries = 0
         self._joined = False
         self._batch: Batch | None = None
+        self._later: list[tuple[str, tuple[object, ...]]] = []
+        self._swept: dict[tuple[str, str], float] = {}
 
     @property
     def place(self) -> Place:
@@ -195,7 +190,7 @@ class SqlStore(
         if self._fence is None or self._fence[0] != run or self._batch is not None:
             yield
             return
-        self._batch = batch = Batch(self._db, (run, *effects), self.check)
+        self._batch = batch = Batch(self._db, (run, *effects), self._begun)
         try:
             yield
         finally:
@@ -330,8 +325,14 @@ class SqlStore(
             self._batch.commit()
         mine = self._fence[:1] if self._fence else ()
         with self._db.transaction(*mine, *(lock for lock in locks if lock not in mine), durable=durable):
-            self.check()
+            self._begun()
             yield self._db
+
+    def _begun(self) -> None:
+        """Begin a transaction: see that it may write, and take along what was left for it."""
+        self.check()
+        while self._later:
+            self._db.execute(*self._later.pop())
 
     def _read(self, query: str, *values: object) -> Sequence[Row]:
         return self._db.read(query, values)

@@ -13,13 +13,21 @@ from definable.store.rows import RunRow, RunStatus, WorkerRow
 SUBMITTED = "submitted"
 """The reason of a queued run that the queue does not have yet."""
 
+PUT_BACK = "put back"
+"""The same, of one that was at work: it keeps its turn."""
+
 ADMITTED = "admitted"
 """The reason of one that goes to the queue in this moment."""
 
 RUNS = "SELECT runs.*, fences.worker FROM runs LEFT JOIN fences ON fences.run = runs.id"
 
-ABROAD = f"reason IN ('{SUBMITTED}', '{ADMITTED}')"
+ABROAD = f"reason IN ('{SUBMITTED}', '{PUT_BACK}', '{ADMITTED}')"
 """Queued, but not known to be in the queue."""
+
+HOLDS = "runs.id IN (SELECT run FROM places WHERE until > ?)"
+
+FIRST = f"CASE WHEN reason = '{PUT_BACK}' OR {HOLDS} THEN 1 ELSE 0 END"
+"""What goes before all else: it had its turn, or it holds a place that others may wait for."""
 
 LAST = "(SELECT coalesce(max(seq), 0) FROM log WHERE log.run = runs.id)"
 
@@ -51,6 +59,13 @@ STRAY = """
 SELECT runs.id FROM runs JOIN fences ON fences.run = runs.id
 LEFT JOIN workers ON workers.id = fences.worker AND workers.state IN ('working', 'draining')
 WHERE runs.status = 'running' AND runs.priority IS NOT NULL AND workers.id IS NULL
+"""
+
+ADRIFT = """
+SELECT 1 FROM runs JOIN fences ON fences.run = runs.id
+LEFT JOIN workers ON workers.id = fences.worker AND workers.state IN ('working', 'draining')
+WHERE runs.id = ? AND runs.priority IS NOT NULL AND (
+    runs.status = 'queued' OR (runs.status = 'running' AND workers.id IS NULL))
 """
 
 WORKERS = """
@@ -123,7 +138,8 @@ class SqlWorkers:
                 return None
             if row["status"] == RunStatus.QUEUED and (row["reason"] or RunStatus.QUEUED not in statuses):
                 return int(row["last"])
-            values = as_columns({"status": "queued", "reason": SUBMITTED, "until": None, "ended_at": None})
+            reason = PUT_BACK if row["status"] in (RunStatus.RUNNING, RunStatus.QUEUED) else SUBMITTED
+            values = as_columns({"status": "queued", "reason": reason, "until": None, "ended_at": None})
             names = ", ".join(f"{name} = :{name}" for name in values)
             db.execute(f"UPDATE runs SET {names} WHERE id = :id", {**values, "id": run})  # noqa: S608
             db.tell()
@@ -150,37 +166,42 @@ class SqlWorkers:
         with self._writing(f"workflow {run.workflow}", run.id, durable=False) as db:
             row = db.execute(
                 "SELECT count(*) AS n FROM runs WHERE workflow = ? AND priority IS NOT NULL AND id != ? "  # noqa: S608
-                f"AND (status = 'running' OR (status = 'queued' AND reason != '{SUBMITTED}'))",
+                f"AND (status = 'running' OR (status = 'queued' AND reason IN ('{ADMITTED}', '')))",
                 (run.workflow, run.id),
             ).fetchone()
             if row["n"] >= most:
                 return False
             db.execute(
-                "UPDATE runs SET reason = ? WHERE id = ? AND status = 'queued' AND reason = ?",
-                (ADMITTED, run.id, SUBMITTED),
+                f"UPDATE runs SET reason = ? WHERE id = ? AND status = 'queued' AND {ABROAD}",  # noqa: S608
+                (ADMITTED, run.id),
             )
         return True
 
-    def enqueued(self, run: str) -> None:
-        """Say that the queue has a run."""
-        with self._writing(run, durable=False) as db:
+    def enqueued(self, *runs: str) -> None:
+        """Say that the queue has runs."""
+        if not runs:
+            return
+        with self._writing(*runs, durable=False) as db:
+            marks = ", ".join("?" * len(runs))
             db.execute(
-                f"UPDATE runs SET reason = '' WHERE id = ? AND status = 'queued' AND {ABROAD}",  # noqa: S608
-                (run,),
+                f"UPDATE runs SET reason = '' WHERE id IN ({marks}) AND status = 'queued' AND {ABROAD}",  # noqa: S608
+                runs,
             )
 
-    def submitted(self, limit: int, history: int, full: Sequence[str] = ()) -> list[tuple[RunRow, int]]:
+    def submitted(self, limit: int, history: int, full: Sequence[str] = ()) -> list[tuple[RunRow, int, bool]]:
         """Return runs that the queue does not have."""
         others = f"workflow NOT IN ({', '.join('?' * len(full))})" if full else "1 = 1"
         rows = self._read(
-            f"SELECT runs.*, {LAST} AS last FROM runs WHERE status = 'queued' AND {ABROAD} "  # noqa: S608
+            f"SELECT runs.*, {LAST} AS last, {FIRST} AS first "  # noqa: S608
+            f"FROM runs WHERE status = 'queued' AND {ABROAD} "
             f"AND priority IS NOT NULL AND history <= ? AND {others} "
-            "ORDER BY priority, created_at LIMIT ?",
+            "ORDER BY first DESC, priority, created_at LIMIT ?",
+            self.time(),
             history,
             *full,
             limit,
         )
-        return [(_run(row), int(row["last"])) for row in rows]
+        return [(_run(row), int(row["last"]), bool(row["first"])) for row in rows]
 
     def due(self) -> list[RunRow]:
         """Return runs that may go on."""
@@ -211,6 +232,10 @@ class SqlWorkers:
     def stray(self) -> list[str]:
         """Return runs that no worker works on."""
         return [row["id"] for row in self._db.read(STRAY)]
+
+    def adrift(self, run: str) -> bool:
+        """Return whether a run was at work, and waits for a worker."""
+        return bool(self._read(ADRIFT, run))
 
     def heard(self, seconds: float) -> bool:
         """Wait for what others say."""
@@ -269,7 +294,7 @@ class SqlWorkers:
 
 
 def _run(row: Row) -> RunRow:
-    return run_row({name: row[name] for name in row.keys() if name != "last"})  # noqa: SIM118
+    return run_row({name: row[name] for name in row.keys() if name not in ("last", "first")})  # noqa: SIM118
 
 
 def _same(kept: RunRow, run: RunRow) -> RunRow:

@@ -36,6 +36,10 @@ SHORT = 4_096
 SELDOM = 8
 """Of longer ones, the first and then every so many of an operation: it takes as long again as to parse."""
 
+IDLE = 2.0
+"""Seconds that a connection is kept without a request: fewer than any server keeps it. One that a server ends
+while a request leaves is an answer that never comes."""
+
 CONNECT_TIMEOUT = 10.0
 """Seconds for a connection, at most: an address that does not answer in this time does not answer."""
 
@@ -103,7 +107,9 @@ class Adapter:
             follow_redirects=False,
             trust_env=False,
             verify=_certificates(),
-            limits=httpx.Limits(max_connections=AT_ONCE + 1, max_keepalive_connections=AT_ONCE),
+            limits=httpx.Limits(
+                max_connections=AT_ONCE + 1, max_keepalive_connections=AT_ONCE, keepalive_expiry=IDLE
+            ),
             transport=transport,
         )
 

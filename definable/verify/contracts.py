@@ -15,7 +15,7 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator, ValidationError
 
-from definable.spec.paths import MISSING, join, lookup, parse
+from definable.spec.paths import MISSING, follow, join, parse
 from definable.spec.toolkit import Tool, Toolkit
 from definable.verify.shape import Json, Schema, Shape, kind, read, watchful
 
@@ -55,6 +55,7 @@ class Contract:
         self._watchful = self._compile(watchful(self.schema))
         self._one_pass = not _chooses(self.schema)
         self.reads = tuple(path for path in reads if "*" not in parse(path))
+        self._reads = [parse(path) for path in self.reads]
         self._parts: dict[int, tuple[Any, Shape, Draft202012Validator]] = {}
 
     @staticmethod
@@ -97,18 +98,38 @@ class Contract:
         """
         if not self._watchful.is_valid(body) or not (self._one_pass or self._whole.is_valid(body)):
             return False
-        return all(lookup(body, path) is not MISSING for path in self.reads)
+        return all(follow(body, parts) is not MISSING for parts in self._reads)
 
     def stricter(self, overlay: Schema) -> Callable[[Json], bool]:
         """Return `settled`, made to hold a second schema as well, in one pass."""
+        return self._held(watchful(self.schema), overlay)
+
+    def apart(self, name: str, entries: Schema | bool, overlay: Schema) -> Callable[[Json], bool] | None:
+        """Return the same for a body whose list `name` has entries that hold the contract; they are only held
+        against `entries`. None where such a list is no part of the body that could be looked at apart.
+        """
         base = watchful(self.schema)
         assert isinstance(base, dict)  # noqa: S101 - a schema that is an object stays one
+        inner = base.get("properties", {}).get(name)
+        if not self._one_pass or not isinstance(inner, dict) or "items" not in inner:
+            return None
+        properties = {**base["properties"], name: {**inner, "items": entries}}
+        return self._held({**base, "properties": properties}, overlay)
+
+    def entries(self, name: str) -> Callable[[Json], bool]:
+        """Return `settled` for one entry of the list `name`, which `apart` has."""
+        base = watchful(self.schema)
+        assert isinstance(base, dict)  # noqa: S101 - a schema that is an object stays one
+        entry = base["properties"][name]["items"]
+        return self._compile({"$defs": base.get("$defs", {}), "allOf": [entry]}).is_valid
+
+    def _held(self, base: Any, overlay: Schema) -> Callable[[Json], bool]:
         both = self._compile({**base, "allOf": [*base.get("allOf", ()), overlay]} if overlay else base)
 
         def check(body: Json) -> bool:
             if not both.is_valid(body) or not (self._one_pass or self._whole.is_valid(body)):
                 return False
-            return all(lookup(body, path) is not MISSING for path in self.reads)
+            return all(follow(body, parts) is not MISSING for parts in self._reads)
 
         return check
 

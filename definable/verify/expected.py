@@ -7,7 +7,7 @@ closer and to say so, and no failure by itself: a value may be left out because 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from definable.spec.paths import show
@@ -74,8 +74,8 @@ def habits(place: Place, bodies: Iterable[Json], page: bool) -> Habits:
     return Habits(place, {path: _habit(rows, path) for path in place.declared}, page)
 
 
-def expected(contract: Contract, known: Iterable[Habits]) -> Callable[[Json], bool]:
-    """Return a check that passes what keeps to the contract and to the habits of healthy bodies.
+def demands(contract: Contract, known: Iterable[Habits]) -> Schema:
+    """Return what passes what keeps to the habits of healthy bodies, beside the contract.
 
     Of a list it asks what `doubts` would tell: that some entry has what some had, in a form that it had.
     """
@@ -83,10 +83,10 @@ def expected(contract: Contract, known: Iterable[Habits]) -> Callable[[Json], bo
     several: list[Schema] = []
     for here in known:
         if "*" in here.place.path:
-            several += _somewhere(here)
+            several += _somewhere(contract, here)
         elif any(habit.around for habit in here.of.values()):
             _into(overlay, here.place.path, _demands(contract, here))
-    return contract.stricter({**overlay, "allOf": several} if several else overlay)
+    return {**overlay, "allOf": several} if several else overlay
 
 
 def _habit(rows: Sequence[Nodes], path: Path) -> _Habit:
@@ -130,16 +130,25 @@ def _may_be_null(contract: Contract, schema: Schema) -> bool:
     return contract.fits(schema, None)
 
 
-def _somewhere(known: Habits) -> Iterator[Schema]:
+def _somewhere(contract: Contract, known: Habits) -> Iterator[Schema]:
     """What some entries had, and some still must have, where there is anything that could have it."""
     for path, habit in known.of.items():
-        if habit.there == habit.null:
+        if habit.there == habit.null or _demanded(contract, known.place, path, habit):
             continue
         solid: Schema = {"type": sorted(habit.kinds)}
         if habit.ids:
             solid["pattern"] = UUID
         around = _with((*known.place.path, *path[:-1]), {"type": "object"})
         yield {"anyOf": [_with((*known.place.path, *path), solid), {"not": around}]}
+
+
+def _demanded(contract: Contract, place: Place, path: Path, habit: _Habit) -> bool:
+    """Whether the contract demands it of every entry, and no more is asked of some."""
+    around = contract.solid(place.declared[path[:-1]] if len(path) > 1 else place.schema)
+    shape = contract.shape(place.declared[path])
+    kinds = {"number" if each == "integer" else each for each in shape.types}
+    plain = bool(kinds) and not shape.branches and not habit.ids
+    return plain and path[-1] in around.required and kinds <= habit.kinds
 
 
 def _with(path: Path, inner: Schema) -> Schema:

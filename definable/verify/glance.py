@@ -19,7 +19,7 @@ from definable.spec.paths import MISSING
 from definable.verify.forms import DECODERS, decoded, moment, shifted, unit_change
 from definable.verify.names import words
 from definable.verify.rows import TELLING, Path, bits, canon
-from definable.verify.shape import Json
+from definable.verify.shape import Json, Schema
 
 Pair = tuple[Path, Json, Json]
 
@@ -68,6 +68,11 @@ class Glance:
         }
         return frozenset(others - self.by_key.keys())
 
+    @cached_property
+    def kinds(self) -> Schema | bool:
+        """What tells true from 1 and false from 0, which compare as equal, wherever the rows have them."""
+        return _kinds([*self.by_key.values()])
+
     def strange(self, found: list[Json]) -> bool | None:
         """Whether something about these objects asks for a closer look; None when none of them is known."""
         try:
@@ -105,6 +110,26 @@ class Glance:
                 return True
             changed.update({path for path, one, two in pairs if _counts(one, two)})
         return any(often > 1 for often in changed.values())
+
+
+def _kinds(values: Sequence[Json]) -> Schema | bool:
+    types = {type(value) for value in values}
+    if bool in types and types & {int, float}:
+        return False
+    out: Schema = {}
+    if types & {bool, int, float}:
+        out["type"] = ["array", "boolean" if bool in types else "number", "null", "object", "string"]
+    inner: dict[str, list[Json]] = {}
+    for name, value in (pair for each in values if isinstance(each, dict) for pair in each.items()):
+        inner.setdefault(name, []).append(value)
+    if named := {name: found for name, each in inner.items() if (found := _kinds(each)) != {}}:
+        out["properties"] = named
+    entries = (
+        _kinds([entry for each in values if isinstance(each, list) for entry in each])
+        if list in types
+        else {}
+    )
+    return out if entries == {} else {**out, "items": entries}
 
 
 def differences(old: Json, new: Json, path: Path = ()) -> Iterator[Pair]:

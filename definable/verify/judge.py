@@ -28,7 +28,7 @@ from definable.verify.standing import unguarded
 _ROUNDS = 4
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Judge:
     """What one response is judged by."""
 

@@ -16,13 +16,14 @@ from definable.calls import Heal, Lesson, Rewording, digest
 from definable.spec.paths import show
 from definable.spec.toolkit import Tool, Toolkit
 from definable.verify.contracts import Contract
-from definable.verify.expected import Doubt, Habits, doubts, expected, habits
+from definable.verify.expected import Doubt, Habits, demands, doubts, habits
 from definable.verify.matching import Matching
 from definable.verify.rows import Path, Place, Pool, at, places
 from definable.verify.shape import Json
 from definable.verify.standing import unguarded
 from definable.verify.watch import Watch
 
+Check = Callable[[Json], bool]
 Signature = tuple[tuple[str, bool | None], ...]
 
 LASTS = timedelta(days=30)
@@ -88,7 +89,7 @@ class Known:
     rejected: frozenset[str]
     pools: dict[Path, Pool] = field(default_factory=dict)
     _habits: dict[Signature, list[Habits]] = field(default_factory=dict)
-    _expecting: dict[Signature, Callable[[Json], bool]] = field(default_factory=dict)
+    _expecting: dict[Signature, tuple[Check, Check | None]] = field(default_factory=dict)
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
@@ -135,12 +136,18 @@ class Known:
     def usual(self, arguments: Mapping[str, Json], body: Json) -> bool:
         """Whether a body keeps to its contract and is like healthy ones, or differs as they differ."""
         mark = signature(arguments)
-        if not self.habits(arguments):
-            return self.contract.settled(body) and not self.watch.strange(arguments, body)
         if mark not in self._expecting:
-            self._expecting[mark] = expected(self.contract, self.habits(arguments))
-        usual = self._expecting[mark](body) or (
-            self.contract.settled(body) and not self._moved(body) and not any(self.doubts(arguments, body))
+            overlay = demands(self.contract, self.habits(arguments))
+            checks = (self.contract.stricter(overlay), self.watch.unchanged(overlay))
+            self._expecting[mark] = checks if self.habits(arguments) else (self.contract.settled, None)
+        expected, unchanged = self._expecting[mark]
+        if unchanged and unchanged(body):
+            return True
+        usual = expected(body) or (
+            bool(self.habits(arguments))
+            and self.contract.settled(body)
+            and not self._moved(body)
+            and not any(self.doubts(arguments, body))
         )
         return usual and not self.watch.strange(arguments, body)
 

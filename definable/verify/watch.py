@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from operator import itemgetter
 
 from definable.verify.contracts import Contract
 from definable.verify.glance import Glance
 from definable.verify.matching import Matching
 from definable.verify.rows import Path, Place, Pool, at, canon
-from definable.verify.shape import Json
+from definable.verify.shape import Json, Schema
 from definable.verify.standing import Standing
 
 
@@ -35,6 +36,31 @@ class Watch:
             if seen or (seen is None and any(asked == arguments for asked, _ in self.samples)):
                 return True
         return False
+
+    def unchanged(self, overlay: Schema) -> Callable[[Json], bool] | None:
+        """Return a check that passes a list whose entries are healthy ones that have not changed at all.
+
+        They need not be held against the contract again; the rest of the body is, and the whole against
+        `overlay`. None where there are other things to watch, or no list that could be looked at apart.
+        """
+        if len(self._glances) != 1 or not (name := self._glances[0].entries):
+            return None
+        here = self._glances[0]
+        if (rest := self.contract.apart(name, here.kinds, overlay)) is None:
+            return None
+        holds = self.contract.entries(name)
+        known = {key: row for key, row in here.by_key.items() if holds(row)}.get
+        key = itemgetter(here.key)
+
+        def check(body: Json) -> bool:
+            found = body.get(name) if isinstance(body, dict) else None
+            try:
+                same = isinstance(found, list) and [*map(known, map(key, found))] == found != []
+            except (KeyError, TypeError):
+                return False
+            return same and rest(body)
+
+        return check
 
     def standing(self, body: Json) -> Iterator[Standing]:
         """Yield what to look at where known things are in a body, place by place, the outer ones first."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from definable.errors import DefinitionError, Problem, UsageError
+from definable.observe import logger
 from definable.spec.agent import Agent
 from definable.spec.coherence import workflow_problems
 from definable.spec.load import read
@@ -16,7 +17,11 @@ from definable.spec.nearest import suggest
 from definable.spec.source import Document, read_file
 from definable.spec.toolkit import Tool, Toolkit
 from definable.spec.workflow import Workflow
-from definable.workspace.files import YAML, listed, merged, refusal, toolkit_files
+from definable.workspace.files import YAML, listed, mark, merged, refusal, toolkit_files
+
+log = logger("workspace")
+
+FOLDERS = ("agents", "tools", "workflows")
 
 T = TypeVar("T")
 Found = tuple[Document, T | None, list[Problem]]
@@ -39,12 +44,36 @@ class Workspace:
         self._toolkits: dict[str, Found[Toolkit]] = {}
         self._workflows: dict[str, Found[Workflow]] = {}
         self._tools: dict[str, tuple[Tool, Toolkit]] | None = None
+        self._wrong: Workspace | None = None
+        """A later state of the files that cannot be used."""
+        self._marks = {layer / kind: mark(layer / kind) for layer in self._layers for kind in FOLDERS}
+        """What was read, and the folders that it is in, as they were then."""
 
     def anew(self) -> Workspace:
         """Return the same workspace with nothing read yet: its files may have changed."""
         again = Workspace(self.root, self.home, self.start, self._layers[-1])
         again._layers = self._layers
         return again
+
+    def current(self) -> Workspace:
+        """Return the workspace as its files are now: this one while none that it has read has changed.
+
+        While one of them is wrong, such as one that is being written, they stay as they were.
+        """
+        if self._same() or (self._wrong is not None and self._wrong._same()):
+            return self
+        later = self.anew()
+        try:
+            later.agents()
+            later.tools()
+        except DefinitionError as error:
+            self._wrong = later
+            log.warning("files changed and are wrong: runs begin as if they had not", problems=str(error))
+            return self
+        return later
+
+    def _same(self) -> bool:
+        return all(mark(path) == was for path, was in self._marks.items())
 
     def agents(self) -> dict[str, Agent]:
         """Return all agents by name. DefinitionError has the problems of every agent's file."""
@@ -148,6 +177,8 @@ class Workspace:
         return found
 
     def _document(self, path: Traversable) -> Document:
+        around = (path.parent,) if isinstance(path, Path) else ()
+        self._marks.update((each, mark(each)) for each in (path, *around))
         return read_file(path, self.shown(path))
 
     def shown(self, path: Traversable) -> str:

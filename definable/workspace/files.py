@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Final
 
 from definable.errors import DefinitionError, Problem
@@ -32,6 +33,17 @@ def listed(folder: Traversable, endings: tuple[str, ...]) -> dict[str, Traversab
             raise refusal(str(path), f"{found[stem].name!r} beside it has the same name; keep one")
         found[stem] = path
     return found
+
+
+def mark(file: Traversable) -> object:
+    """Return what changes when a file does, or what is in a folder; what is in an archive never does."""
+    if not isinstance(file, Path):
+        return str(file)
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def entries(folder: Traversable) -> list[Traversable]:

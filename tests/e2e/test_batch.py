@@ -68,9 +68,9 @@ def cells(served: Served) -> Counter[str]:
 
 
 @contextmanager
-def begun(served: Served, folder: Path, ready: Callable[[], bool]) -> Iterator[warm.Process]:
+def begun(served: Served, folder: Path, ready: Callable[[], bool], **more: str) -> Iterator[warm.Process]:
     """Start the batch, and give it when it is where a test wants it."""
-    environ = clean(**where(served), DEFINABLE_QUOTA_SHARE="off")
+    environ = clean(**where(served), DEFINABLE_QUOTA_SHARE="off", **more)
     process = warm.Process([*COMMAND, "batch", "mark"], cwd=folder, env=environ, stderr=warm.PIPE)
     try:
         deadline = time.monotonic() + PATIENCE
@@ -152,6 +152,27 @@ def test_interrupted_twice_it_ends_at_once(folder: Path) -> None:
         assert process.returncode == 130
         assert again(served, folder)["done"] == ITEMS
         assert cells(served) == ONCE
+
+
+@pytest.mark.timeout(150)
+def test_a_database_that_goes_away_is_waited_for(postgres: PostgresServer, folder: Path) -> None:
+    """The batch says so, pauses, and goes on by itself: nothing is lost, and nothing is done twice."""
+    with sandbox(SLOW) as served:
+        a_table(served, folder)
+        database = {"DEFINABLE_DATABASE": postgres.database()}
+        with begun(served, folder, lambda: cells(served).total() > 3, **database) as process:
+            postgres.stop()
+            time.sleep(5)  # longer than a worker's silence counts as its death
+            postgres.start()
+            _, told = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, told
+        assert re.search(r"^paused: the PostgreSQL database .*; it goes on by itself once the", told, re.M), (
+            told
+        )
+        assert re.search(r"^goes on$", told, re.M)
+        assert "Traceback" not in told
+        assert cells(served) == ONCE
+        assert Counter(line["custom_id"] for line in output(folder)) == ONCE
 
 
 @pytest.mark.timeout(150)

@@ -204,3 +204,26 @@ def test_workers_outlast_a_restart_of_their_server(postgres: PostgresServer, tmp
             rows = [ended(run, **environ) for run in runs]
         assert [row.status for row in rows] == ["done"] * 4, rows
         assert effects(served) == ["HEX_CREATE_CELL"], "the same label of the week: one cell"
+
+
+def test_processes_are_kept_until_they_are_told_to_stop(home: dict[str, str], tmp_path: Path) -> None:
+    """A worker of a killed process is replaced, and when the one that keeps them is killed, all end."""
+    with worker(tmp_path, "--processes", "2", **home) as keeper:
+        assert keeper.stderr
+        assert keeper.stderr.readline().startswith("worker ")
+        first = _alive(**home)
+        os.kill(next(iter(first)), signal.SIGKILL)
+        assert keeper.stderr.readline().startswith("worker ")
+        second = _alive(**home)
+        assert len(second) == 2
+        assert len(first & second) == 1
+        keeper.kill()
+        keeper.wait()
+        until(lambda: not _alive(**home), "the workers ended")
+
+
+def _alive(**environ: str) -> set[int]:
+    home = Path(environ.get("DEFINABLE_HOME", ""))
+    with open_store(place(home, environ.get("DEFINABLE_DATABASE"))) as store:
+        found = {each.pid for each in store.workers() if each.state == "working"}
+    return {pid for pid in found if Path(f"/proc/{pid}").exists()}

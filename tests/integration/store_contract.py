@@ -560,6 +560,22 @@ class StoreContract:
         assert store.take(a_claim("b"), 199.9)
         assert store.take(a_claim("b"), 200.1) is None
 
+    def test_an_answer_that_is_recorded_next_goes_along_with_it(self, store: Store) -> None:
+        """Until then its slot counts as under way; whatever is written next starts its window."""
+        assert store.take(a_claim("a"), 100.0) is None
+        store.answered(a_claim("a"), 140.0, later=True)
+        assert [*store.taken("o", 140.0).slots["user"]] == [165.0]
+        store.release("nobody")
+        assert [*store.taken("o", 140.0).slots["user"]] == [140.0]
+
+    def test_what_has_had_its_time_is_swept_once_in_a_while(self, store: Store) -> None:
+        """At once when the clock was set back: what lies far ahead counts as answered now."""
+        for ticket, now in [("a", 10_000.0), ("b", 10_070.0), ("c", 10_140.0)]:
+            assert store.take(replace(a_claim(ticket), lease=0.0), now) is None
+        assert [*store.taken("o", 10_140.0).slots["user"]] == [10_140.0]
+        assert store.take(a_claim("d", limit=9), 100.0) is None
+        assert [*store.taken("o", 100.0).slots["user"]] == [100.0, 165.0]
+
     def test_what_is_taken_can_be_read_and_nothing_moves(self, store: Store) -> None:
         """Slots oldest first, the queue first first, and what a 429 taught; of this owner alone."""
         assert store.taken("o", 100.0) == Taken(100.0)

@@ -53,7 +53,7 @@ async def test_it_gives_away_by_priority_what_there_is_room_for(where: Place) ->
     desk = Desk()
     async with opened(where, desk, "w1") as queue:
         for run, priority in (("late", 20), ("soon", 1), ("next", 10), ("soon", 1)):
-            await queue.put(f"{run}#0", run, priority)
+            await queue.put((f"{run}#0", run, priority))
         await queue.take()
         await queue.take()
         assert await desk.settled(2) == ["soon", "next"]
@@ -74,7 +74,7 @@ async def test_what_a_dead_worker_had_is_given_to_another(where: Place) -> None:
         desk = Desk()
         async with opened(where, desk, f"w{n}") as queue:
             if n == 0:
-                await queue.put("run#0", "run", 10)
+                await queue.put(("run#0", "run", 10))
             else:
                 await queue.recover(f"w{n - 1}")
             await queue.take()
@@ -83,14 +83,30 @@ async def test_what_a_dead_worker_had_is_given_to_another(where: Place) -> None:
             queue._dbos._sys_db.update_workflow_outcome = lambda *_, **__: True
 
 
+async def test_what_a_dead_worker_had_goes_before_all_else(where: Place) -> None:
+    """It had its turn, and may hold what others wait for."""
+    desk = Desk()
+    async with opened(where, desk, "w1") as queue:
+        await queue.put(("interrupted#0", "interrupted", 20))
+        await queue.take()
+        assert await desk.settled(1) == ["interrupted"]
+        queue._dbos._sys_db.update_workflow_outcome = lambda *_, **__: True
+    desk = Desk()
+    async with opened(where, desk, "w2", slots=1) as queue:
+        await queue.put(("new#0", "new", 10))
+        await queue.recover("w1")
+        await queue.take()
+        assert await desk.settled(1) == ["interrupted"]
+
+
 async def test_what_was_given_to_a_worker_that_never_heard_of_it_is_put_back(where: Place) -> None:
     """An answer of the database that is lost on its way takes no segment along; what is at work stays."""
     desk = Desk()
     async with opened(where, desk, "w1") as queue:
-        await queue.put("known#0", "known", 10)
+        await queue.put(("known#0", "known", 10))
         await queue.take()
         await desk.settled(1)
-        await queue.put("unheard#0", "unheard", 10)
+        await queue.put(("unheard#0", "unheard", 10))
         queue._dbos._sys_db.start_queued_workflows(queue._table, "w1", "1", None, 1, owner_xid="lost")
         await queue.take()
         assert await desk.settled(1) == ["known"]

@@ -101,3 +101,20 @@ async def test_a_deadline_is_a_span_or_a_moment() -> None:
     ):
         with pytest.raises(UsageError, match=wrong):
             _deadline(text, detached=detached)
+
+
+async def test_a_limit_is_raised_in_the_file_and_holds_for_the_next_stretch(
+    tmp_path: Path, hexes: Hexes
+) -> None:
+    """No process has to be started anew for it, though it has read the file before."""
+    steps = "".join(f"  - {{ id: s{n}, call: HEX_LIST_USERS, arguments: {{ limit: 1 }} }}\n" for n in (1, 2))
+    text = f"name: twice\ndescription: Two reads.\nsteps:\n{steps}limits: {{ calls: 1 }}\n"
+    (tmp_path / "workflows").mkdir()
+    file = tmp_path / "workflows" / "twice.yaml"
+    file.write_text(text)
+    async with hexes() as hex, opened(tmp_path, hex) as runner:
+        options = runner.options.model_copy(update={"file": "twice"})
+        run = runner.submit(checked(runner.workspace, "twice"), {}, options=options, priority=10).id
+        assert (await runner.go(run, wait=False)).status == "limited"
+        file.write_text(text.replace("calls: 1", "calls: 2"))
+        assert (await runner.resume(run)).status == "done"

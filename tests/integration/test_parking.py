@@ -141,6 +141,67 @@ async def test_a_minute_that_the_server_asks_for_is_not_slept(beds: Any) -> None
     assert bed.count("exchange") == 2
 
 
+def writes(bed: Bed) -> Workflow:
+    """Return a workflow that makes a cell."""
+    contents = {"markdownCell": {"source": "# Same"}}
+    given = {"projectId": bed.hex.project(), "cellType": "MARKDOWN", "label": "Same", "contents": contents}
+    step = Step(id="write", call="HEX_CREATE_CELL", arguments=given)
+    return Workflow(name="writes", description="One cell", steps=(step,))
+
+
+LATE = {"tool": "HEX_CREATE_CELL", "fault": "late_commit", "times": 1, "with": {"seconds": 6}}
+
+
+async def interrupted(bed: Bed) -> str:
+    """Return a submitted run whose process ended while it waited for what it had sent to show."""
+
+    waits = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        if seconds > 5:
+            waits.set()
+            await asyncio.Event().wait()
+        await bed.hex.sleep(seconds)
+
+    async with bed.open() as runner:
+        runner.sleep = sleep
+        row = runner.submit(writes(bed), {}, priority=10)
+        task = asyncio.create_task(runner.go(row.id, wait=False))
+        await waits.wait()
+        task.cancel()
+        await asyncio.wait([task])
+    return str(row.id)
+
+
+async def test_a_wait_does_not_begin_anew_with_each_process(beds: Any) -> None:
+    """Processes that all end within the ten seconds until a write shows would never get beyond them."""
+    bed = beds(LATE)
+    run = await interrupted(bed)
+    bed.hex.world.clock.advance(9)
+    bed.hex.world.settle()
+    assert (await bed.resume(run)).status == "done"
+    assert sum(bed.slept) < 2
+    assert bed.hex.effects() == ["HEX_CREATE_CELL"]
+
+
+async def test_a_run_makes_room_for_one_that_is_in_its_way_and_has_no_worker(beds: Any) -> None:
+    """All workers might wait for it otherwise, until its place has run out; a foreground holds no worker."""
+    bed = beds(LATE)
+    first = await interrupted(bed)
+    async with bed.open() as runner:
+        second = runner.submit(writes(bed), {}, priority=10).id
+        row = await runner.go(second, bed.events.append, wait=False)
+    assert (row.status, row.reason) == ("waiting", "retry")
+    waits = next(event.data for event in bed.events if event.type == "run.waiting")
+    assert waits["what"] == f"run {first} writes in the same place; definable runs show {first}"
+    assert waits["seconds"] <= 1
+    bed.hex.world.clock.advance(9)
+    bed.hex.world.settle()
+    for run in (first, second):
+        assert (await bed.resume(run)).status == "done"
+    assert bed.hex.effects() == ["HEX_CREATE_CELL"] * 2
+
+
 async def test_a_cancelled_run_leaves_the_queue(beds: Any) -> None:
     """Nobody waits behind a run that will not come."""
     bed = beds()

@@ -85,8 +85,40 @@ class WorkersContract(StoreContract):
         store.enqueued(run)
         assert store.submitted(9, 9) == []
         assert store.requeue(run, RunStatus.RUNNING, RunStatus.QUEUED, why="let go") == 1
-        assert [each.id for each, _ in store.submitted(9, 9)] == [run]
+        assert ids(store.submitted(9, 9)) == [run]
         assert store.requeue(run, RunStatus.RUNNING, RunStatus.QUEUED, why="let go") == 1
+
+    def test_what_was_interrupted_or_holds_a_place_goes_first(self, store: Store, clock: FakeClock) -> None:
+        """It had its turn, and others may wait for its place; an answer to a question gives no such right."""
+        for name in ("new", "answered", "holds", "interrupted"):
+            clock.pass_(seconds=1)
+            submitted(store, name, priority=5 if name == "new" else 10)
+        store.occupy("here", "holds", "c.1", clock.now.timestamp(), clock.now.timestamp() + 60)
+        store.set_status("answered", RunStatus.WAITING, reason="approval")
+        store.requeue("answered", RunStatus.WAITING, why="answered")
+        store.set_status("interrupted", RunStatus.RUNNING)
+        store.requeue("interrupted", RunStatus.RUNNING, why="drained")
+        found = [(run.id, first) for run, _, first in store.submitted(9, 9)]
+        assert found == [("holds", True), ("interrupted", True), ("new", False), ("answered", False)]
+        assert store.admit(store.run("interrupted"), 1)
+        store.enqueued("interrupted")
+        clock.pass_(seconds=61)
+        assert [first for _, _, first in store.submitted(9, 9)] == [False] * 3
+
+    def test_a_run_is_adrift_while_it_was_begun_and_no_worker_has_it(self, store: Store) -> None:
+        """Its worker is dead, or it was put back; a new one, one that waits and one at work are not."""
+        run = submitted(store)
+        assert not store.adrift(run)
+        joined = store.join(a_worker())
+        store.begin(run, "w1")
+        store.set_status(run, RunStatus.RUNNING)
+        assert not store.adrift(run)
+        store.beat("w1", joined.session, "stopped")
+        assert store.adrift(run)
+        store.requeue(run, RunStatus.RUNNING, why="its process ended")
+        assert store.adrift(run)
+        store.set_status(run, RunStatus.WAITING, reason="approval")
+        assert not store.adrift(run)
 
     def test_what_waits_is_due_when_its_time_or_its_answer_has_come(
         self, store: Store, clock: FakeClock

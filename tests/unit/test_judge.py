@@ -322,3 +322,64 @@ def test_known_things_never_lead_to_another_body(drift: tuple[Json, Json, list[s
     if isinstance(found, Repair):
         healed = declared(contract, contract.schema, found.body)
         assert found.body == body if not found.heals else part_of(healed, original), names
+
+
+SHELF: dict[str, Json] = {
+    "type": "object",
+    "required": ["books"],
+    "properties": {
+        "books": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["id", "lent"],
+                "properties": {
+                    "id": {"type": "string"},
+                    "lent": {"type": "boolean"},
+                    "pages": {"type": "object", "properties": {"read": {"type": "integer"}}},
+                },
+            },
+        }
+    },
+}
+
+
+def shelf(change: Callable[[Json], object] = lambda books: None) -> Json:
+    """Return three books, changed."""
+    books: list[Json] = [
+        {"id": f"book-{n}-of-the-shelf", "lent": n == 1, "pages": {"read": n}} for n in range(3)
+    ]
+    change(books)
+    return {"books": books}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda books: books[0].update(lent=0),
+        lambda books: books[1].update(lent=1),
+        lambda books: books[1]["pages"].update(read=True),
+        lambda books: books[0]["pages"].update(read=0.5),
+        lambda books: books[2].pop("lent"),
+        lambda books: books[2].update(lent="true"),
+        lambda books: books[2].update(id=7),
+        lambda books: books.append("book"),
+    ],
+)
+def test_what_is_as_it_was_is_so_to_the_letter(change: Callable[[Json], object]) -> None:
+    """Entries that have not changed are not held against the contract again; 1 for true is a change."""
+    kit = copy.deepcopy(KIT_DATA)
+    kit["tools"] = {
+        "LIST": {**TOOL, "title": "List", "request": "GET /b", "effect": "read", "response": SHELF}
+    }
+    toolkit = Toolkit.model_validate_json(json.dumps(kit))
+    data = sample({}, shelf())
+    assert data
+    lesson = Lesson(seq=1, at=NOON, toolkit="press", tool="LIST", kind="sample", data=data)
+    known = Record([lesson]).at(toolkit, "LIST", 1, NOON)
+    assert known
+    assert (unchanged := known.watch.unchanged({})) is not None
+    assert unchanged(shelf())
+    assert not unchanged(shelf(change))
+    assert known.usual({}, shelf())
+    assert not known.usual({}, shelf(change))

@@ -218,3 +218,31 @@ def test_a_folder_is_no_workflow(tmp_path: Path) -> None:
     (tmp_path / "workflows").mkdir()
     with pytest.raises(UsageError, match="the workflow file 'workflows' is a folder"):
         find(tmp_path, {}).workflow("workflows")
+
+
+def test_a_workspace_is_read_again_when_a_file_of_it_has_changed(tmp_path: Path) -> None:
+    """Changed, added or repaired: what comes next has it, and who works with the old one keeps that."""
+    before = workspace(tmp_path)
+    assert before.agent("writer").prompt == "You write."
+    assert before.toolkit_of("NOTES_LIST").title == "Notes"
+    assert before.current() is before
+    (tmp_path / "agents" / "writer.md").write_text(WRITER.replace("You write.", "You write well."))
+    after = before.current()
+    assert after.agent("writer").prompt == "You write well."
+    assert before.agent("writer").prompt == "You write."
+    assert after.current() is after
+    (tmp_path / "agents" / "other.md").write_text(WRITER.replace("name: writer", "name: other"))
+    assert set(after.current().agents()) == {"writer", "other"}
+
+
+def test_a_file_that_is_being_written_changes_nothing_until_it_is_right(tmp_path: Path) -> None:
+    """Runs begin as if it had not changed, and nobody reads it again and again meanwhile."""
+    before = workspace(tmp_path)
+    assert before.agents()
+    file = tmp_path / "tools" / "notes.yaml"
+    before.tools()
+    file.write_text(NOTES[: len(NOTES) // 2] + "\n  - {")
+    assert before.current() is before
+    assert before.current() is before
+    file.write_text(NOTES.replace("title: Notes", "title: Better notes"))
+    assert before.current().toolkit_of("NOTES_LIST").title == "Better notes"

@@ -93,8 +93,11 @@ class Carry:
         self._looks = 0.0
         self._told = ""
 
-    async def go(self) -> End:
-        """Work until nothing more can be done, or a reason to stop; runs may be under way then."""
+    async def go(self) -> End | None:
+        """Work until nothing more can be done, or a reason to stop; runs may be under way then.
+
+        None when the engine's worker was taken for dead: another engine is needed.
+        """
         for chunk in self.index.chunks(Stage.OPEN):
             self.open.update(entry.run for entry in chunk if entry.run)
         self.before = self._ended_so_far()
@@ -103,6 +106,8 @@ class Carry:
             self._seldom()
             if self.stop.is_set():
                 return End.STOPPED
+            if self.engine.worker is not None and self.engine.worker.gone:
+                return None
             await self._feed()
             self._tell()
             if (end := self._end()) is not None:

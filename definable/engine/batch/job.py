@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +23,11 @@ from definable.engine.batch.purse import Purse
 from definable.engine.batch.reader import STDIN, read_items
 from definable.engine.batch.results import Results
 from definable.engine.batch.rows import Foresee, Reading
+from definable.engine.batch.weather import PATIENCE
 from definable.engine.dry import foresee
 from definable.engine.engine import GRACE, Engine
 from definable.engine.options import Options
-from definable.errors import RunBusy, UsageError
+from definable.errors import RunBusy, StoreUnreachable, UsageError
 from definable.graph.context import run_names
 from definable.settings import Settings
 from definable.spec.workflow import Workflow
@@ -37,6 +38,12 @@ from definable.workspace.reach import products
 
 NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a batch may be named."""
+
+PAUSE = 1.0
+"""Seconds between two looks whether a database that went away is back."""
+
+OURS = 60.0
+"""Seconds after which a server has noticed that our own connection is lost, and has freed its locks."""
 
 TOLD = 100
 """Items that the summary names of those that wait."""
@@ -152,26 +159,33 @@ class Job:
         """
         began = time.monotonic()
         self.workspace.home.mkdir(parents=True, exist_ok=True)
-        with open_store(place(self.workspace.home, self.settings.database)) as store, self._alone(store):
+        with ExitStack() as held:
+            store = self._hold(held)
             store.open_batch(self.row)
             files = Files(Path(self.row.folder), self.row.id)
             results = Results(store, files, self.row.id, self._purse(store))
-            results.healed = store.tallied(self.row.id).healed
+            results.over(store, results.purse)
             definition = self.workflow.model_dump(mode="json", by_alias=True, exclude_unset=True)
             planner = Planner(store, self.index, self.row.id, definition, self.order.anew)
             planner.compare()
             planner.plan.dropped = take_up(self.index, results)
             try:
-                carry, end = await self._carried(planner, results, watch, stop, begin)
+                carry, end = await self._carried(held, planner, results, watch, stop, begin)
                 carry.settle()
                 self._leave(results)
             finally:
                 files.close()
             ended = Ended(end, carry.progress(), planner.plan)
             ended.why = results.purse.why() if end is End.LIMITED else ""
-            ended.summary = self._summary(ended, store, time.monotonic() - began)
+            ended.summary = self._summary(ended, results.store, time.monotonic() - began)
             files.sum_up(ended.summary)
             return ended
+
+    def _hold(self, held: ExitStack) -> Store:
+        """Open the store, and be the only one who runs the batch."""
+        store = held.enter_context(open_store(place(self.workspace.home, self.settings.database)))
+        held.enter_context(self._alone(store))
+        return store
 
     @contextmanager
     def _alone(self, store: Store) -> Iterator[None]:
@@ -191,19 +205,66 @@ class Job:
         return Purse(self.order.limit_usd, known.usd, known.dearest, known.unpriced)
 
     async def _carried(
-        self, planner: Planner, results: Results, watch: Watch, stop: asyncio.Event, begin: Begin
+        self,
+        held: ExitStack,
+        planner: Planner,
+        results: Results,
+        watch: Watch,
+        stop: asyncio.Event,
+        begin: Begin,
     ) -> tuple[Carry, End]:
         async with self._engine() as engine:
             begin(planner.plan, self._ahead(engine))
             for run in planner.outdated:
                 with suppress(UsageError):  # it has ended meanwhile
                     await engine.cancel(run)
+            carry, end = await self._outlasting(engine, held, results, watch, stop)
+        while end is None:
+            async with self._engine() as engine:
+                carry, end = await self._outlasting(engine, held, results, watch, stop)
+        return carry, end
+
+    async def _outlasting(
+        self, engine: Engine, held: ExitStack, results: Results, watch: Watch, stop: asyncio.Event
+    ) -> tuple[Carry, End | None]:
+        """Carry the batch on; when the database goes away, wait for it, and go on with what the index has."""
+        while True:
             carry = Carry(engine, self.workflow, self.index, results, self.order.concurrency, watch, stop)
-            end = await carry.go()
+            try:
+                end = await carry.go()
+            except StoreUnreachable as error:
+                watch.say(f"paused: {error.message}; it goes on by itself once the database is there")
+                await self._back(held, results, stop, error)
+                watch.say("goes on")
+                continue
             if end is End.STOPPED and engine.worker is not None and engine.worker.active:
                 left = len(engine.worker.active)
                 watch.say(f"stopping: {left} at work, at most {self.order.grace:g} s; once more ends at once")
-        return carry, end
+            return carry, end
+
+    async def _back(
+        self, held: ExitStack, results: Results, stop: asyncio.Event, error: StoreUnreachable
+    ) -> None:
+        """Wait until the database is there, and have the batch's lock again. Raises when told to stop.
+
+        UsageError when another process runs the batch by then.
+        """
+        began = time.monotonic()
+        while not stop.is_set() and time.monotonic() < began + PATIENCE:
+            held.close()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), PAUSE)
+            try:
+                store = self._hold(held)
+                results.over(store, self._purse(store))
+            except StoreUnreachable:
+                continue
+            except UsageError:
+                if time.monotonic() > began + OURS:
+                    raise
+            else:
+                return
+        raise error
 
     def _ahead(self, engine: Engine) -> Ahead | None:
         """What is known of the requests of the items that are new, each taken to be as the first of them."""

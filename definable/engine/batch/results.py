@@ -23,6 +23,11 @@ class Results:
         self.healed = 0
         """Calls that were healed, in this batch, in all the times it was run."""
 
+    def over(self, store: Store, purse: Purse) -> None:
+        """Go on with another connection to the store; what was counted when the old one broke is there."""
+        self.store, self.purse = store, purse
+        self.healed = store.tallied(self.batch).healed
+
     def count(self, run: str) -> TallyRow:
         """Count what a run has come to so far."""
         tally = shape.tallied(run, self.batch, used(self.store, run), self.store.receipts(run))
@@ -37,5 +42,5 @@ class Results:
             self.done += 1
             self.files.output.add(shape.done(run, tally))
         else:
-            self.failed += 1
             self.files.errors.add(shape.failed(run, self.store.receipts(run.id)))
+            self.failed += 1
