@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -18,6 +19,9 @@ from definable.store import Event, Place, Server, Store, open_store
 
 LOOK = 0.02
 """Seconds between two looks for new events of the runs that are watched."""
+
+GLANCE = 0.004
+"""Seconds between two questions whether a file has changed at all; one takes some microseconds."""
 
 AWAY = 1.0
 """Seconds between two tries while the database is not there."""
@@ -187,7 +191,10 @@ class Feed:
         """Wait a moment; False when nothing can have been written. A file tells that, a server does not."""
         if isinstance(self._place, Server):
             return not self._stop.wait(0 if hurry else LOOK)
-        return store.heard(0 if hurry else LOOK)
+        until = time.monotonic() + (0 if hurry else LOOK)
+        while not (changed := store.heard(0)) and time.monotonic() < until:
+            self._stop.wait(GLANCE)
+        return changed
 
     def _call(self, done: Callable[[list[Event]], None], events: list[Event]) -> None:
         with suppress(RuntimeError):  # the loop has ended
