@@ -29,19 +29,17 @@ _ONES: Final = tuple(
         "sixteen seventeen eighteen nineteen twenty",
     )
 )
-_ONE: Final = {"a": 1, "an": 1, "last": 1, "past": 1, "previous": 1}
-"""What stands for one before a span of time: the last week."""
 _NUMBERS: Final = {
     **{word: n for n, word in enumerate(_ONES)},
     **{"thirty": 30, "sixty": 60, "ninety": 90, "hundred": 100, "couple": 2},
-    **_ONE,
 }
 _DAYS: Final = {"day": 1, "week": 7, "fortnight": 14, "month": 30}
 _COUNTED: Final = re.compile(
-    rf"(?<![\w.-])(-?\d+(?:\.\d+)?|{'|'.join(_NUMBERS)})\s+(?:(?:full|of|latest|last|most|recent)\s+)*"
-    r"([a-z]+)",
+    rf"(?<![\w.-])(?:(-?\d+(?:\.\d+)?|{'|'.join(_NUMBERS)})\s+(?:(?:full|of|latest|last|most|recent)\s+)*([a-z]+)"
+    rf"|(?:an?|last|past|previous)\s+({'|'.join(_DAYS)})\b)",
     re.IGNORECASE,
 )
+"""A number and what it counts; or one span of time: the last week."""
 _FIGURE: Final = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?![\w-])")
 _ABOUT_ID: Final = re.compile(r"\bids?\b", re.IGNORECASE)
 _FILLER: Final = frozenset(
@@ -70,13 +68,22 @@ def quoted(text: str) -> list[str]:
     return [next(filter(None, found.groups())) for found in _QUOTED.finditer(text)]
 
 
+def without_data(text: str) -> str:
+    """Return a text without what is quoted and without ids."""
+    return _ID.sub(" ", _QUOTED.sub(" ", text))
+
+
 def numbers(text: str) -> list[tuple[float, str]]:
     """Return numbers with the noun behind them, in the singular: `the last two weeks` → (2, `week`)."""
     spaced = re.sub(rf"\b(\d+|{'|'.join(_NUMBERS)})-(?=[a-z])", r"\1 ", text, flags=re.IGNORECASE)
-    counted = [(found[1].lower(), singular(found[2].lower())) for found in _COUNTED.finditer(spaced)]
     return [
-        (float(_NUMBERS.get(word, word)), noun) for word, noun in counted if word not in _ONE or noun in _DAYS
+        (1.0, found[3].lower()) if found[3] else (_figure(found[1]), singular(found[2].lower()))
+        for found in _COUNTED.finditer(spaced)
     ]
+
+
+def _figure(text: str) -> float:
+    return float(_NUMBERS.get(text.lower(), text))
 
 
 def whole(text: str) -> dict[str, Json] | None:

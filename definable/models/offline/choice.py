@@ -1,4 +1,4 @@
-"""What a conversation asks for: which workflow, with which inputs. Read turn by turn, from the words alone."""
+"""What a conversation asks for: which workflow, with which inputs. It is read turn by turn, word by word."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from definable.calls import Json
 from definable.models.offline.likeness import Offer, bare, fitting, spoken
 from definable.models.offline.seen import Seen
+from definable.spec.inputs import misfit
 from definable.spec.said import extract, free
 from definable.spec.workflow import Input
 
@@ -95,9 +96,8 @@ def _after(before: Standing, text: str, offers: list[Offer]) -> Standing:
         return replace(before, started=False, missing=(), candidates=(named[0],))
     if before.candidates and (one := _picked(before.candidates, text, named)):
         return _begun(one, f"{before.said}\n{text}")
-    if before.offer and (before.missing or AGAIN.search(own)) and not _other(named, before.offer):
-        if (standing := _more(before, before.offer, text, offers)) is not None:
-            return standing
+    if (standing := _more(before, text, named, offers)) is not None:
+        return standing
     found = named if len(named) == 1 else fitting(text, named or offers)
     if len(found) == 1:
         return _begun(found[0], text)
@@ -124,17 +124,28 @@ def _picked(candidates: tuple[Offer, ...], text: str, named: list[Offer]) -> Off
     return None
 
 
-def _more(before: Standing, offer: Offer, text: str, offers: list[Offer]) -> Standing | None:
+def _more(before: Standing, text: str, named: list[Offer], offers: list[Offer]) -> Standing | None:
     """Return the same workflow with what a message adds; None when it is about something else."""
+    offer = before.offer
+    if offer is None or _other(named, offer) or not (before.missing or AGAIN.search(bare(text))):
+        return None
     given = _given(offer, text, before.missing)
     own = offer.text_input()
     if own in before.missing and own not in given and len(text.split()) > 1:
         given[own] = text.strip()
-    if not given and not AGAIN.search(text):
-        others = fitting(text, offers)
-        if others and all(each.name != offer.name for each in others):
-            return None
+    if (
+        not (own in before.missing and own in given)
+        and not AGAIN.search(text)
+        and _elsewhere(offer, text, offers)
+    ):
+        return None
     return _filled(offer, {**before.inputs, **given})
+
+
+def _elsewhere(offer: Offer, text: str, offers: list[Offer]) -> bool:
+    """Whether a text is clearly for another workflow."""
+    found = fitting(text, offers)
+    return len(found) == 1 and found[0].name != offer.name
 
 
 def _begun(offer: Offer, text: str) -> Standing:
@@ -150,5 +161,8 @@ def _given(offer: Offer, text: str, asked: Iterable[str]) -> dict[str, Json]:
 
 
 def _filled(offer: Offer, inputs: dict[str, Json]) -> Standing:
-    missing = tuple(name for name in offer.required if name not in inputs)
+    unfit = [
+        name for name, value in inputs.items() if name in offer.inputs and misfit(offer.inputs[name], value)
+    ]
+    missing = (*(name for name in offer.required if name not in inputs), *unfit)
     return Standing(offer, inputs, missing, started=not missing)

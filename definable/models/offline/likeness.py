@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from definable.spec.said import free, ids, quoted, singular, wants_id
+from definable.spec.said import free, singular, wants_id, without_data
 from definable.spec.workflow import Input
 
 WORD = re.compile(r"[^\W_]{3,}")
@@ -77,8 +77,7 @@ def spoken(offer: Offer, text: str) -> bool:
 
 def bare(text: str) -> str:
     """Return a text without what is quoted and without ids: those are data, and choose nothing."""
-    for each in (*quoted(text), *ids(text)):
-        text = text.replace(each, " ")
+    text = without_data(text)
     return re.sub(r"^(?:>.*|```.*?```)$", " ", text, flags=re.MULTILINE | re.DOTALL)
 
 
@@ -94,7 +93,8 @@ def scores(text: str, offers: Iterable[Offer]) -> list[tuple[float, Offer]]:
         shared = {word: sum(word in each for each in known.values()) for word in wanted & weights.keys()}
         score = sum(weights[word] / among for word, among in shared.items())
         if (
-            own.rstrip().endswith("?")
+            wanted
+            and own.rstrip().endswith("?")
             and offer.text_input() in ASKED
             and free(text, offer.name, offer.inputs)
         ):
