@@ -92,7 +92,7 @@ async def advise(desk: Desk, conversation: Sequence[Line], fixed: str | None = N
 
     `fixed` is the one workflow that may be started; its inputs need no model where they are written out.
     """
-    workflows = await _workflows(desk, fixed)
+    workflows = await offered(desk) if fixed is None else {fixed: await desk.workflow(fixed)}
     said = [line.text for line in conversation if line.role == "user"]
     if fixed is not None and (plain := _plain(workflows[fixed], said[-1])) is not None:
         return decided(plain, workflows, said)
@@ -115,10 +115,8 @@ def _accounted(advice: Advice, turn: Turn) -> Advice:
     )
 
 
-async def _workflows(desk: Desk, fixed: str | None) -> dict[str, Workflow]:
-    """The workflows that can be run, by name: one whose file is wrong is no choice, unless it is named."""
-    if fixed is not None:
-        return {fixed: await desk.workflow(fixed)}
+async def offered(desk: Desk) -> dict[str, Workflow]:
+    """Return the workflows that can be run, by name: one whose file is wrong is no choice."""
     found = {}
     for name in sorted(desk.fresh().workflows()):
         try:

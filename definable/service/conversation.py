@@ -32,6 +32,10 @@ LOOK = re.compile(
     re.IGNORECASE,
 )
 
+NOTHING = (
+    "Nothing in this conversation waits for an answer. What waits for a person stands on the page `/inbox`."
+)
+
 _locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
 
@@ -57,22 +61,67 @@ def new_thread(owner: str, mark: str | None = None) -> ThreadRow:
 
 async def take(desk: Desk, who: Caller, said: Said) -> tuple[MessageRow, MessageRow]:
     """Take in a message and return it with its answer. Sent again with its key, both are those of before."""
-    lock = _locks.setdefault(said.thread.id, asyncio.Lock())
-    async with lock:
+    async with _alone(said.thread):
         before = desk.store.messages(said.thread.id)
         user = next((m for m in before if said.key is not None and m.key == said.key), None)
-        if user is None and ANSWER.match(said.text) and _asking(desk, before) and not who.may("approver"):
-            raise Refusal(
-                403,
-                f"the key {who.name!r} is for a {who.level}; an answer needs an approver's",
-                "definable keys grant NAME --scope approver",
-            )
+        if user is None and ANSWER.match(said.text) and _asking(desk, before):
+            _needs_approver(who)
         wanted = MessageRow(thread=said.thread.id, role="user", text=said.text, key=said.key)
         user = desk.store.say(wanted)
         if found := next((each for each in before if each.answers == user.n), None):
             return user, found
         answer = await _answer(desk, who, said, [each for each in before if each.n < user.n], user)
         return user, desk.store.say(answer.model_copy(update={"answers": user.n}))
+
+
+def _alone(thread: ThreadRow) -> asyncio.Lock:
+    """One turn of a conversation at a time."""
+    return _locks.setdefault(thread.id, asyncio.Lock())
+
+
+def _needs_approver(who: Caller) -> None:
+    if not who.may("approver"):
+        raise Refusal(
+            403,
+            f"the key {who.name!r} is for a {who.level}; an answer needs an approver's",
+            "definable keys grant NAME --scope approver",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A person's answer to a question, by its id."""
+
+    ask: str
+    approve: bool
+    reason: str = ""
+
+
+async def take_answers(
+    desk: Desk, who: Caller, thread: ThreadRow, given: Sequence[Given], key: str | None = None
+) -> MessageRow:
+    """Take in answers to questions that a conversation has shown, as one message. Refusal for any other."""
+    _needs_approver(who)
+    async with _alone(thread):
+        before = desk.store.messages(thread.id)
+        shown = {ask for each in before for ask in each.asks}
+        if unknown := [each.ask for each in given if each.ask not in shown]:
+            raise Refusal(400, f"{unknown[0]!r} is no question that this conversation has asked")
+        asks = [desk.ask(each.ask) for each in given]
+        words = [
+            f"{'approve' if g.approve else 'deny'} {a.call}: {g.reason}".rstrip(": ")
+            for g, a in zip(given, asks, strict=True)
+        ]
+        user = desk.store.say(MessageRow(thread=thread.id, role="user", text="\n".join(words), key=key))
+        if found := next((each for each in before if each.answers == user.n), None):
+            return found
+        said = [
+            await _decide(desk, who, thread.id, a, g.approve, g.reason)
+            for g, a in zip(given, asks, strict=True)
+        ]
+        text = "\n".join(each.text for each in said)
+        facts = {"text": text, "seen": said[0].seen, "answers": user.n}
+        return desk.store.say(said[-1].model_copy(update=facts))
 
 
 async def begin(
@@ -93,11 +142,13 @@ async def begin(
 async def _answer(
     desk: Desk, who: Caller, said: Said, before: Sequence[MessageRow], user: MessageRow
 ) -> MessageRow:
-    if (row := _last_run(desk, before)) is not None:
-        if (given := ANSWER.match(said.text)) and row.status is RunStatus.WAITING:
-            return await _decided(desk, who, said, before, row, given)
-        if LOOK.match(said.text):
-            return _about(desk, said, row)
+    row = _last_run(desk, before)
+    if given := ANSWER.match(said.text):
+        if row is None or row.status is not RunStatus.WAITING:
+            return MessageRow(thread=user.thread, role="assistant", text=NOTHING)
+        return await _decided(desk, who, said, before, row, given)
+    if row is not None and LOOK.match(said.text):
+        return _about(desk, said, row)
     kept = [Line(each.role, each.text) for each in before]
     conversation = [*(kept if said.before is None else said.before), Line("user", said.text)]
     advice = await advise(desk, conversation, said.fixed)
@@ -116,7 +167,8 @@ def _drafted(user: MessageRow, advice: Advice, text: str, run: str | None = None
         inputs=advice.inputs,
         missing=advice.missing,
         offline=advice.offline,
-        tokens=sum(advice.tokens),
+        tokens_in=advice.tokens[0],
+        tokens_out=advice.tokens[1],
         usd=advice.usd,
     )
 
@@ -186,11 +238,11 @@ async def _decided(
     ask = chosen(row, asks, call)
     if ask.id not in shown:
         return _about(desk, said, row)
-    return await decide(desk, who, said.thread.id, ask, approve=given[1].lower() == "approve", reason=reason)
+    return await _decide(desk, who, said.thread.id, ask, given[1].lower() == "approve", reason)
 
 
-async def decide(
-    desk: Desk, who: Caller, thread: str, ask: AskRow, *, approve: bool, reason: str = ""
+async def _decide(
+    desk: Desk, who: Caller, thread: str, ask: AskRow, approve: bool, reason: str
 ) -> MessageRow:
     """Keep a person's answer and return what is said of it; the run goes on. UsageError when too late."""
     row = desk.store.run(ask.run)

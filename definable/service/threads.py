@@ -152,7 +152,8 @@ def _brief(row: ThreadRow) -> ThreadBrief:
 
 
 def _message(row: MessageRow) -> MessageView:
-    return MessageView(**row.model_dump(include=set(MessageView.model_fields)))
+    tokens = row.tokens_in + row.tokens_out
+    return MessageView(**row.model_dump(include=set(MessageView.model_fields)), tokens=tokens)
 
 
 def _exchange(said: tuple[MessageRow, MessageRow]) -> Exchange:

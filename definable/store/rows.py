@@ -206,7 +206,8 @@ class MessageRow(Fact):
     """Inputs that are asked for."""
     offline: bool = False
     """An offline model wrote it."""
-    tokens: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
     usd: float | None = None
     """What the model's turn cost; None when there was none, or its price is not known."""
     key: str | None = None

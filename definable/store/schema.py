@@ -131,9 +131,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE messages (
             thread TEXT NOT NULL REFERENCES threads, n INTEGER NOT NULL, at TEXT NOT NULL, role TEXT NOT NULL,
             text TEXT NOT NULL, run TEXT, workflow TEXT, inputs TEXT NOT NULL, missing TEXT NOT NULL,
-            offline INTEGER NOT NULL, tokens INTEGER NOT NULL, usd REAL, key TEXT, answers INTEGER,
-            seen INTEGER NOT NULL, asks TEXT NOT NULL, PRIMARY KEY (thread, n), UNIQUE (thread, key),
-            UNIQUE (thread, answers)
+            offline INTEGER NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, usd REAL,
+            key TEXT, answers INTEGER, seen INTEGER NOT NULL, asks TEXT NOT NULL,
+            PRIMARY KEY (thread, n), UNIQUE (thread, key), UNIQUE (thread, answers)
         ) WITHOUT ROWID""",
     ),
 )

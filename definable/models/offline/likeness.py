@@ -19,8 +19,8 @@ STOP = frozenset(
     )
 )
 ENDINGS = ("ing", "ed", "ly", "es", "e")
-NAME, DESCRIPTION, INPUT, QUESTION, SPOKEN = 4.0, 1.5, 0.5, 2.0, 100.0
-"""What a word in each place counts, a question that has a place for it, and the name as it is."""
+NAME, DESCRIPTION, INPUT, QUESTION, NAMED, SPOKEN = 4.0, 1.5, 0.5, 2.0, 8.0, 100.0
+"""What a word in each place counts, a question that has a place for it, all words of the name, and the name."""
 LEAST, CLEAR, NEAR = 1.5, 1.4, 0.6
 """Below this nothing fits; so much better than the next is clear; so near to the best is a candidate."""
 MOST = 3
@@ -99,6 +99,9 @@ def scores(text: str, offers: Iterable[Offer]) -> list[tuple[float, Offer]]:
             and free(text, offer.name, offer.inputs)
         ):
             score += QUESTION
+        name = terms(offer.name.replace("-", " "))
+        if len(name) > 1 and name <= wanted:
+            score += NAMED
         found.append((score + SPOKEN * spoken(offer, own), offer))
     return sorted(found, key=lambda each: -each[0])
 
