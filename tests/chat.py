@@ -29,6 +29,18 @@ steps:
       contents: { markdownCell: { source: "What happened in ${{ inputs.days }} days" } }
 outputs: { cell: "${{ steps.note.output.id }}", days: "${{ inputs.days }}" }
 """,
+    "list-runs": """
+name: list-runs
+description: Read how a project ran lately.
+inputs:
+  project: { type: string, description: Project whose runs are read; an id or a /hex/ URL }
+  runs: { type: integer, default: 5, minimum: 1, maximum: 100, description: How many of the latest }
+steps:
+  - id: read
+    call: HEX_GET_PROJECT_RUNS
+    arguments: { projectId: "${{ inputs.project }}", limit: "${{ inputs.runs }}" }
+outputs: { runs: "${{ steps.read.output.runs }}" }
+""",
     "clean-up": """
 name: clean-up
 description: Remove a cell that nobody needs.
@@ -38,7 +50,7 @@ steps:
   - { id: remove, call: HEX_DELETE_CELL, arguments: { cellId: "${{ inputs.cell }}" } }
 """,
 }
-"""One call each: the sandbox has the quotas of the real service."""
+"""One call each: the sandbox has the quotas of the real service, thirty requests a minute for cells."""
 
 
 def write_workflows(root: Path) -> None:

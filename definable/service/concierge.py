@@ -97,7 +97,7 @@ async def advise(desk: Desk, conversation: Sequence[Line], fixed: str | None = N
     if fixed is not None and (plain := _plain(workflows[fixed], said[-1])) is not None:
         return decided(plain, workflows, said)
     async with Models(desk.environ, desk.options.offline or desk.settings.offline) as models:
-        turn = await models.turn(_request(_model(desk), workflows, conversation, fixed))
+        turn = await models.turn(asking(_model(desk), workflows, conversation, fixed))
     return _accounted(decided(Choice.model_validate(turn.artifact), workflows, said), turn)
 
 
@@ -158,9 +158,10 @@ def _text(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _request(
+def asking(
     model: str, workflows: Mapping[str, Workflow], conversation: Sequence[Line], fixed: str | None
 ) -> Request:
+    """Return what a model is asked about a conversation."""
     about: dict[str, Any] = {
         "workflows": [
             {

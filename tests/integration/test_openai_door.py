@@ -14,6 +14,9 @@ from openai.types.responses import Response
 from tests.chat import a_cell, a_key, caller, rest, write_workflows
 from tests.service import PROJECT, Service, serving
 
+NONE = "12345678-0000-4000-8000-000000000000"
+"""A cell that is not there: what waits for a person has sent nothing yet."""
+
 RUN = re.compile(r"\d{8}-\d{4}-[0-9a-f]{6}")
 
 
@@ -71,9 +74,9 @@ def test_errors_have_openais_shape(service: Service, client: openai.OpenAI) -> N
         client.chat.completions.create(
             model="definable", messages=[*user("hi"), {"role": "assistant", "content": "hello"}]
         )
+    picture: Any = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}
     with pytest.raises(openai.BadRequestError, match="'image_url' cannot be read"):
-        picture = {"type": "image_url", "image_url": {"url": "data:,"}}
-        client.chat.completions.create(model="definable", messages=[{"role": "user", "content": [picture]}])  # type: ignore[list-item, misc]
+        client.chat.completions.create(model="definable", messages=[picture])
     with pytest.raises(openai.BadRequestError, match=r"metadata\.wait is 'long'"):
         client.responses.create(model="definable", input="hi", metadata={"wait": "long"})
     with pytest.raises(openai.BadRequestError) as caught:
@@ -106,7 +109,7 @@ def test_a_run_that_ends_in_time_is_answered_with_its_result(service: Service, c
 def test_a_run_that_takes_longer_is_answered_at_once(service: Service, client: openai.OpenAI) -> None:
     """With `wait` 0 the answer says how to look again; so does the next turn, once it is done."""
     made = client.chat.completions.create(
-        model="leave-note",
+        model="list-runs",
         messages=user(f"project: {PROJECT}"),
         metadata={"wait": "0", "thread_id": "slow"},
     )
@@ -115,11 +118,11 @@ def test_a_run_that_takes_longer_is_answered_at_once(service: Service, client: o
     run = (made.model_extra or {})["definable"]["run"]
     rest(service, run)
     again = client.chat.completions.create(
-        model="leave-note",
+        model="list-runs",
         messages=[*user(f"project: {PROJECT}"), {"role": "assistant", "content": text}, *user("status")],
         metadata={"thread_id": "slow"},
     )
-    assert "**leave-note** is done." in (again.choices[0].message.content or "")
+    assert "**list-runs** is done." in (again.choices[0].message.content or "")
     assert (again.model_extra or {})["definable"]["run"] == run
 
 
@@ -127,15 +130,15 @@ def test_a_stream_tells_what_happens(service: Service, client: openai.OpenAI) ->
     """Calls as they are verified, the result, and usage at the end when it is asked for."""
     stream = client.chat.completions.create(
         model="definable",
-        messages=user(f"leave a note about the last two weeks in {PROJECT}"),
+        messages=user(f"list-runs: the ten latest runs of {PROJECT}"),
         stream=True,
         stream_options={"include_usage": True},
     )
     chunks = list(stream)
     deltas = [each.choices[0].delta.content or "" for each in chunks if each.choices]
     text = "".join(deltas)
-    assert "`days` 14" in text
-    assert text.index("- `HEX_CREATE_CELL` verified") < text.index("**leave-note** is done.")
+    assert "`runs` 10" in text
+    assert text.index("- `HEX_GET_PROJECT_RUNS` verified") < text.index("**list-runs** is done.")
     assert len(deltas) > 4
     assert chunks[0].choices[0].delta.role == "assistant"
     assert chunks[-2].choices[0].finish_reason == "stop"
@@ -146,7 +149,7 @@ def test_a_stream_tells_what_happens(service: Service, client: openai.OpenAI) ->
 
 def test_a_plain_client_reads_the_stream(service: Service) -> None:
     """Server-sent events by hand: each line is JSON of one kind, and the last is [DONE]."""
-    body = {"model": "leave-note", "messages": user(f"project={PROJECT}"), "stream": True}
+    body = {"model": "list-runs", "messages": user(f"project={PROJECT}"), "stream": True}
     with service.http.stream("POST", "/v1/chat/completions", json=body, timeout=60) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = [line.removeprefix("data: ") for line in answer.iter_lines() if line.startswith("data: ")]
@@ -179,8 +182,8 @@ def test_a_request_that_is_sent_again_is_one_run(service: Service, client: opena
     runs = [
         (
             client.chat.completions.create(
-                model="leave-note",
-                messages=user(f"project={PROJECT}"),
+                model="clean-up",
+                messages=user(f"cell={NONE}"),
                 metadata={"wait": "0"},
                 extra_headers={"Idempotency-Key": key} if key else {},
             ).model_extra
@@ -194,11 +197,11 @@ def test_a_request_that_is_sent_again_is_one_run(service: Service, client: opena
 
 def test_a_chat_is_known_by_its_name_and_asks_back(service: Service, client: openai.OpenAI) -> None:
     """The conversation of the client is what counts: its second message answers the question."""
-    first = client.chat.completions.create(model="definable", messages=user("leave-note, please"), user="ana")
+    first = client.chat.completions.create(model="definable", messages=user("list-runs, please"), user="ana")
     asked = first.choices[0].message.content or ""
     assert "`project`" in asked
     assert not RUN.search(asked)
-    talk = [*user("leave-note, please"), {"role": "assistant", "content": asked}, *user(PROJECT)]
+    talk = [*user("list-runs, please"), {"role": "assistant", "content": asked}, *user(PROJECT)]
     second = client.chat.completions.create(
         model="definable", messages=talk, user="ana", metadata={"wait": "0"}
     )
@@ -244,7 +247,7 @@ def test_responses_have_calls_and_usage(service: Service, client: openai.OpenAI)
 
 def test_a_response_in_the_background_is_looked_at_again(service: Service, client: openai.OpenAI) -> None:
     """It is in progress at first, and completed when its run is."""
-    made = client.responses.create(model="leave-note", input=f"project={PROJECT}", background=True)
+    made = client.responses.create(model="list-runs", input=f"project={PROJECT}", background=True)
     assert made.status == "in_progress"
     rest(service, (made.metadata or {})["run"])
     assert client.responses.retrieve(made.id).status == "completed"
@@ -260,7 +263,7 @@ def approval(response: Response) -> str:
 def test_an_approval_is_an_item(service: Service, client: openai.OpenAI) -> None:
     """A request for it in one response, the answer in the next, once; a no is told with its reason."""
     for yes, status in ((True, "done"), (False, "failed")):
-        cell = a_cell(service)
+        cell = a_cell(service) if yes else NONE
         first = client.responses.create(model="clean-up", input=f"cell={cell}", metadata={"wait": "60"})
         answer: Any = {
             "type": "mcp_approval_response",
@@ -268,7 +271,7 @@ def test_an_approval_is_an_item(service: Service, client: openai.OpenAI) -> None
             "approve": yes,
             "reason": "so be it",
         }
-        after = {"model": "clean-up", "input": [answer], "metadata": {"wait": "60"}}
+        after: dict[str, Any] = {"model": "clean-up", "input": [answer], "metadata": {"wait": "60"}}
         with pytest.raises(openai.BadRequestError, match="no question that this conversation has asked"):
             client.responses.create(**after)
         second = client.responses.create(previous_response_id=first.id, **after)
@@ -281,10 +284,9 @@ def test_an_approval_is_an_item(service: Service, client: openai.OpenAI) -> None
 
 def test_an_operator_cannot_approve(service: Service, client: openai.OpenAI) -> None:
     """It takes an approver's key, and the run goes on waiting."""
-    cell = a_cell(service)
     with caller(service, "op", "operator") as op:
         mine = client.with_options(api_key=op.http.headers["authorization"].removeprefix("Bearer "))
-        first = mine.responses.create(model="clean-up", input=f"cell={cell}", metadata={"wait": "60"})
+        first = mine.responses.create(model="clean-up", input=f"cell={NONE}", metadata={"wait": "60"})
         answer: Any = {
             "type": "mcp_approval_response",
             "approval_request_id": approval(first),
@@ -314,17 +316,17 @@ def test_a_response_streams_and_goes_on_after_a_question(service: Service, clien
 
 
 def test_a_conversation_of_responses_is_kept(service: Service, client: openai.OpenAI) -> None:
-    """`conversation` and `previous_response_id` both lead on: what is asked back is answered in the next one."""
-    first = client.responses.create(model="definable", input="leave-note please", conversation="conv_1")
+    """`conversation` and `previous_response_id` both lead on: the next message answers what is asked back."""
+    first = client.responses.create(model="definable", input="list-runs please", conversation="conv_1")
     assert "`project`" in first.output_text
     second = client.responses.create(
         model="definable", input=PROJECT, conversation="conv_1", metadata={"wait": "0"}
     )
     third = client.responses.create(
         model="definable",
-        input="once more, with 3 days",
+        input="once more, with 3 runs",
         previous_response_id=second.id,
         metadata={"wait": "0"},
     )
     inputs = service.run((third.metadata or {})["run"])["inputs"]
-    assert inputs == {"project": PROJECT, "days": 3}
+    assert inputs == {"project": PROJECT, "runs": 3}

@@ -11,6 +11,9 @@ import pytest
 from tests.chat import a_cell, a_key, caller, rest, write_workflows
 from tests.service import PROJECT, Service, serving
 
+NONE = "12345678-0000-4000-8000-000000000000"
+"""A cell that is not there: what waits for a person has sent nothing yet."""
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
@@ -129,7 +132,7 @@ def test_an_answer_is_to_the_question_that_was_shown(service: Service, thread: s
 
 def test_a_no_keeps_its_reason(service: Service, thread: str) -> None:
     """It stands in the receipt, and the cell stays."""
-    run = say(service, thread, f"clean-up: cell: {a_cell(service)}")["run"]
+    run = say(service, thread, f"clean-up: cell: {NONE}")["run"]
     rest(service, run)
     say(service, thread, "status")
     say(service, thread, "deny: it is still read")
@@ -140,13 +143,12 @@ def test_a_no_keeps_its_reason(service: Service, thread: str) -> None:
 
 def test_conversations_are_their_owners(service: Service) -> None:
     """Another key finds none of it; an operator's `approve` is refused, and kept out of the conversation."""
-    cell = a_cell(service)
     with caller(service, "ana", "operator") as ana, caller(service, "ben", "operator") as ben:
         thread = ana.http.post("/api/threads", json={}).json()["id"]
         assert ben.http.get(f"/api/threads/{thread}").status_code == 404
         assert ben.http.post(f"/api/threads/{thread}/messages", json={"text": "hi"}).status_code == 404
         assert (ben.http.get("/api/threads").json(), len(ana.http.get("/api/threads").json())) == ([], 1)
-        run = say(ana, thread, f"clean-up cell={cell}")["run"]
+        run = say(ana, thread, f"clean-up cell={NONE}")["run"]
         rest(ana, run)
         say(ana, thread, "status")
         refused = ana.http.post(f"/api/threads/{thread}/messages", json={"text": "approve"})

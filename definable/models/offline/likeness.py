@@ -20,7 +20,7 @@ STOP = frozenset(
 )
 ENDINGS = ("ing", "ed", "ly", "es", "e")
 NAME, DESCRIPTION, INPUT, QUESTION, NAMED, SPOKEN = 4.0, 1.5, 0.5, 2.0, 8.0, 100.0
-"""What a word in each place counts, a question that has a place for it, all words of the name, and the name."""
+"""What a word in each place counts, a question with a place for it, all words of the name, and the name."""
 LEAST, CLEAR, NEAR = 1.5, 1.4, 0.6
 """Below this nothing fits; so much better than the next is clear; so near to the best is a candidate."""
 MOST = 3
