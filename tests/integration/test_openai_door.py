@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -330,3 +331,16 @@ def test_a_conversation_of_responses_is_kept(service: Service, client: openai.Op
     )
     inputs = service.run((third.metadata or {})["run"])["inputs"]
     assert inputs == {"project": PROJECT, "runs": 3}
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_the_page_shows_works(service: Service, number: int) -> None:
+    """The programs in docs/chat.md, against this service, with their own asserts."""
+    page = Path(__file__).parents[2] / "docs" / "chat.md"
+    text = re.findall(r"^```py\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)[
+        number
+    ]
+    key = service.http.headers["authorization"].removeprefix("Bearer ")
+    shown = text.replace("http://127.0.0.1:8484", service.url).replace("dfn_…", key)
+    assert shown.count(service.url) == 1
+    exec(compile(shown, str(page), "exec"), {"__name__": "shown"})
