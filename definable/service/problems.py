@@ -17,6 +17,7 @@ from definable.errors import (
     DefinableError,
     DefinitionError,
     LimitReached,
+    ModelError,
     RunBusy,
     StoreError,
     UpstreamError,
@@ -75,6 +76,7 @@ STATUS: tuple[tuple[type[DefinableError], int], ...] = (
     (LimitReached, 409),
     (CredentialsError, 503),
     (UpstreamError, 502),
+    (ModelError, 502),
     (StoreError, 503),
     (DefinableError, 500),
 )

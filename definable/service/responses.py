@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -91,7 +91,7 @@ async def create(wish: Response, desk: AtDesk, who: Operator, request: Request, 
     """Take a message, or answers to approval requests. With `background` the run is not waited for."""
     fixed = await compatible.check_model(desk, wish.model)
     wait = 0.0 if wish.background and not wish.stream else wish.wait()
-    if (answer := compatible.hidden(lines := wish.lines())) is not None and wish.stream is False:
+    if (answer := compatible.hidden(lines := wish.lines())) is not None:
         return _words(wish, answer)
     if wish.stream:
         desk.refuse_crowd()
@@ -262,10 +262,6 @@ def _whole(desk: Desk, wish: Response, account: Account) -> dict[str, Any]:
     return _ended(desk, wish, account, account.text)
 
 
-def _words(wish: Response, text: str) -> dict[str, Any]:
-    return _body(wish, "resp_hidden", 0, "completed", [_message("hidden", text)], usage=_usage(0, 0))
-
-
 @dataclass
 class _Events:
     """Writes the events of one streamed response, numbered."""
@@ -278,39 +274,69 @@ class _Events:
         return f"event: {type}\ndata: {body}\n\n".encode()
 
 
+def _words(wish: Response, text: str) -> Any:
+    """An answer that is no turn of any conversation."""
+    whole = _body(wish, "resp_hidden", 0, "completed", [_message("hidden", text)], usage=_usage(0, 0))
+    if not wish.stream:
+        return whole
+
+    async def pieces() -> AsyncIterator[bytes]:
+        said = _Text(wish, "hidden", 0)
+        for line in (*said.begin(), said.piece(text), *said.end(whole)):
+            yield line
+
+    return StreamingResponse(pieces(), media_type="text/event-stream", headers=SSE)
+
+
+class _Text:
+    """Writes the events of one streamed response."""
+
+    def __init__(self, wish: Response, ident: str, created: int) -> None:
+        self.event = _Events()
+        self.begun = _body(wish, f"resp_{ident}", created, "in_progress", [])
+        self.item = _message(ident, "", "in_progress")
+        self.where = {"item_id": self.item["id"], "output_index": 0, "content_index": 0}
+
+    def begin(self) -> list[bytes]:
+        part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+        return [
+            self.event("response.created", response=self.begun),
+            self.event("response.in_progress", response=self.begun),
+            self.event("response.output_item.added", output_index=0, item=self.item),
+            self.event("response.content_part.added", **self.where, part=part),
+        ]
+
+    def piece(self, text: str) -> bytes:
+        return self.event("response.output_text.delta", **self.where, delta=text, logprobs=[])
+
+    def end(self, response: dict[str, Any]) -> list[bytes]:
+        """The end of the text, the other items, and the whole response."""
+        message, *others = response["output"]
+        part = message["content"][0]
+        lines = [
+            self.event("response.output_text.done", **self.where, text=part["text"], logprobs=[]),
+            self.event("response.content_part.done", **self.where, part=part),
+            self.event("response.output_item.done", output_index=0, item=message),
+        ]
+        for number, item in enumerate(others, start=1):
+            lines.append(self.event("response.output_item.added", output_index=number, item=item))
+            lines.append(self.event("response.output_item.done", output_index=number, item=item))
+        return [*lines, self.event("response.completed", response=response)]
+
+
 async def _stream(
     desk: Desk, wish: Response, message: MessageRow, wait: float, base: str
 ) -> AsyncIterator[bytes]:
-    said, ident, event = "", _ident(message), _Events()
-    begun = _body(wish, f"resp_{ident}", Account(message, "").at, "in_progress", [])
-    where = {"item_id": f"msg_{ident}", "output_index": 0, "content_index": 0}
-    yield event("response.created", response=begun)
-    yield event("response.in_progress", response=begun)
-    yield event("response.output_item.added", output_index=0, item=_message(ident, "", "in_progress"))
-    part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
-    yield event("response.content_part.added", **where, part=part)
+    said, text = "", _Text(wish, _ident(message), Account(message, "").at)
+    for line in text.begin():
+        yield line
     async with aclosing(compatible.tell(desk, message, wait, base)) as pieces:
         async for piece in pieces:
             if piece is None:
                 yield b": still here\n\n"
             elif isinstance(piece, Account):
-                for each in _last(event, where, _ended(desk, wish, piece, said)):
-                    yield each
+                for line in text.end(_ended(desk, wish, piece, said)):
+                    yield line
             elif piece:
                 said += piece
-                yield event("response.output_text.delta", **where, delta=piece, logprobs=[])
-
-
-def _last(event: _Events, where: Mapping[str, Any], response: dict[str, Any]) -> list[bytes]:
-    """The end of the text, the other items, and the whole response."""
-    message, *others = response["output"]
-    text = message["content"][0]["text"]
-    lines = [
-        event("response.output_text.done", **where, text=text, logprobs=[]),
-        event("response.content_part.done", **where, part=message["content"][0]),
-        event("response.output_item.done", output_index=0, item=message),
-    ]
-    for number, item in enumerate(others, start=1):
-        lines.append(event("response.output_item.added", output_index=number, item=item))
-        lines.append(event("response.output_item.done", output_index=number, item=item))
-    return [*lines, event("response.completed", response=response)]
+                yield text.piece(piece)

@@ -175,6 +175,9 @@ def test_hidden_requests_start_nothing(service: Service, client: openai.OpenAI) 
         assert want in json.dumps(json.loads(made.choices[0].message.content or "")[what])
         chunks = client.chat.completions.create(model="definable", messages=user(asked), stream=True)
         assert want in "".join(each.choices[0].delta.content or "" for each in chunks)
+        assert want in client.responses.create(model="leave-note", input=asked).output_text
+        with client.responses.stream(model="leave-note", input=asked) as stream:
+            assert want in stream.until_done().get_final_response().output_text
     assert len(service.http.get("/api/runs?limit=200").json()["runs"]) == before
 
 
@@ -337,9 +340,8 @@ def test_a_conversation_of_responses_is_kept(service: Service, client: openai.Op
 def test_what_the_page_shows_works(service: Service, number: int) -> None:
     """The programs in docs/chat.md, against this service, with their own asserts."""
     page = Path(__file__).parents[2] / "docs" / "chat.md"
-    text = re.findall(r"^```py\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)[
-        number
-    ]
+    block = re.compile(r"^```py\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    text = block.findall(page.read_text(encoding="utf-8"))[number]
     key = service.http.headers["authorization"].removeprefix("Bearer ")
     shown = text.replace("http://127.0.0.1:8484", service.url).replace("dfn_…", key)
     assert shown.count(service.url) == 1

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.chat import a_cell, a_key, caller, rest, write_workflows
+from tests.models import model_server
 from tests.service import PROJECT, Service, serving
 
 NONE = "12345678-0000-4000-8000-000000000000"
@@ -155,3 +157,42 @@ def test_conversations_are_their_owners(service: Service) -> None:
         assert refused.status_code == 403
         assert "an answer needs an approver's" in refused.json()["detail"]
         assert len(ana.http.get(f"/api/threads/{thread}").json()["messages"]) == 4
+
+
+@pytest.mark.parametrize("named", ["", "anthropic/claude-opus-4-7"])
+def test_a_model_with_a_key_is_asked_and_paid_for(tmp_path: Path, named: str) -> None:
+    """The researcher's, or the one that DEFINABLE_CONCIERGE names; what is written out asks none."""
+    write_workflows(tmp_path)
+    with model_server() as models:
+        environ = {**models.environ, "DEFINABLE_CONCIERGE": named}
+        with serving(tmp_path, environ, offline=False, slots=0) as service:
+            thread = service.http.post("/api/threads", json={}).json()["id"]
+            answer = say(service, thread, "leave-note, please")
+            assert models.asked == [named or "openai/gpt-5.5"]
+            assert answer["missing"] == ["project"]
+            assert (answer["offline"], answer["tokens"] > 0, answer["usd"] > 0) == (False, True, True)
+            body = {
+                "model": "leave-note",
+                "messages": [{"role": "user", "content": f"project: {PROJECT}"}],
+                "metadata": {"wait": "0"},
+            }
+            assert service.http.post("/v1/chat/completions", json=body).json()["usage"]["total_tokens"] == 0
+            assert len(models.asked) == 1
+
+
+def test_a_model_that_fails_is_told_and_the_message_can_be_sent_again(tmp_path: Path) -> None:
+    """502 with what happened; under its key the same message is answered once a model is there."""
+    write_workflows(tmp_path)
+    with model_server() as models:
+        environ = dict(models.environ)
+    with serving(tmp_path, environ, offline=False, slots=0) as service:
+        thread = service.http.post("/api/threads", json={}).json()["id"]
+        words, headers = {"text": "leave-note, please"}, {"Idempotency-Key": "m1"}
+        failed = service.http.post(f"/api/threads/{thread}/messages", json=words, headers=headers)
+        assert failed.status_code == 502
+        assert "gpt-5.5" in failed.json()["detail"]
+        (kept,) = service.http.get(f"/api/threads/{thread}").json()["messages"]
+        assert (kept["role"], kept["text"]) == ("user", "leave-note, please")
+    with serving(tmp_path, slots=0) as service:
+        assert say(service, thread, "leave-note, please", "m1")["missing"] == ["project"]
+        assert len(service.http.get(f"/api/threads/{thread}").json()["messages"]) == 2
