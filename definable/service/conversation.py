@@ -33,7 +33,8 @@ LOOK = re.compile(
 )
 
 NOTHING = (
-    "Nothing in this conversation waits for an answer. What waits for a person stands on the page `/inbox`."
+    "Nothing in this conversation waits for an answer. What waits for a person stands at {base}/inbox. A "
+    "client that keeps conversations itself has to name them: `metadata.thread_id`, or `user`."
 )
 
 _locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -145,7 +146,9 @@ async def _answer(
     row = _last_run(desk, before)
     if given := ANSWER.match(said.text):
         if row is None or row.status is not RunStatus.WAITING:
-            return MessageRow(thread=user.thread, role="assistant", text=NOTHING)
+            return MessageRow(
+                thread=user.thread, role="assistant", text=NOTHING.format(base=said.base.rstrip("/"))
+            )
         return await _decided(desk, who, said, before, row, given)
     if row is not None and LOOK.match(said.text):
         return _about(desk, said, row)

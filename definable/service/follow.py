@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 
@@ -26,15 +27,16 @@ async def follow(desk: Desk, run: str, after: int, seconds: float) -> AsyncGener
     ends, last = time.monotonic() + seconds, after
     channel = desk.feed.open(run)
     try:
-        seen = 0
         while not (channel.closed or rests(desk.store.run(run)) or time.monotonic() >= ends):
-            if not await channel.more(seen, max(0.0, min(LOOK, ends - time.monotonic()))):
+            if channel.last <= last:
+                left = min(LOOK, ends - time.monotonic())
+                await asyncio.wait((channel.waiter(),), timeout=max(0.0, left))
+            new = [event for event in channel.events if event.seq > last]
+            last = max(last, channel.last)
+            if not new:
                 yield None
-            new, seen = channel.events[seen:], len(channel.events)
             for event in new:
-                if event.seq > last:
-                    last = event.seq
-                    yield event
+                yield event
         if not channel.closed:
             for event in desk.store.events(run, after=last):
                 yield event
