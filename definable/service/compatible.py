@@ -23,7 +23,7 @@ from definable.service.concierge import Line
 from definable.service.conversation import Said
 from definable.service.desk import Desk
 from definable.service.follow import follow
-from definable.service.problems import Refusal
+from definable.service.problems import OpenAIError, Refusal
 from definable.store import AskRow, Event, MessageRow, RunRow, RunStatus, ThreadRow
 
 CONCIERGE = "definable"
@@ -34,6 +34,11 @@ WAIT, LONGEST = 10.0, 600.0
 
 STREAM = 24 * 3600.0
 """Seconds that a stream goes on."""
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "default": {"model": OpenAIError, "description": "What is wrong, and what to do"}
+}
+"""For every route here: errors are OpenAI's."""
 
 Parts = str | list[dict[str, Any]] | None
 

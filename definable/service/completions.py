@@ -23,7 +23,7 @@ from definable.service.problems import Refusal
 from definable.service.runs import Key
 from definable.store import MessageRow
 
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = APIRouter(prefix="/v1", tags=["openai"], responses=compatible.ERRORS)
 
 SSE = {"cache-control": "no-store", "x-accel-buffering": "no"}
 

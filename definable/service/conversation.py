@@ -64,8 +64,7 @@ async def take(desk: Desk, who: Caller, said: Said) -> tuple[MessageRow, Message
     """Take in a message and return it with its answer. Sent again with its key, both are those of before."""
     async with _alone(said.thread):
         before = desk.store.messages(said.thread.id)
-        user = next((m for m in before if said.key is not None and m.key == said.key), None)
-        if user is None and ANSWER.match(said.text) and _asking(desk, before):
+        if not _known(before, said.text, said.key) and ANSWER.match(said.text) and _asking(desk, before):
             _needs_approver(who)
         wanted = MessageRow(thread=said.thread.id, role="user", text=said.text, key=said.key)
         user = desk.store.say(wanted)
@@ -125,6 +124,18 @@ async def take_answers(
         return desk.store.say(said[-1].model_copy(update=facts))
 
 
+def _known(before: Sequence[MessageRow], text: str, key: str | None) -> bool:
+    """Whether a message was said already under its key. Refusal when that has another text."""
+    kept = next((each for each in before if key is not None and each.key == key), None)
+    if kept is not None and kept.text != text:
+        raise Refusal(
+            409,
+            f"the key {key!r} belongs to another message of this conversation",
+            "give each message a key of its own",
+        )
+    return kept is not None
+
+
 async def begin(
     desk: Desk, thread: ThreadRow, workflow: str, inputs: Mapping[str, Any], key: str | None = None
 ) -> tuple[MessageRow, MessageRow]:
@@ -133,6 +144,7 @@ async def begin(
     complete(found, inputs)
     shown = ", ".join(f"{name}={telling.text(value)}" for name, value in inputs.items())
     words = f"{workflow}{f' with {shown}' if shown else ''}"
+    _known(desk.store.messages(thread.id), words, key)
     user = desk.store.say(MessageRow(thread=thread.id, role="user", text=words, key=key))
     if answer := next((m for m in desk.store.messages(thread.id) if m.answers == user.n), None):
         return user, answer

@@ -53,6 +53,21 @@ class Problem(BaseModel):
     """Where there are several: each with `where` and `message`."""
 
 
+class OpenAIProblem(BaseModel):
+    """The same, as OpenAI's clients know it."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class OpenAIError(BaseModel):
+    """An error of OpenAI's API."""
+
+    error: OpenAIProblem
+
+
 class Refusal(Exception):
     """A request that is answered with a problem."""
 
@@ -108,8 +123,8 @@ def _openai(status: int, message: str, code: str, headers: dict[str, str] | None
         (kind for known, kind in KINDS.items() if status == known),
         "server_error" if status >= 500 else "invalid_request_error",
     )
-    body = {"error": {"message": message, "type": kind, "param": None, "code": code or None}}
-    return JSONResponse(REDACTOR.json(body), 400 if status == 422 else status, headers=headers)
+    body = OpenAIError(error=OpenAIProblem(message=message, type=kind, code=code or None))
+    return JSONResponse(REDACTOR.json(body.model_dump()), 400 if status == 422 else status, headers=headers)
 
 
 def of(error: DefinableError, path: str = "") -> JSONResponse:

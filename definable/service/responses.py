@@ -26,7 +26,7 @@ from definable.service.runs import Key
 from definable.service.threads import own
 from definable.store import MessageRow, ThreadRow
 
-router = APIRouter(prefix="/v1/responses", tags=["openai"])
+router = APIRouter(prefix="/v1/responses", tags=["openai"], responses=compatible.ERRORS)
 
 ID = re.compile(r"^resp_([0-9a-f]{16})_(\d{1,9})$")
 

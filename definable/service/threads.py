@@ -33,7 +33,7 @@ class Words(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: str = Field(min_length=1, max_length=100_000, pattern=r"\S")
+    text: str = Field(min_length=1, max_length=100_000)
 
 
 class Form(BaseModel):

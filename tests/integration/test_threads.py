@@ -86,7 +86,7 @@ def test_a_message_that_is_sent_again_is_said_once(service: Service, thread: str
     other = service.http.post(
         f"/api/threads/{thread}/messages", json={"text": "hello"}, headers={"Idempotency-Key": "k-1"}
     )
-    assert other.status_code == 422
+    assert other.status_code == 409
     assert "belongs to another message" in other.json()["detail"]
 
 
