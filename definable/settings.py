@@ -46,6 +46,8 @@ class Settings(BaseModel):
     """DEFINABLE_QUOTA_SHARE: which part of each quota is used, up to 1; `off` (0): no governor."""
     keep: float | None = None
     """DEFINABLE_KEEP: how long workers keep the logs of runs that ended, in seconds; None: for good."""
+    concierge: str | None = None
+    """DEFINABLE_CONCIERGE: the model that finds what a chat asks for; the researcher's when None."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -117,6 +119,14 @@ def _keep(name: str, value: str) -> float:
     return found
 
 
+def _model(name: str, value: str) -> str:
+    if not re.fullmatch(r"(openai|anthropic|offline)/\S+", value):
+        raise UsageError(
+            f"{name}={value!r} is no model", hint="write PROVIDER/NAME with openai, anthropic or offline"
+        )
+    return value
+
+
 READERS: Mapping[str, Callable[[str, str], Any]] = {
     "home": _path,
     "workspace": _path,
@@ -125,5 +135,6 @@ READERS: Mapping[str, Callable[[str, str], Any]] = {
     "database": _database,
     "quota_share": _share,
     "keep": _keep,
+    "concierge": _model,
 }
 """Field → what turns the variable's text into it."""

@@ -60,7 +60,12 @@ class Service:
 
 @contextmanager
 def serving(
-    root: Path, environ: Mapping[str, str] | None = None, limits: Limits | None = None, **facts: Any
+    root: Path,
+    environ: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
+    *,
+    offline: bool = True,
+    **facts: Any,
 ) -> Iterator[Service]:
     """Serve the workspace at `root`, in the sandbox and with offline models; its state is in `root/home`."""
     given = {"DEFINABLE_HOME": str(root / "home"), **(environ or {})}
@@ -70,7 +75,7 @@ def serving(
         workspace,
         Settings.read(given),
         given,
-        Options(sandbox=True, offline=True),
+        Options(sandbox=True, offline=offline),
         limits=limits or Limits(rate=1e6, burst=1e6),
         grace=5.0,
         **facts,

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from definable.service.problems import Refusal, problem
+from definable.service.problems import Refusal, refusal
 from definable.store import ClientRow, Store
 from definable.toolkits.where import is_loopback
 
@@ -184,7 +184,7 @@ class Gate:
             receive = self._limited(scope, headers, receive)
             await self.app(scope, receive, _with_headers(send))
         except Refusal as error:
-            answer = problem(error.status, error.detail, error.hint, headers=error.headers)
+            answer = refusal(error, scope["path"])
             await answer(scope, receive, _with_headers(send))
 
     def _admitted(self, scope: Scope, headers: Headers) -> Caller | None:

@@ -12,7 +12,19 @@ from starlette.middleware.gzip import GZipMiddleware
 from definable import __version__
 from definable.engine.engine import GRACE, Engine
 from definable.engine.options import Options
-from definable.service import approvals, catalog, contracts, health, pages, problems, runs, session
+from definable.service import (
+    approvals,
+    catalog,
+    completions,
+    contracts,
+    health,
+    pages,
+    problems,
+    responses,
+    runs,
+    session,
+    threads,
+)
 from definable.service.access import Gate, Keys, Limits
 from definable.service.desk import Desk
 from definable.service.door import PROBLEMS
@@ -24,7 +36,7 @@ DESCRIPTION = """Runs of workflows in which every tool call is verified and, whe
 
 Errors are problem details (RFC 9457): `detail` says what happened, `hint` what to do next."""
 
-DOORS = (runs, approvals, catalog, contracts, session, health, pages)
+DOORS = (runs, approvals, threads, completions, responses, catalog, contracts, session, health, pages)
 """What has a `router`."""
 
 

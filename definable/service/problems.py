@@ -17,6 +17,7 @@ from definable.errors import (
     DefinableError,
     DefinitionError,
     LimitReached,
+    ModelError,
     RunBusy,
     StoreError,
     UpstreamError,
@@ -25,6 +26,12 @@ from definable.errors import (
 from definable.redaction import Redactor
 
 MEDIA = "application/problem+json"
+
+OPENAI = "/v1/"
+"""Where OpenAI's API is spoken."""
+
+KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+"""What OpenAI calls them."""
 
 REDACTOR = Redactor()
 
@@ -46,11 +53,26 @@ class Problem(BaseModel):
     """Where there are several: each with `where` and `message`."""
 
 
+class OpenAIProblem(BaseModel):
+    """The same, as OpenAI's clients know it."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class OpenAIError(BaseModel):
+    """An error of OpenAI's API."""
+
+    error: OpenAIProblem
+
+
 class Refusal(Exception):
     """A request that is answered with a problem."""
 
     def __init__(
-        self, status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None
+        self, status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None, code: str = ""
     ) -> None:
         """Keep what the client is told."""
         super().__init__(detail)
@@ -58,6 +80,8 @@ class Refusal(Exception):
         self.detail = detail
         self.hint = hint
         self.headers = headers or {}
+        self.code = code
+        """What OpenAI's clients know it by."""
 
 
 STATUS: tuple[tuple[type[DefinableError], int], ...] = (
@@ -67,6 +91,7 @@ STATUS: tuple[tuple[type[DefinableError], int], ...] = (
     (LimitReached, 409),
     (CredentialsError, 503),
     (UpstreamError, 502),
+    (ModelError, 502),
     (StoreError, 503),
     (DefinableError, 500),
 )
@@ -79,15 +104,30 @@ def problem(
     hint: str = "",
     errors: list[dict[str, Any]] | None = None,
     headers: dict[str, str] | None = None,
+    *,
+    path: str = "",
+    code: str = "",
 ) -> JSONResponse:
-    """Return a problem as a response."""
+    """Return a problem as a response; on paths that speak OpenAI's API, in its shape."""
+    if path.startswith(OPENAI):
+        return _openai(status, f"{detail}; {hint}" if hint else detail, code, headers)
     body = Problem(
         title=HTTPStatus(status).phrase, status=status, detail=detail, hint=hint, errors=errors or []
     )
     return JSONResponse(REDACTOR.json(body.model_dump()), status, headers=headers, media_type=MEDIA)
 
 
-def of(error: DefinableError) -> JSONResponse:
+def _openai(status: int, message: str, code: str, headers: dict[str, str] | None) -> JSONResponse:
+    """Return an error as OpenAI's API gives it: there a request that cannot be processed is a bad one."""
+    kind = next(
+        (kind for known, kind in KINDS.items() if status == known),
+        "server_error" if status >= 500 else "invalid_request_error",
+    )
+    body = OpenAIError(error=OpenAIProblem(message=message, type=kind, code=code or None))
+    return JSONResponse(REDACTOR.json(body.model_dump()), 400 if status == 422 else status, headers=headers)
+
+
+def of(error: DefinableError, path: str = "") -> JSONResponse:
     """Return an error of ours as a response."""
     status = next(code for kind, code in STATUS if isinstance(error, kind))
     errors = []
@@ -96,16 +136,23 @@ def of(error: DefinableError) -> JSONResponse:
             {"where": f"{each.file}:{each.line}:{each.column}", "message": each.message}
             for each in error.problems
         ]
-    return problem(status, error.message, error.hint, errors)
+    if isinstance(error, DefinitionError) and path.startswith(OPENAI):
+        return problem(status, "; ".join(map(str, error.problems)), error.hint, path=path)
+    return problem(status, error.message, error.hint, errors, path=path)
 
 
-def _invalid(error: RequestValidationError) -> JSONResponse:
+def _invalid(error: RequestValidationError, path: str) -> JSONResponse:
     errors = [
         {"where": ".".join(str(part) for part in each["loc"]), "message": each["msg"]}
         for each in error.errors()
     ]
     said = "; ".join(f"{each['where']}: {each['message']}" for each in errors[:5])
-    return problem(422, said, "see /docs for what is expected", errors)
+    return problem(422, said, "see /docs for what is expected", errors, path=path)
+
+
+def refusal(error: Refusal, path: str = "") -> JSONResponse:
+    """Return a refusal as a response."""
+    return problem(error.status, error.detail, error.hint, headers=error.headers, path=path, code=error.code)
 
 
 def _methods(app: FastAPI, request: Request) -> set[str]:
@@ -122,19 +169,19 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, error: Refusal) -> JSONResponse:
-        return problem(error.status, error.detail, error.hint, headers=error.headers)
+        return refusal(error, request.url.path)
 
     @app.exception_handler(DefinableError)
     async def ours(request: Request, error: DefinableError) -> JSONResponse:
-        return of(error)
+        return of(error, request.url.path)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return _invalid(error)
+        return _invalid(error, request.url.path)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         headers = dict(error.headers) if error.headers else None
         if error.status_code == 405:
             headers = {"allow": ", ".join(sorted(_methods(app, request)))}
-        return problem(error.status_code, str(error.detail), headers=headers)
+        return problem(error.status_code, str(error.detail), headers=headers, path=request.url.path)

@@ -10,12 +10,13 @@ from definable.store.database import Database
 from definable.store.records import columns, insert, load
 from definable.store.rows import ClientRow
 from definable.store.search import SqlSearch
+from definable.store.threads import SqlThreads
 
 LIVE = "SELECT * FROM clients WHERE revoked_at IS NULL"
 
 
-class SqlClients(SqlSearch, SqlBatches):
-    """The part of a `Store` that the service asks for: who may use it, and what there is to see."""
+class SqlClients(SqlSearch, SqlBatches, SqlThreads):
+    """The part of a `Store` that the service asks for: who may use it, what there is, and what was said."""
 
     def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
         raise NotImplementedError

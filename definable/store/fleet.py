@@ -10,11 +10,13 @@ from definable.store.rows import (
     AskRow,
     BatchRow,
     ClientRow,
+    MessageRow,
     RunRow,
     RunStatus,
     Standing,
     Tallied,
     TallyRow,
+    ThreadRow,
     TriggerRow,
     WorkerRow,
 )
@@ -212,3 +214,32 @@ class Clients(Protocol):
 
     def revoke(self, client: str) -> ClientRow:
         """Take a key back, by its id or name; UsageError when there is none."""
+
+
+class Threads(Protocol):
+    """Conversations, and what was said in them."""
+
+    def open_thread(self, thread: ThreadRow) -> ThreadRow:
+        """Keep a conversation and return it with `at`; the one there is when its mark is in use."""
+
+    def thread(self, thread: str) -> ThreadRow:
+        """Return a conversation by its id; UsageError when there is none."""
+
+    def threads(self, owner: str, limit: int) -> list[ThreadRow]:
+        """Return an owner's conversations that can be come back to, the newest first, at most `limit`."""
+
+    def drop_thread(self, thread: str) -> None:
+        """Forget a conversation, with all that was said; its runs stay."""
+
+    def say(self, message: MessageRow) -> MessageRow:
+        """Add to a conversation and return the message with its `n` and `at`.
+
+        The one there is when its `key` is in use, or what it answers has an answer. UsageError when the key
+        belongs to another text, or there is no such conversation. The first that is said gives it its title.
+        """
+
+    def messages(self, thread: str) -> list[MessageRow]:
+        """Return what was said, in order."""
+
+    def showed(self, thread: str, n: int, asks: Sequence[str]) -> None:
+        """Note which questions a message shows by now."""

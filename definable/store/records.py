@@ -27,6 +27,8 @@ JSON_COLUMNS = frozenset(
         "adopted",
         "ask",
         "decision",
+        "missing",
+        "asks",
     }
 )
 

@@ -177,6 +177,49 @@ class ClientRow(Fact):
     revoked_at: str | None = None
 
 
+class ThreadRow(Fact):
+    """A conversation."""
+
+    id: str
+    owner: str = ""
+    """The id of the key that it was opened with; empty when none was needed."""
+    mark: str | None = None
+    """How a client that has conversations of its own finds this one again; `once:…` when it cannot."""
+    title: str = ""
+    at: str = ""
+
+
+class MessageRow(Fact):
+    """What somebody said in a conversation; `n` counts from 1 within it, without gaps."""
+
+    thread: str
+    role: Literal["user", "assistant"]
+    text: str
+    n: int = 0
+    at: str = ""
+    run: str | None = None
+    """The run that it started, or that it is about."""
+    workflow: str | None = None
+    inputs: dict[str, Json] = Field(default_factory=dict)
+    """What is known of the workflow's inputs."""
+    missing: tuple[str, ...] = ()
+    """Inputs that are asked for."""
+    offline: bool = False
+    """An offline model wrote it."""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    usd: float | None = None
+    """What the model's turn cost; None when there was none, or its price is not known."""
+    key: str | None = None
+    """Of a user's message: the idempotency key that it came under."""
+    answers: int | None = None
+    """Of an assistant's message: the one that it answers, which has no other answer."""
+    seen: int = 0
+    """Up to which event of its run everything had been told before."""
+    asks: tuple[str, ...] = ()
+    """The questions of its run that it shows, by their ids: an answer after it is to these."""
+
+
 class Event(Fact):
     """One line of the run log; `seq` counts from 1 within the run, without gaps."""
 

@@ -123,6 +123,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             created_at TEXT NOT NULL, revoked_at TEXT
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE threads (
+            id TEXT PRIMARY KEY, owner TEXT NOT NULL, mark TEXT UNIQUE, title TEXT NOT NULL, at TEXT NOT NULL
+        )""",
+        "CREATE INDEX threads_by_owner ON threads (owner, at)",
+        """CREATE TABLE messages (
+            thread TEXT NOT NULL REFERENCES threads, n INTEGER NOT NULL, at TEXT NOT NULL, role TEXT NOT NULL,
+            text TEXT NOT NULL, run TEXT, workflow TEXT, inputs TEXT NOT NULL, missing TEXT NOT NULL,
+            offline INTEGER NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, usd REAL,
+            key TEXT, answers INTEGER, seen INTEGER NOT NULL, asks TEXT NOT NULL,
+            PRIMARY KEY (thread, n), UNIQUE (thread, key), UNIQUE (thread, answers)
+        ) WITHOUT ROWID""",
+    ),
 )
 """Index + 1 is the schema version that the statements lead to."""
 

@@ -15,7 +15,18 @@ from definable.quota.claim import Allowance, Bucket, Claim, places
 from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
-from definable.store import BatchRow, Reservation, RunRow, RunStatus, State, Store, Tallied, TallyRow
+from definable.store import (
+    BatchRow,
+    MessageRow,
+    Reservation,
+    RunRow,
+    RunStatus,
+    State,
+    Store,
+    Tallied,
+    TallyRow,
+    ThreadRow,
+)
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -836,3 +847,48 @@ class StoreContract:
         assert store.tallied("b") == Tallied(
             tokens=25, usd=0.75, dearest=0.75, unpriced=1, calls=1, seconds=1.5, healed=1
         )
+
+    # Conversations
+
+    def test_a_conversation_is_found_again_by_its_mark(self, store: Store) -> None:
+        """One for each mark; an owner sees their own that can be come back to, the newest first."""
+        first = store.open_thread(ThreadRow(id="t1", owner="ana"))
+        named = store.open_thread(ThreadRow(id="t2", owner="ana", mark="chat:1"))
+        assert store.open_thread(ThreadRow(id="t3", owner="ana", mark="chat:1")) == named
+        store.open_thread(ThreadRow(id="t4", owner="ana", mark="once:t4"))
+        store.open_thread(ThreadRow(id="t5", owner="ben"))
+        assert store.thread("t1") == first
+        assert [row.id for row in store.threads("ana", 10)] == ["t2", "t1"]
+        assert [row.id for row in store.threads("ana", 1)] == ["t2"]
+        store.say(MessageRow(thread="t1", role="user", text="hi"))
+        store.drop_thread("t1")
+        assert (store.messages("t1"), store.threads("ana", 10)) == ([], [named])
+        with pytest.raises(UsageError, match="there is no conversation 't1'"):
+            store.say(MessageRow(thread="t1", role="user", text="hi"))
+
+    def test_a_message_is_said_once(self, store: Store) -> None:
+        """By its key, and an answer by what it answers; it comes back as it was said."""
+        store.open_thread(ThreadRow(id="t"))
+        said = MessageRow(thread="t", role="user", text="Run\nit, please", key="k")
+        user = store.say(said)
+        assert (user.n, store.say(said)) == (1, user)
+        answer = MessageRow(
+            thread="t",
+            role="assistant",
+            text="Which?",
+            workflow="w",
+            inputs={"days": 3},
+            missing=("project",),
+            offline=True,
+            tokens_in=5,
+            usd=0.25,
+            answers=1,
+        )
+        kept = store.say(answer)
+        assert store.say(answer.model_copy(update={"text": "What?"})) == kept
+        store.showed("t", kept.n, ["a1", "a2"])
+        assert store.messages("t") == [user, kept.model_copy(update={"asks": ("a1", "a2")})]
+        assert store.thread("t").title == "Run it, please"
+        assert store.say(MessageRow(thread="t", role="user", text="Run\nit, please")).n == 3
+        with pytest.raises(UsageError, match="'k' belongs to another message"):
+            store.say(said.model_copy(update={"text": "Stop it"}))

@@ -25,6 +25,7 @@ of which `with` and `reasons` may be absent; and of a tool result `{"receipt": "
     prose     sentences, rows of names
     reasons   what the Verifier sent back
     findings, draft, asset, change   the four shapes
+    choice    which workflow a conversation asks for; likeness: how well words fit one
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from definable.calls import Json
 from definable.models.offline import wire
 from definable.models.offline.asset import asset
 from definable.models.offline.change import change
+from definable.models.offline.choice import choice
 from definable.models.offline.draft import draft
 from definable.models.offline.findings import findings
 from definable.models.offline.plan import plan
@@ -47,6 +49,7 @@ SHAPES = {
     frozenset({"markdown"}): draft,
     frozenset({"kind", "source", "caption"}): asset,
     frozenset({"source", "explanation"}): change,
+    frozenset({"workflow", "inputs", "candidates", "answer"}): choice,
 }
 """How an artifact is made, by the properties of the wanted shape."""
 
