@@ -12,7 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from definable import __version__
 from definable.engine.engine import GRACE, Engine
 from definable.engine.options import Options
-from definable.service import approvals, catalog, contracts, health, pages, problems, runs, session
+from definable.service import approvals, batches, catalog, contracts, health, pages, problems, runs, session
 from definable.service.access import Gate, Keys, Limits
 from definable.service.desk import Desk
 from definable.service.door import PROBLEMS
@@ -24,7 +24,7 @@ DESCRIPTION = """Runs of workflows in which every tool call is verified and, whe
 
 Errors are problem details (RFC 9457): `detail` says what happened, `hint` what to do next."""
 
-DOORS = (runs, approvals, catalog, contracts, session, health, pages)
+DOORS = (runs, approvals, batches, catalog, contracts, session, health, pages)
 """What has a `router`."""
 
 
@@ -52,7 +52,8 @@ async def opened(serving: Serving) -> AsyncIterator[Desk]:
     what = (serving.workspace, serving.settings, serving.environ, serving.options)
     async with Engine.open(*what, slots=serving.slots, grace=serving.grace) as engine:
         feed = Feed(engine.store.place)
-        desk = Desk(engine, feed, *what, Keys(engine.store), serving.limits, serving.offline)
+        desk = Desk(engine, feed, *what, Keys(engine.store), serving.limits, serving.grace, serving.offline)
+        desk.begin()
         try:
             yield desk
         finally:

@@ -50,7 +50,12 @@ class Refusal(Exception):
     """A request that is answered with a problem."""
 
     def __init__(
-        self, status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None
+        self,
+        status: int,
+        detail: str,
+        hint: str = "",
+        headers: dict[str, str] | None = None,
+        errors: list[dict[str, Any]] | None = None,
     ) -> None:
         """Keep what the client is told."""
         super().__init__(detail)
@@ -58,6 +63,7 @@ class Refusal(Exception):
         self.detail = detail
         self.hint = hint
         self.headers = headers or {}
+        self.errors = errors
 
 
 STATUS: tuple[tuple[type[DefinableError], int], ...] = (
@@ -122,7 +128,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, error: Refusal) -> JSONResponse:
-        return problem(error.status, error.detail, error.hint, headers=error.headers)
+        return problem(error.status, error.detail, error.hint, error.errors, error.headers)
 
     @app.exception_handler(DefinableError)
     async def ours(request: Request, error: DefinableError) -> JSONResponse:

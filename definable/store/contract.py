@@ -28,7 +28,7 @@ from definable.quota.claim import Claim
 from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
-from definable.store.fleet import Batches, Clients, Retention, Search, Triggers, Workers
+from definable.store.fleet import Batches, Clients, Orders, Outbox, Retention, Search, Triggers, Workers
 from definable.store.place import Place
 from definable.store.rows import (
     AskRow,
@@ -312,6 +312,8 @@ class Store(
     Retention,
     Search,
     Clients,
+    Orders,
+    Outbox,
     Protocol,
 ):
     """Everything that outlives a process."""

@@ -27,6 +27,9 @@ JSON_COLUMNS = frozenset(
         "adopted",
         "ask",
         "decision",
+        "terms",
+        "progress",
+        "events",
     }
 )
 
