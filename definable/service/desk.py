@@ -20,6 +20,7 @@ from definable.errors import UsageError
 from definable.service.access import Keys, Limits
 from definable.service.feed import Feed
 from definable.service.orders import Orders
+from definable.service.post import Post
 from definable.service.problems import Refusal
 from definable.settings import Settings
 from definable.spec.nearest import suggest
@@ -42,6 +43,8 @@ class Desk:
     limits: Limits
     grace: float = GRACE
     """Seconds that what is under way has when it is told to stop."""
+    local: bool = True
+    """Nobody but this machine can reach it."""
     offline: tuple[str, ...] = ()
     """Agents whose model is the offline one, since there is no key for it."""
     _known: dict[str, tuple[object, Workflow]] = field(default_factory=dict)
@@ -49,10 +52,12 @@ class Desk:
     def __post_init__(self) -> None:
         """Set up what goes on by itself; `begin` begins it."""
         self.orders = Orders(self.engine, self._job, self.workflow, self.grace)
+        self.post = Post(self.store, local=self.local)
 
     def begin(self) -> None:
         """Begin what goes on by itself, besides runs."""
         self.orders.begin()
+        self.post.begin()
 
     @property
     def store(self) -> Store:
@@ -128,6 +133,7 @@ class Desk:
     async def close(self) -> None:
         """End what was begun here and is no run's."""
         await self.orders.close()
+        await self.post.close()
 
     def _job(self, workflow: Workflow, order: Order) -> AbstractContextManager[Job]:
         options = self.options.model_copy(update={"file": workflow.name})

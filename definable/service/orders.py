@@ -72,6 +72,8 @@ class Orders:
         self._workflow = workflow
         self._grace = grace
         self._open: dict[str, Carried] = {}
+        self._taking: set[str] = set()
+        """Batches whose files are being read."""
         self._keeper: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -151,6 +153,13 @@ class Orders:
         row = self.store.known_batch(order.batch)
         if not self._free(row):
             return
+        self._taking.add(row.id)
+        try:
+            await self._taken_up(row, order)
+        finally:
+            self._taking.discard(row.id)
+
+    async def _taken_up(self, row: BatchRow, order: OrderRow) -> None:
         if order.state == "stopping":
             self.store.move_order(row.id, ("stopping",), *ENDS[End.STOPPED])
             return
@@ -164,7 +173,7 @@ class Orders:
 
     def _free(self, row: BatchRow) -> bool:
         order = self.store.ordered(row.id)
-        if row.id in self._open or order is None:
+        if order is None or row.id in self._open or row.id in self._taking:
             return False
         if not Path(row.items).exists() and order.terms.get("host") != HOST:
             return False

@@ -14,7 +14,7 @@ from definable.store.records import as_columns, columns, dump, insert, load
 from definable.store.rows import DeliveryRow, HookRow, RunRow
 
 POST = """
-INSERT INTO deliveries (id, hook, event, subject, data, at, state, tries, due, error)
+INSERT INTO deliveries (id, hook, event, subject, data, at, state, tries, due, wrong)
 SELECT 'msg_' || hooks.id || :tail {seq}, hooks.id, :event, :subject, :data, :at, 'pending', 0, :due, ''
 FROM hooks WHERE hooks.disabled_at IS NULL AND hooks.events LIKE :wanted
 ON CONFLICT (id) DO NOTHING
@@ -125,7 +125,7 @@ class SqlOutbox:
 
     def delivery_went(self, delivery: DeliveryRow) -> None:
         """Keep how a try went."""
-        names = ("state", "due", "body", "code", "error", "ended_at")
+        names = ("state", "due", "body", "code", "wrong", "ended_at")
         changes = as_columns(delivery.model_dump(mode="json", include=set(names)))
         assignments = ", ".join(f"{name} = :{name}" for name in names)
         with self._writing("deliveries", durable=False) as db:
@@ -145,7 +145,7 @@ class SqlOutbox:
         told = row.status.value in TOLD or (row.status.value == "waiting" and row.reason in PEOPLE)
         if told and (before.status, before.reason) != (row.status, row.reason):
             data = {"status": row.status.value, "reason": row.reason}
-            self._post(db, f"run.{row.status.value}", row.id, data, f"_{row.id}_", LAST)
+            self._post(db, f"run.{row.status.value}", row.id, data, f"_{row.id}_{row.status.value}_", LAST)
 
     def _post(
         self, db: Database, event: str, subject: str, data: dict[str, str], tail: str, seq: str = ""

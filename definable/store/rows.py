@@ -222,7 +222,7 @@ class DeliveryRow(Fact):
     event: str
     subject: str = ""
     """The run or batch."""
-    data: str = "{}"
+    data: dict[str, Json] = Field(default_factory=dict)
     """What of it may be another when it is delivered."""
     at: str
     state: Literal["pending", "delivered", "failed"] = "pending"
@@ -233,7 +233,8 @@ class DeliveryRow(Fact):
     """What was sent; the same in every try."""
     code: int | None = None
     """The status of the last answer."""
-    error: str = ""
+    wrong: str = ""
+    """Why the last try did not arrive."""
     ended_at: str | None = None
 
 

@@ -136,7 +136,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE deliveries (
             id TEXT PRIMARY KEY, hook TEXT NOT NULL, event TEXT NOT NULL,
             subject TEXT NOT NULL, data TEXT NOT NULL, at TEXT NOT NULL, state TEXT NOT NULL,
-            tries INTEGER NOT NULL, due REAL NOT NULL, body TEXT, code INTEGER, error TEXT NOT NULL,
+            tries INTEGER NOT NULL, due REAL NOT NULL, body TEXT, code INTEGER, wrong TEXT NOT NULL,
             ended_at TEXT
         ) WITHOUT ROWID""",
         "CREATE INDEX deliveries_by_hook ON deliveries (hook, at)",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -33,6 +37,22 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     limits = Limits(rate=1e6, burst=1e6, body=5_000, upload=50_000)
     with serving(_workspace(tmp_path_factory.mktemp("batches")), limits=limits) as up:
         yield up
+
+
+@contextmanager
+def process(root: Path) -> Iterator[tuple[Service, subprocess.Popen[str]]]:
+    """Run `definable serve` as a process of its own: it can be killed."""
+    home = root / "home"
+    arguments = [sys.executable, "-m", "definable", "serve", "--port", "0", "--sandbox", "--offline"]
+    environ = {**os.environ, "DEFINABLE_HOME": str(home)}
+    with subprocess.Popen(arguments, cwd=root, env=environ, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            url = running.stdout.readline().strip()
+            with httpx.Client(base_url=url, timeout=30) as http:
+                yield Service(url, http, home), running
+        finally:
+            running.terminate()
 
 
 def items(numbers: Any) -> bytes:
@@ -153,7 +173,7 @@ def test_a_key_is_one_batch_and_a_name_is_used_once(service: Service) -> None:
     assert until(service, batch, *REST)["progress"]["total"] == 2
     assert order(service, content, name="mine").status_code == 201
     again = order(service, content, name="mine")
-    assert again.status_code == 129
+    assert again.status_code == 409
     assert "there is a batch 'mine' already" in again.json()["detail"]
     until(service, "mine", *REST)
 
@@ -162,13 +182,13 @@ def test_a_batch_is_stopped_and_goes_on(service: Service) -> None:
     """Stopped, it begins nothing more and loses nothing; resumed, each item has been run once."""
     made = order(service, items(range(1, 13)), concurrency="1").json()
     until(service, made["id"], "running")
-    assert service.http.post(f"/api/batches/{made['id']}/resume").status_code == 129
+    assert service.http.post(f"/api/batches/{made['id']}/resume").status_code == 409
     stopped = service.http.post(f"/api/batches/{made['id']}/stop")
     assert stopped.status_code == 200, stopped.text
     stands = until(service, made["id"], "stopped")["progress"]
     assert stands["running"] == 0
     assert 0 < stands["left"] <= 12
-    assert service.http.post(f"/api/batches/{made['id']}/stop").status_code == 129
+    assert service.http.post(f"/api/batches/{made['id']}/stop").status_code == 409
     had = len(lines(service, made["id"], "output"))
     assert had == stands["done"]
     service.http.post(f"/api/batches/{made['id']}/resume", json={"concurrency": 8}).raise_for_status()
@@ -209,18 +229,19 @@ def test_an_item_that_waits_for_a_person_is_named_and_ends_by_the_answer(service
 def test_what_is_not_there_is_not_found(service: Service) -> None:
     """An unknown batch has no view and no results."""
     for path in ("", "/output", "/errors"):
-        assert service.http.get(f"/api/batches/nope{path}").status_code == 124
-    assert service.http.post("/api/batches/nope/stop").status_code == 124
+        assert service.http.get(f"/api/batches/nope{path}").status_code == 404
+    assert service.http.post("/api/batches/nope/stop").status_code == 404
 
 
 def test_a_batch_goes_on_after_a_restart(tmp_path: Path) -> None:
-    """What was under way when the service ended goes on by itself when it is there again."""
+    """What was under way when the service was killed goes on by itself later; each item is run once."""
     root = _workspace(tmp_path)
-    with serving(root) as first:
+    with process(root) as (first, running):
         batch = order(first, items(range(1, 11)), concurrency="2").json()["id"]
-        until(first, batch, "running")
-        time.sleep(0.5)
-    with serving(root) as second:
+        while not lines(first, batch, "output"):
+            time.sleep(0.05)
+        running.kill()
+    with process(root) as (second, _):
         assert second.http.get(f"/api/batches/{batch}").json()["progress"]["total"] == 10
         ended = until(second, batch, *REST)
         assert (ended["state"], ended["progress"]["done"]) == ("ended", 10)
