@@ -108,7 +108,9 @@ class Terms(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     concurrency: int | None = Field(None, ge=1, le=1000)
-    limit_usd: float | None = Field(None, gt=0, description="In all, with what is spent already")
+    limit_usd: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="In all, with what is spent already"
+    )
 
 
 @router.post(
@@ -122,7 +124,9 @@ async def order(
     workflow: Annotated[str, Form(max_length=200)],
     name: Annotated[str | None, Form(pattern=f"^{NAMES.pattern}$", description="The batch's id")] = None,
     concurrency: Annotated[int, Form(ge=1, le=1000, description="Items at a time")] = 8,
-    limit_usd: Annotated[float | None, Form(gt=0, description="Stop before it costs more")] = None,
+    limit_usd: Annotated[
+        float | None, Form(gt=0, allow_inf_nan=False, description="Stop before it costs more")
+    ] = None,
     skip_bad: Annotated[bool, Form(description="Go on without rows that do not fit")] = False,
     key: Key = None,
 ) -> BatchView:

@@ -39,11 +39,11 @@ def read(text: str, local: bool) -> httpx.URL:
     """Return a URL that may be sent to, as far as its text tells. UsageError when it may not."""
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL as error:
+        here = is_loopback(url.host)
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise UsageError(f"{text[:200]!r} is no URL: {error}") from error
-    here = is_loopback(url.host)
-    if url.userinfo or url.fragment or len(text) > LONGEST:
-        raise UsageError(f"{text[:200]!r} has a user, a fragment or more than {LONGEST} characters")
+    if url.userinfo or url.fragment or len(text) > LONGEST or not 0 < (url.port or 443) < 65_536:
+        raise UsageError(f"{text[:200]!r} has a user, a fragment, an odd port or too many characters")
     if not url.host or url.scheme not in (("http", "https") if here and local else ("https",)):
         raise UsageError(
             f"{text[:200]!r} is not an https URL",
@@ -58,8 +58,9 @@ async def found(text: str, local: bool) -> Target:
     port = url.port or (443 if url.scheme == "https" else 80)
     try:
         got = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise UsageError(f"the host {url.host!r} is not known: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"the host {url.host!r} is not known: {why}") from error
     addresses = [str(each[4][0]) for each in got]
     for each in addresses:
         if not (local or public(ipaddress.ip_address(each.partition("%")[0]))):

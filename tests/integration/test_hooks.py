@@ -306,6 +306,9 @@ def test_who_is_gone_is_told_nothing_more(service: Service, receiver: Receiver) 
         ("ftp://localhost/in", "is not an https URL"),
         ("https://user:word@example.com/", "has a user"),
         ("https://no-such-host.invalid/", "is not known"),
+        ("https://localhost:99999/", "an odd port"),
+        ("https://a..b.invalid/", "is not known"),
+        ("https://xn--a/", "is no URL"),
         ("nonsense", "is not an https URL"),
     ],
 )

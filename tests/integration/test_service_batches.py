@@ -19,7 +19,7 @@ import pytest
 
 from definable.service.access import Limits
 from tests.integration.test_service import ASKS, LISTS
-from tests.service import Service, serving
+from tests.service import PROJECT, Service, serving
 
 REST = ("stopped", "ended", "limited", "away", "failed", "keyless", "waiting")
 
@@ -148,6 +148,7 @@ def test_bad_rows_are_told_by_line_and_nothing_starts(service: Service) -> None:
         (b"{}\n", "nothing", {}, 404, "there is no workflow 'nothing'"),
         (b"{}\n", "lists", {"name": "../x"}, 422, "name"),
         (b"{}\n", "lists", {"limit_usd": "-1"}, 422, "limit_usd"),
+        (b"{}\n", "lists", {"limit_usd": "inf"}, 422, "limit_usd"),
         (b"{}\n", "lists", {"concurrency": "0"}, 422, "concurrency"),
         (b" " * 60_000, "lists", {}, 413, "50,000 are taken"),
     ],
@@ -224,6 +225,38 @@ def test_an_item_that_waits_for_a_person_is_named_and_ends_by_the_answer(service
     assert (ended["progress"]["failed"], ended["waits"]) == (1, [])
     (failed,) = lines(service, made["id"], "errors")
     assert failed["custom_id"] == "one"
+
+
+def test_a_batch_of_the_command_line_is_listed_too(service: Service) -> None:
+    """It is shown with its results; it is stopped and gone on with where it was made."""
+    (service.home.parent / "mine.jsonl").write_bytes(items([1, 2]))
+    environ = {**os.environ, "DEFINABLE_HOME": str(service.home)}
+    words = ["batch", "lists", "mine.jsonl", "--name", "by-hand", "--sandbox", "--offline"]
+    arguments = [sys.executable, "-m", "definable", *words]
+    subprocess.run(arguments, cwd=service.home.parent, env=environ, check=True, capture_output=True)
+    found = next(each for each in service.http.get("/api/batches").json() if each["id"] == "by-hand")
+    assert (found["state"], found["items"], found["progress"]["done"]) == ("ended", "mine.jsonl", 2)
+    assert len(lines(service, "by-hand", "output")) == 2
+    refused = service.http.post("/api/batches/by-hand/resume")
+    assert refused.status_code == 409
+    assert "command line" in refused.json()["detail"]
+    assert order(service, items([1]), name="by-hand").status_code == 409
+
+
+def test_what_it_may_cost_is_heeded_and_raised(service: Service) -> None:
+    """At its limit a batch stops and says why; with a higher limit it goes on to its end."""
+    content = b"".join(
+        json.dumps({"custom_id": f"c{n}", "project": PROJECT}).encode() + b"\n" for n in (1, 2)
+    )
+    made = order(service, content, "weekly-brief", limit_usd="0.000001", concurrency="2").json()
+    limited = until(service, made["id"], *REST)
+    if limited["progress"]["usd"] == 0:
+        pytest.skip("the offline models cost nothing here")
+    assert limited["state"] == "limited"
+    assert "is spent" in limited["why"]
+    assert limited["progress"]["left"] == 1
+    service.http.post(f"/api/batches/{made['id']}/resume", json={"limit_usd": 50}).raise_for_status()
+    assert until(service, made["id"], "ended")["progress"]["done"] == 2
 
 
 def test_what_is_not_there_is_not_found(service: Service) -> None:
