@@ -18,8 +18,9 @@ import httpx
 import pytest
 
 from definable.service.access import Limits
+from definable.store import TallyRow, open_store
 from tests.integration.test_service import ASKS, LISTS
-from tests.service import PROJECT, Service, serving
+from tests.service import Service, serving
 
 REST = ("stopped", "ended", "limited", "away", "failed", "keyless", "waiting")
 
@@ -182,7 +183,6 @@ def test_a_key_is_one_batch_and_a_name_is_used_once(service: Service) -> None:
 def test_a_batch_is_stopped_and_goes_on(service: Service) -> None:
     """Stopped, it begins nothing more and loses nothing; resumed, each item has been run once."""
     made = order(service, items(range(1, 13)), concurrency="1").json()
-    until(service, made["id"], "running")
     assert service.http.post(f"/api/batches/{made['id']}/resume").status_code == 409
     stopped = service.http.post(f"/api/batches/{made['id']}/stop")
     assert stopped.status_code == 200, stopped.text
@@ -244,19 +244,25 @@ def test_a_batch_of_the_command_line_is_listed_too(service: Service) -> None:
 
 
 def test_what_it_may_cost_is_heeded_and_raised(service: Service) -> None:
-    """At its limit a batch stops and says why; with a higher limit it goes on to its end."""
-    content = b"".join(
-        json.dumps({"custom_id": f"c{n}", "project": PROJECT}).encode() + b"\n" for n in (1, 2)
-    )
-    made = order(service, content, "weekly-brief", limit_usd="0.000001", concurrency="2").json()
+    """At its limit a batch begins nothing more and says why; with a higher one it goes on to its end."""
+    made = order(service, items(range(1, 7)), concurrency="1", limit_usd="1.5").json()
+    while not (output := lines(service, made["id"], "output")):
+        time.sleep(0.02)
+    service.http.post(f"/api/batches/{made['id']}/stop").raise_for_status()
+    stopped = until(service, made["id"], "stopped")
+    assert (stopped["limit_usd"], stopped["progress"]["usd"]) == (1.5, 0)
+    with open_store(service.home / "definable.db") as store:  # as if a model had been paid
+        store.tally(TallyRow(run=output[0]["id"], batch=made["id"], usd=1.0))
+    path = f"/api/batches/{made['id']}/resume"
+    service.http.post(path).raise_for_status()
     limited = until(service, made["id"], *REST)
-    if limited["progress"]["usd"] == 0:
-        pytest.skip("the offline models cost nothing here")
     assert limited["state"] == "limited"
-    assert "is spent" in limited["why"]
-    assert limited["progress"]["left"] == 1
-    service.http.post(f"/api/batches/{made['id']}/resume", json={"limit_usd": 50}).raise_for_status()
-    assert until(service, made["id"], "ended")["progress"]["done"] == 2
+    assert limited["why"].startswith("$1.0000 of $1.50 is spent")
+    assert limited["progress"]["left"] == stopped["progress"]["left"] > 0
+    assert service.http.post(path, json={"limit_usd": 0}).status_code == 422
+    service.http.post(path, json={"limit_usd": 50}).raise_for_status()
+    ended = until(service, made["id"], "ended")
+    assert (ended["progress"]["done"], ended["limit_usd"]) == (6, 50)
 
 
 def test_what_is_not_there_is_not_found(service: Service) -> None:
