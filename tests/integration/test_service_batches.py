@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from definable.service.access import Limits
-from definable.store import TallyRow, open_store
+from definable.store import RunStatus, TallyRow, open_store
 from tests.integration.test_service import ASKS, LISTS
 from tests.service import Service, serving
 
@@ -286,3 +286,18 @@ def test_a_batch_goes_on_after_a_restart(tmp_path: Path) -> None:
         assert (ended["state"], ended["progress"]["done"]) == ("ended", 10)
         assert len(lines(second, batch, "output")) == 10
         assert len(second.http.get("/api/runs", params={"limit": 200}).json()["runs"]) == 10
+
+
+def test_a_service_that_is_told_to_stop_brings_its_runs_to_rest(tmp_path: Path) -> None:
+    """It ends with 0, no run is left as running, its worker has said so, and its batch is to go on."""
+    root = _workspace(tmp_path)
+    with process(root) as (service, running):
+        batch = order(service, items(range(1, 21)), concurrency="4").json()["id"]
+        while not lines(service, batch, "output"):
+            time.sleep(0.02)
+        running.terminate()
+        assert running.wait(40) == 0
+    with open_store(root / "home" / "definable.db") as store:
+        assert [worker.state for worker in store.workers()] == ["stopped"]
+        assert ("lists", RunStatus.RUNNING) not in store.counts()
+        assert store.orders()[batch].state == "running"
