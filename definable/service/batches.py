@@ -121,7 +121,7 @@ async def order(
     who: Operator,
     response: Response,
     file: Annotated[UploadFile, File(description="Items: JSON lines, or a table (CSV)")],
-    workflow: Annotated[str, Form(max_length=200)],
+    workflow: Annotated[str, Form(min_length=1, max_length=200)],
     name: Annotated[str | None, Form(pattern=f"^{NAMES.pattern}$", description="The batch's id")] = None,
     concurrency: Annotated[int, Form(ge=1, le=1000, description="Items at a time")] = 8,
     limit_usd: Annotated[

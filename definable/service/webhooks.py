@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from definable.errors import UsageError
 from definable.service import reach
 from definable.service.desk import Desk
 from definable.service.door import Admin, AtDesk
@@ -98,7 +99,7 @@ async def hooks(desk: AtDesk, who: Admin) -> list[HookView]:
 @router.post("", status_code=201)
 async def subscribe(wish: HookWish, desk: AtDesk, who: Admin) -> NewHook:
     """Have events told to a URL, each signed with a secret that is made here (Standard Webhooks)."""
-    await reach.found(wish.url, desk.local)
+    await _reached(desk, wish.url)
     if len(desk.store.hooks()) >= MOST:
         raise Refusal(409, f"there are {MOST} webhooks already", "delete one of them")
     secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
@@ -121,7 +122,7 @@ async def change(hook: HookId, wish: HookChange, desk: AtDesk, who: Admin) -> Ho
     _known(desk, hook)
     changes: dict[str, Any] = {}
     if wish.url is not None:
-        await reach.found(wish.url, desk.local)
+        await _reached(desk, wish.url)
         changes["url"] = wish.url
     if wish.events is not None:
         changes["events"] = sorted(set(wish.events))
@@ -156,6 +157,14 @@ async def test(hook: HookId, desk: AtDesk, who: Admin) -> DeliveryView:
     """Send a `webhook.test` now, once, and say how it went."""
     delivery = desk.store.try_hook(_known(desk, hook).id, LEASE)
     return _delivery(await desk.post.deliver(delivery))
+
+
+async def _reached(desk: Desk, url: str) -> None:
+    """Refuse a URL that may not be sent to, as its host is known now."""
+    try:
+        await reach.found(url, desk.local)
+    except UsageError as error:
+        raise Refusal(409, error.message, error.hint) from error
 
 
 def _known(desk: Desk, hook: str) -> HookRow:
