@@ -17,6 +17,7 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 from fastapi import Path as InPath
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from definable.engine.batch.files import ERRORS, OUTPUT, SUMMARY
 from definable.engine.batch.job import NAMES
@@ -33,6 +34,10 @@ from definable.store import BatchRow, OrderRow, RunStatus
 router = APIRouter(prefix="/api/batches", tags=["batches"])
 
 BatchId = Annotated[str, InPath(pattern=f"^{NAMES.pattern}$", description="A batch's id")]
+
+Name = Annotated[str, Field(pattern=f"^{NAMES.pattern}$")]
+
+Dollars = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 
@@ -122,10 +127,10 @@ async def order(
     response: Response,
     file: Annotated[UploadFile, File(description="Items: JSON lines, or a table (CSV)")],
     workflow: Annotated[str, Form(min_length=1, max_length=200)],
-    name: Annotated[str | None, Form(pattern=f"^{NAMES.pattern}$", description="The batch's id")] = None,
+    name: Annotated[Name | SkipJsonSchema[None], Form(description="The batch's id")] = None,
     concurrency: Annotated[int, Form(ge=1, le=1000, description="Items at a time")] = 8,
     limit_usd: Annotated[
-        float | None, Form(gt=0, allow_inf_nan=False, description="Stop before it costs more")
+        Dollars | SkipJsonSchema[None], Form(description="Stop before it costs more")
     ] = None,
     skip_bad: Annotated[bool, Form(description="Go on without rows that do not fit")] = False,
     key: Key = None,
