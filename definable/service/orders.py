@@ -19,7 +19,7 @@ from definable.engine.batch.carry import End, Watch
 from definable.engine.batch.job import Ended, Job, Order
 from definable.engine.batch.progress import Progress
 from definable.engine.engine import Engine
-from definable.errors import DefinableError, RunBusy, UsageError
+from definable.errors import DefinableError, RunBusy, StoreUnreachable, UsageError
 from definable.service.problems import REDACTOR, Refusal
 from definable.spec.workflow import Workflow
 from definable.store import BatchRow, OrderRow, OrderState
@@ -68,6 +68,7 @@ class Orders:
     ) -> None:
         """Carry nothing on yet."""
         self.store = engine.store
+        self._engine = engine
         self._opener = opener
         self._workflow = workflow
         self._grace = grace
@@ -139,7 +140,7 @@ class Orders:
     # In the background
 
     async def _keep(self) -> None:
-        while True:
+        while not (self._engine.worker and self._engine.worker.gone):
             try:
                 for order in self.store.orders(*GOES).values():
                     if order.batch not in self._open:
@@ -212,8 +213,8 @@ class Orders:
             with stack:
                 watch = Watch(progress=lambda now: self._noted(carried, now))
                 self._ended(batch, await carried.job.run(watch, carried.stop))
-        except RunBusy:
-            pass  # another process was first
+        except (RunBusy, StoreUnreachable):
+            pass  # another process was first, or the database is away: it is looked at again
         except Exception as error:  # nobody else would hear of it
             why = error.message if isinstance(error, DefinableError) else f"{type(error).__name__}: {error}"
             self.store.move_order(batch, GOES, "failed", REDACTOR.text(why))
@@ -223,9 +224,8 @@ class Orders:
     def _ended(self, batch: str, ended: Ended) -> None:
         self.store.note_progress(batch, as_json(ended.progress))
         state, why = ENDS[ended.end]
-        known: tuple[OrderState, ...] = GOES
-        if ended.end is End.STOPPED and self._closing:
-            known = ("stopping",)
+        # Where nobody has told it to stop, this process ends or was given up: the next one goes on with it.
+        known: tuple[OrderState, ...] = ("stopping",) if ended.end is End.STOPPED else GOES
         self.store.move_order(batch, known, state, ended.why or why)
 
     def _noted(self, carried: Carried, now: Progress) -> None:

@@ -114,7 +114,7 @@ class ServiceContract(WorkersContract):
             store.enlist("r1", 5)
         assert store.submitted(10, 1) == []
         assert store.enlist("r1", 5).priority == 5
-        assert [row.id for row, _ in store.submitted(10, 1)] == ["r1"]
+        assert [each[0].id for each in store.submitted(10, 1)] == ["r1"]
         assert store.enlist("r1", 7).priority == 5
 
     def test_an_order_is_placed_once(self, store: Store) -> None:

@@ -233,7 +233,10 @@ def test_a_batch_of_the_command_line_is_listed_too(service: Service) -> None:
     environ = {**os.environ, "DEFINABLE_HOME": str(service.home)}
     words = ["batch", "lists", "mine.jsonl", "--name", "by-hand", "--sandbox", "--offline"]
     arguments = [sys.executable, "-m", "definable", *words]
-    subprocess.run(arguments, cwd=service.home.parent, env=environ, check=True, capture_output=True)
+    done = subprocess.run(
+        arguments, cwd=service.home.parent, env=environ, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
     found = next(each for each in service.http.get("/api/batches").json() if each["id"] == "by-hand")
     assert (found["state"], found["items"], found["progress"]["done"]) == ("ended", "mine.jsonl", 2)
     assert len(lines(service, "by-hand", "output")) == 2
