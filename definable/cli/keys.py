@@ -1,4 +1,4 @@
-"""`definable keys`: how each key stands. And whether there is one, before anything is started."""
+"""`definable keys`: how each key of a product stands; whether there is one, before anything is started."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from definable.cli import words
 from definable.cli.app import Group, Session
+from definable.cli.grants import grant, grants, revoke
 from definable.errors import CredentialsError
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ def command(ctx: click.Context, as_json: bool) -> None:
         kits = session.workspace.toolkits().values()
         found = [each for kit in kits for each in standings(kit, session.environ, session.workspace.home)]
         _show(session, found, as_json)
+
+
+for each in (grant, grants, revoke):
+    command.add_command(each)
 
 
 @command.command("check")

@@ -68,9 +68,11 @@ def command(
         session.database(database)
     options = Options(sandbox=sandbox or not _has_keys(session), offline=offline)
     with open_store(place(session.home, session.settings.database)) as store:
-        if not (is_loopback(host) or store.clients()):
+        local = is_loopback(host) and not names
+        if not (local or store.clients()):
+            facing = f"--name {names[0]}" if is_loopback(host) else f"--host {host}"
             raise UsageError(
-                f"--host {host} faces a network, and there is no key yet: anybody could do anything",
+                f"{facing} faces a network, and there is no key yet: anybody could do anything",
                 hint="definable keys grant NAME --scope admin; then every request needs a key",
             )
     serving = Serving(
@@ -80,6 +82,7 @@ def command(
         options,
         slots=slots,
         grace=grace,
+        local=local,
         hosts=frozenset(names) | ({host} - {"0.0.0.0", "::"}),  # noqa: S104 - those are no names
         limits=Limits(rate=rate, burst=4 * rate),
         offline=() if offline else _offline(session),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -17,8 +18,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from definable.errors import UsageError
 from definable.service.problems import Refusal, refusal
 from definable.store import ClientRow, Store
 from definable.toolkits.where import is_loopback
@@ -30,6 +33,9 @@ LEVELS: tuple[Level, ...] = ("viewer", "operator", "approver", "admin")
 
 PREFIX = "dfn_"
 """What keys of the service begin with."""
+
+NAMES = re.compile(r"[\w .@+-]{1,64}")
+"""What a key may be named."""
 
 COOKIE = "definable_key"
 
@@ -94,6 +100,23 @@ def new_key(name: str, level: Level) -> tuple[str, ClientRow]:
     return key, ClientRow(id=ident, name=name, scope=level, hash=_hash(key))
 
 
+def grant(store: Store, name: str, level: Level) -> tuple[str, ClientRow]:
+    """Make a key and keep what has to be kept of it; the key itself is nowhere but in what is returned.
+
+    UsageError for a name that is in use or is none, and when the first key is not an admin's: from then on
+    every request needs a key, and nobody could manage them.
+    """
+    if not NAMES.fullmatch(name):
+        raise UsageError(f"{name!r} is no name of a key", hint="1 to 64 letters, digits, spaces and _.@+-")
+    if level != "admin" and not any(row.scope == "admin" for row in store.clients()):
+        raise UsageError(
+            "there is no admin's key yet, and without one nobody could manage keys",
+            hint="make that first: definable keys grant NAME --scope admin",
+        )
+    key, row = new_key(name, level)
+    return key, store.grant(row)
+
+
 def _hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
@@ -101,9 +124,10 @@ def _hash(key: str) -> str:
 class Keys:
     """The keys that are good now; looked up in the store once a second at most."""
 
-    def __init__(self, store: Store) -> None:
-        """Look nothing up yet."""
+    def __init__(self, store: Store, *, local: bool) -> None:
+        """Look nothing up yet; a `local` service, which nobody else can reach, may do without any key."""
         self._store = store
+        self._local = local
         self._known: dict[str, ClientRow] = {}
         self._until = 0.0
 
@@ -121,7 +145,7 @@ class Keys:
     def caller(self, key: str | None) -> Caller | None:
         """Return whose key it is; None when it is none of ours, or none is given and one is needed."""
         known = self.known()
-        if not known:
+        if not known and self._local:
             return LOCAL
         if key is None or not key.startswith(PREFIX):
             return None
@@ -233,7 +257,8 @@ class Gate:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > most:
-                raise Refusal(413, f"the request has more than {most:,} bytes")
+                # FastAPI lets no other error through while it reads a body.
+                raise HTTPException(413, f"the request has more than {most:,} bytes")
             return message
 
         return limited

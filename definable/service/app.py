@@ -14,16 +14,19 @@ from definable.engine.engine import GRACE, Engine
 from definable.engine.options import Options
 from definable.service import (
     approvals,
+    batches,
     catalog,
     completions,
     contracts,
     health,
+    hooks,
     pages,
     problems,
     responses,
     runs,
     session,
     threads,
+    webhooks,
 )
 from definable.service.access import Gate, Keys, Limits
 from definable.service.desk import Desk
@@ -36,7 +39,10 @@ DESCRIPTION = """Runs of workflows in which every tool call is verified and, whe
 
 Errors are problem details (RFC 9457): `detail` says what happened, `hint` what to do next."""
 
-DOORS = (runs, approvals, threads, completions, responses, catalog, contracts, session, health, pages)
+DOORS = (
+    *(runs, approvals, threads, batches, catalog, contracts, session),
+    *(completions, responses, hooks, webhooks, health, pages),
+)
 """What has a `router`."""
 
 
@@ -54,6 +60,8 @@ class Serving:
     """Seconds that runs have at the end."""
     hosts: frozenset[str] = frozenset()
     """Names by which the service is called, besides loopback."""
+    local: bool = True
+    """Nobody but this machine can reach it: without any key, everybody may do everything."""
     offline: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
@@ -64,7 +72,14 @@ async def opened(serving: Serving) -> AsyncIterator[Desk]:
     what = (serving.workspace, serving.settings, serving.environ, serving.options)
     async with Engine.open(*what, slots=serving.slots, grace=serving.grace) as engine:
         feed = Feed(engine.store.place)
-        desk = Desk(engine, feed, *what, Keys(engine.store), serving.limits, serving.offline)
+        keys = Keys(engine.store, local=serving.local)
+        desk = Desk(
+            *(engine, feed, *what, keys, serving.limits),
+            grace=serving.grace,
+            local=serving.local,
+            offline=serving.offline,
+        )
+        desk.begin()
         try:
             yield desk
         finally:

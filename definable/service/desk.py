@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from definable.calls import Decision
+from definable.engine.batch.job import Job, Order
 from definable.engine.decide import fitting
-from definable.engine.engine import Engine
+from definable.engine.engine import GRACE, Engine
 from definable.engine.options import Options
 from definable.engine.queue import URGENT
 from definable.errors import UsageError
 from definable.service.access import Keys, Limits
 from definable.service.feed import Feed
+from definable.service.orders import Orders
+from definable.service.post import Post
 from definable.service.problems import Refusal
 from definable.settings import Settings
 from definable.spec.nearest import suggest
@@ -37,9 +41,23 @@ class Desk:
     options: Options
     keys: Keys
     limits: Limits
+    grace: float = GRACE
+    """Seconds that what is under way has when it is told to stop."""
+    local: bool = True
+    """Nobody but this machine can reach it."""
     offline: tuple[str, ...] = ()
     """Agents whose model is the offline one, since there is no key for it."""
     _known: dict[str, tuple[object, Workflow]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Set up what goes on by itself; `begin` begins it."""
+        self.orders = Orders(self.engine, self._job, self.workflow, self.grace)
+        self.post = Post(self.store, local=self.local)
+
+    def begin(self) -> None:
+        """Begin what goes on by itself, besides runs."""
+        self.orders.begin()
+        self.post.begin()
 
     @property
     def store(self) -> Store:
@@ -114,6 +132,13 @@ class Desk:
 
     async def close(self) -> None:
         """End what was begun here and is no run's."""
+        await self.orders.close()
+        await self.post.close()
+
+    def _job(self, workflow: Workflow, order: Order) -> AbstractContextManager[Job]:
+        options = self.options.model_copy(update={"file": workflow.name})
+        what = (self.fresh(), self.settings, self.environ, workflow, options, order)
+        return Job.open(*what, engine=self.engine)
 
     def refuse_unless(self, row: RunRow, *statuses: RunStatus, what: str) -> None:
         """Refuse with a conflict unless a run is in one of these statuses."""

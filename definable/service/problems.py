@@ -72,7 +72,13 @@ class Refusal(Exception):
     """A request that is answered with a problem."""
 
     def __init__(
-        self, status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None, code: str = ""
+        self,
+        status: int,
+        detail: str,
+        hint: str = "",
+        headers: dict[str, str] | None = None,
+        errors: list[dict[str, Any]] | None = None,
+        code: str = "",
     ) -> None:
         """Keep what the client is told."""
         super().__init__(detail)
@@ -82,6 +88,7 @@ class Refusal(Exception):
         self.headers = headers or {}
         self.code = code
         """What OpenAI's clients know it by."""
+        self.errors = errors
 
 
 STATUS: tuple[tuple[type[DefinableError], int], ...] = (
@@ -152,7 +159,9 @@ def _invalid(error: RequestValidationError, path: str) -> JSONResponse:
 
 def refusal(error: Refusal, path: str = "") -> JSONResponse:
     """Return a refusal as a response."""
-    return problem(error.status, error.detail, error.hint, headers=error.headers, path=path, code=error.code)
+    return problem(
+        error.status, error.detail, error.hint, error.errors, error.headers, path=path, code=error.code
+    )
 
 
 def _methods(app: FastAPI, request: Request) -> set[str]:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 
@@ -19,6 +24,22 @@ class Server(uvicorn.Server):
     """Closes the feed before it waits for its clients: a stream would be waited for until it ends."""
 
     ending: Callable[[], None]
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take the signals that mean to stop, from now to the end of the process.
+
+        uvicorn would raise them again when its clients are gone: before runs have come to rest.
+        """
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self._told)
+        yield
+
+    def _told(self, number: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            os._exit(128 + number)  # told twice: what is at work is taken up by the next process
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more requests, end the streams, and let the rest be answered."""

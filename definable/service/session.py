@@ -7,7 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from definable.service.access import COOKIE, Level, new_key
+from definable.errors import UsageError
+from definable.service import access
+from definable.service.access import COOKIE, Level
 from definable.service.door import Admin, AtDesk
 from definable.service.problems import Refusal
 
@@ -90,16 +92,10 @@ async def keys(desk: AtDesk, who: Admin) -> list[KeyView]:
 @router.post("/keys", status_code=201)
 async def grant(wish: KeyWish, desk: AtDesk, who: Admin) -> NewKey:
     """Make a key. The first one has to be an admin's, as from then on every request needs a key."""
-    if wish.level != "admin" and not any(row.scope == "admin" for row in desk.store.clients()):
-        raise Refusal(
-            409, "there is no admin's key yet, and without one nobody could manage keys", "make that first"
-        )
-    if any(row.name == wish.name for row in desk.store.clients()):
-        raise Refusal(
-            409, f"there is a key named {wish.name!r} already", "give another name, or revoke that one"
-        )
-    key, row = new_key(wish.name, wish.level)
-    made = desk.store.grant(row)
+    try:
+        key, made = access.grant(desk.store, wish.name, wish.level)
+    except UsageError as error:
+        raise Refusal(409, error.message, error.hint) from error
     desk.keys.forget()
     return NewKey(id=made.id, name=made.name, level=made.scope, created_at=made.created_at, key=key)
 

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from definable.errors import UsageError
 from definable.store.batches import SqlBatches
 from definable.store.database import Database
+from definable.store.orders import SqlOrders
+from definable.store.outbox import SqlOutbox
 from definable.store.records import columns, insert, load
 from definable.store.rows import ClientRow
 from definable.store.search import SqlSearch
@@ -15,7 +17,7 @@ from definable.store.threads import SqlThreads
 LIVE = "SELECT * FROM clients WHERE revoked_at IS NULL"
 
 
-class SqlClients(SqlSearch, SqlBatches, SqlThreads):
+class SqlClients(SqlSearch, SqlBatches, SqlThreads, SqlOrders, SqlOutbox):
     """The part of a `Store` that the service asks for: who may use it, what there is, and what was said."""
 
     def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:

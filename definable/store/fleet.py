@@ -6,11 +6,16 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from definable.calls import Json
 from definable.store.rows import (
     AskRow,
     BatchRow,
     ClientRow,
+    DeliveryRow,
+    HookRow,
     MessageRow,
+    OrderRow,
+    OrderState,
     RunRow,
     RunStatus,
     Standing,
@@ -243,3 +248,69 @@ class Threads(Protocol):
 
     def showed(self, thread: str, n: int, asks: Sequence[str]) -> None:
         """Note which questions a message shows by now."""
+
+
+class Orders(Protocol):
+    """Batches that were ordered over HTTP."""
+
+    def place_order(self, order: OrderRow, batch: BatchRow) -> OrderRow:
+        """Keep a new order and its batch, or return the order that has its `key`.
+
+        UsageError when that is for something else, or the batch's id is taken.
+        """
+
+    def orders(self, *states: OrderState) -> dict[str, OrderRow]:
+        """Return the orders in these states, or all, by their batches."""
+
+    def ordered(self, batch: str = "", *, key: str = "") -> OrderRow | None:
+        """Return the order of a batch, or of a key; None when there is none."""
+
+    def move_order(
+        self,
+        batch: str,
+        known: Sequence[OrderState],
+        state: OrderState,
+        why: str = "",
+        terms: dict[str, Json] | None = None,
+    ) -> bool:
+        """Change where an order stands, perhaps its terms; False when it is in no `known` state by now."""
+
+    def note_progress(self, batch: str, progress: dict[str, Json]) -> OrderState | None:
+        """Keep how far a batch is, and return where its order stands; None when there is none."""
+
+
+class Outbox(Protocol):
+    """Webhooks, and what is to be delivered to them. `set_status` posts where runs stand by itself.
+
+    Told are the ends of runs, and waits that somebody has to end.
+    """
+
+    def subscribe(self, hook: HookRow) -> HookRow:
+        """Keep a new webhook, and return it with `created_at`."""
+
+    def hooks(self) -> list[HookRow]:
+        """Return all webhooks, the oldest first."""
+
+    def change_hook(self, hook: str, **changes: object) -> HookRow:
+        """Change columns of a webhook; UsageError when there is none of this id."""
+
+    def unsubscribe(self, hook: str) -> None:
+        """Forget a webhook and its deliveries."""
+
+    def batch_ended(self, batch: str, status: str) -> None:
+        """Post that nothing more of a batch goes on by itself."""
+
+    def try_hook(self, hook: str, lease: float) -> DeliveryRow:
+        """Make a delivery that tries a webhook, taken for `lease` seconds, and return it."""
+
+    def deliveries(self, hook: str, limit: int) -> list[DeliveryRow]:
+        """Return deliveries to a webhook, the newest first."""
+
+    def claim(self, limit: int, lease: float) -> list[DeliveryRow]:
+        """Take deliveries that are due: nobody else gets them for `lease` seconds. Each counts as a try."""
+
+    def delivery_went(self, delivery: DeliveryRow) -> None:
+        """Keep how a try went: state, answer, when it is tried again; and since when its webhook fails."""
+
+    def forget_deliveries(self, before: str) -> None:
+        """Forget deliveries of before a time, RFC 3339 in UTC, that are not to be tried any more."""

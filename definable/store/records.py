@@ -29,6 +29,9 @@ JSON_COLUMNS = frozenset(
         "decision",
         "missing",
         "asks",
+        "terms",
+        "progress",
+        "events",
     }
 )
 

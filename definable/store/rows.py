@@ -220,6 +220,67 @@ class MessageRow(Fact):
     """The questions of its run that it shows, by their ids: an answer after it is to these."""
 
 
+OrderState = Literal["running", "stopping", "stopped", "ended", "limited", "away", "keyless", "failed"]
+
+
+class OrderRow(Fact):
+    """A batch that was ordered over HTTP: the service carries it on until it has ended or is stopped."""
+
+    batch: str
+    key: str | None = None
+    """The idempotency key that it was ordered under."""
+    mark: str = ""
+    """What tells its workflow and items from others."""
+    terms: dict[str, Json] = Field(default_factory=dict)
+    """How many items at a time, up to which cost, and so on."""
+    state: OrderState = "running"
+    """`away`: a service was away for too long; `keyless`: no key is accepted, and none can come."""
+    why: str = ""
+    progress: dict[str, Json] | None = None
+    """How far it was, when last noted."""
+
+
+class HookRow(Fact):
+    """Somebody who is told of events by a webhook."""
+
+    id: str
+    url: str
+    events: list[str]
+    secret: str
+    """What deliveries are signed with."""
+    created_at: str = ""
+    failing_since: float | None = None
+    """When deliveries began to fail, in seconds of the store's clock; None since one arrived."""
+    disabled_at: str | None = None
+    why: str = ""
+    """Why it is disabled."""
+
+
+class DeliveryRow(Fact):
+    """One event on its way to one webhook."""
+
+    id: str
+    """The same in every try: whoever gets it twice knows by that."""
+    hook: str
+    event: str
+    subject: str = ""
+    """The run or batch."""
+    data: dict[str, Json] = Field(default_factory=dict)
+    """What of it may be another when it is delivered."""
+    at: str
+    state: Literal["pending", "delivered", "failed"] = "pending"
+    tries: int = 0
+    due: float = 0.0
+    """When it is tried next, in seconds of the store's clock."""
+    body: str | None = None
+    """What was sent; the same in every try."""
+    code: int | None = None
+    """The status of the last answer."""
+    wrong: str = ""
+    """Why the last try did not arrive."""
+    ended_at: str | None = None
+
+
 class Event(Fact):
     """One line of the run log; `seq` counts from 1 within the run, without gaps."""
 

@@ -135,6 +135,23 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             key TEXT, answers INTEGER, seen INTEGER NOT NULL, asks TEXT NOT NULL,
             PRIMARY KEY (thread, n), UNIQUE (thread, key), UNIQUE (thread, answers)
         ) WITHOUT ROWID""",
+        """CREATE TABLE orders (
+            batch TEXT PRIMARY KEY REFERENCES batches, key TEXT, mark TEXT NOT NULL, terms TEXT NOT NULL,
+            state TEXT NOT NULL, why TEXT NOT NULL, progress TEXT
+        ) WITHOUT ROWID""",
+        "CREATE UNIQUE INDEX orders_by_key ON orders (key)",
+        """CREATE TABLE hooks (
+            id TEXT PRIMARY KEY, url TEXT NOT NULL, events TEXT NOT NULL, secret TEXT NOT NULL,
+            created_at TEXT NOT NULL, failing_since REAL, disabled_at TEXT, why TEXT NOT NULL
+        ) WITHOUT ROWID""",
+        """CREATE TABLE deliveries (
+            id TEXT PRIMARY KEY, hook TEXT NOT NULL, event TEXT NOT NULL,
+            subject TEXT NOT NULL, data TEXT NOT NULL, at TEXT NOT NULL, state TEXT NOT NULL,
+            tries INTEGER NOT NULL, due REAL NOT NULL, body TEXT, code INTEGER, wrong TEXT NOT NULL,
+            ended_at TEXT
+        ) WITHOUT ROWID""",
+        "CREATE INDEX deliveries_by_hook ON deliveries (hook, at)",
+        "CREATE INDEX deliveries_due ON deliveries (due) WHERE state = 'pending'",
     ),
 )
 """Index + 1 is the schema version that the statements lead to."""

@@ -135,11 +135,12 @@ class SqlStore(
                 "error": error,
                 "ended_at": (row.ended_at or self._now()) if status.ended else None,
             }
-            row = row.model_copy(update=changes)
+            before, row = row, row.model_copy(update=changes)
             names = ", ".join(f"{name} = :{name}" for name in changes)
             db.execute(f"UPDATE runs SET {names} WHERE id = :id", columns(row))  # noqa: S608 - our names
             if status.ended:
                 leave_queue(db, row.id)
+            self._stands(db, before, row)
         return row
 
     @contextmanager

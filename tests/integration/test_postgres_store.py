@@ -15,12 +15,12 @@ from definable.store import Store, open_store, schema
 from definable.store.postgres import Postgres
 from definable.store.schema import MIGRATIONS
 from definable.store.sql import SqlStore
+from tests.integration.service_contract import ServiceContract
 from tests.integration.store_contract import a_run
-from tests.integration.workers_contract import WorkersContract
 from tests.postgres import ESCAPED, PASSWORD, PostgresServer, place_of
 
 
-class TestPostgresStore(WorkersContract):
+class TestPostgresStore(ServiceContract):
     """The contract, on a server."""
 
     @pytest.fixture(autouse=True)

@@ -15,11 +15,11 @@ from definable.store import RunStatus, Store, open_store, schema
 from definable.store.connection import Sqlite, explain
 from definable.store.schema import MIGRATIONS
 from definable.store.sql import SqlStore
+from tests.integration.service_contract import ServiceContract
 from tests.integration.store_contract import a_run, an_exchange
-from tests.integration.workers_contract import WorkersContract
 
 
-class TestSqliteStore(WorkersContract):
+class TestSqliteStore(ServiceContract):
     """The contract, on a file."""
 
     @pytest.fixture(autouse=True)

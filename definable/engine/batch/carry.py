@@ -15,6 +15,7 @@ from definable.engine.batch.progress import Progress, Rate
 from definable.engine.batch.results import Results
 from definable.engine.batch.weather import TRIES, Weather, away
 from definable.engine.engine import Engine
+from definable.engine.options import Options
 from definable.engine.queue import BULK
 from definable.engine.waits import may_come
 from definable.errors import UsageError
@@ -26,9 +27,6 @@ TICK = 0.1
 
 SELDOM = 2.0
 """Seconds between two looks at those that wait for a person; more when such a look takes long."""
-
-AHEAD = 2
-"""Runs that are under way for each that can be worked on at a time."""
 
 TO_DO = (Stage.AGAIN, Stage.NEW, Stage.HELD)
 
@@ -65,18 +63,26 @@ class Carry:
         workflow: Workflow,
         index: Index,
         results: Results,
-        concurrency: int,
+        most: int,
         watch: Watch,
         stop: asyncio.Event,
+        *,
+        options: Options | None = None,
+        patient: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Keep what it works with. Only this one may carry the batch on."""
+        """Keep what it works with. Only this one may carry the batch on.
+
+        At `most` so many runs are under way; with `patient` it stays while items wait for a person.
+        """
         self.engine = engine
         self.store = results.store
         self.workflow = workflow
         self.index = index
         self.results = results
-        self.most = AHEAD * concurrency
+        self.most = most
+        self.options = options
+        self.patient = patient
         self.watch = watch
         self.stop = stop
         self.clock = clock
@@ -114,6 +120,14 @@ class Carry:
                 return end
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stop.wait(), TICK)
+
+    async def drain(self, seconds: float, hurry: asyncio.Event) -> None:
+        """Begin nothing more, and wait for what is under way: so many seconds, or until there is hurry."""
+        until = self.clock() + seconds
+        while self.open and self.clock() < until and not hurry.is_set():
+            self._notice()
+            self.watch.progress(self.progress())
+            await asyncio.sleep(TICK)
 
     def settle(self) -> None:
         """Take in once more what has become of the runs that were under way."""
@@ -221,7 +235,13 @@ class Carry:
             batch, item = self.results.batch, entry.item
             key = f"{batch}/{item.custom_id}/{entry.turn}"
             row = await self.engine.submit(
-                self.workflow, item.inputs, key=key, priority=BULK, batch=batch, item=item.custom_id
+                self.workflow,
+                item.inputs,
+                key=key,
+                priority=BULK,
+                batch=batch,
+                item=item.custom_id,
+                options=self.options,
             )
             run = row.id
         else:
@@ -240,7 +260,8 @@ class Carry:
         if self.open:
             return None
         if not self._left():
-            return End.DONE
+            waits = self.patient and self.index.stages[Stage.PARKED]
+            return None if waits else End.DONE
         if self.results.purse.over:
             return End.LIMITED
         return End.AWAY if self.weather.hopeless(self.clock()) else None

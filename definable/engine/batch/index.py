@@ -94,7 +94,8 @@ class Index:
     @contextmanager
     def open(cls) -> Iterator[Index]:
         """Open an empty index."""
-        with closing(sqlite3.connect("", isolation_level=None)) as db:  # a private file, gone when closed
+        # A private file, gone when closed; one thread fills it, another uses it, never two at once.
+        with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as db:
             yield cls(db)
 
     @property

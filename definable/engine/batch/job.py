@@ -45,6 +45,9 @@ PAUSE = 1.0
 OURS = 60.0
 """Seconds after which a server has noticed that our own connection is lost, and has freed its locks."""
 
+AHEAD = 2
+"""Runs under way for each that an engine of the batch's own works on at a time: what is next is there."""
+
 TOLD = 100
 """Items that the summary names of those that wait."""
 
@@ -66,6 +69,8 @@ class Order:
     anew: bool = False
     """Begin items anew that failed, with the workflow as it is now."""
     grace: float = GRACE
+    called: str = ""
+    """What the file with the items is called in what is said of it; its path unless given."""
 
 
 @dataclass
@@ -104,6 +109,7 @@ class Job:
         options: Options,
         order: Order,
         index: Index,
+        engine: Engine | None = None,
     ) -> None:
         """Keep what it is made of."""
         self.workspace = workspace
@@ -113,6 +119,10 @@ class Job:
         self.options = options
         self.order = order
         self.index = index
+        self.engine = engine
+        """Works on its runs among others; None for one that the batch opens for itself."""
+        self.hurry = asyncio.Event()
+        """Set when a batch that is told to stop may wait for none of its runs."""
         self.row = self._row()
 
     @classmethod
@@ -125,12 +135,16 @@ class Job:
         workflow: Workflow,
         options: Options,
         order: Order,
+        engine: Engine | None = None,
     ) -> Iterator[Job]:
-        """Read all rows. UsageError when the file cannot be read; bad rows are in the index."""
+        """Read all rows. UsageError when the file cannot be read; bad rows are in the index.
+
+        With an open `engine`, whose worker has other runs too, the batch stays while items wait for a person.
+        """
         reading = Reading(workflow, order.column, _foresee(workspace, workflow))
         with Index.open() as index:
-            job = cls(workspace, settings, environ, workflow, options, order, index)
-            index.fill(read_items(order.items, reading))
+            job = cls(workspace, settings, environ, workflow, options, order, index, engine)
+            index.fill(read_items(order.items, reading, order.called))
             yield job
 
     def _row(self) -> BatchRow:
@@ -167,18 +181,19 @@ class Job:
             results.over(store, results.purse)
             definition = self.workflow.model_dump(mode="json", by_alias=True, exclude_unset=True)
             planner = Planner(store, self.index, self.row.id, definition, self.order.anew)
-            planner.compare()
-            planner.plan.dropped = take_up(self.index, results)
+            await self._aside(lambda: self._taken_up(planner, results))
             try:
                 carry, end = await self._carried(held, planner, results, watch, stop, begin)
                 carry.settle()
-                self._leave(results)
+                await self._aside(lambda: self._leave(results))
             finally:
                 files.close()
             ended = Ended(end, carry.progress(), planner.plan)
             ended.why = results.purse.why() if end is End.LIMITED else ""
             ended.summary = self._summary(ended, results.store, time.monotonic() - began)
             files.sum_up(ended.summary)
+            if end is not End.STOPPED:
+                results.store.batch_ended(self.row.id, ended.summary["status"])
             return ended
 
     def _hold(self, held: ExitStack) -> Store:
@@ -186,6 +201,17 @@ class Job:
         store = held.enter_context(open_store(place(self.workspace.home, self.settings.database)))
         held.enter_context(self._alone(store))
         return store
+
+    async def _aside(self, work: Callable[[], None]) -> None:
+        """Do what may take long; in a thread where others wait meanwhile."""
+        if self.engine is None:
+            work()
+        else:
+            await asyncio.to_thread(work)
+
+    def _taken_up(self, planner: Planner, results: Results) -> None:
+        planner.compare()
+        planner.plan.dropped = take_up(self.index, results)
 
     @contextmanager
     def _alone(self, store: Store) -> Iterator[None]:
@@ -195,7 +221,7 @@ class Job:
         except RunBusy as error:
             if f"batch-{self.row.id}" not in error.message:
                 raise
-            raise UsageError(
+            raise RunBusy(
                 f"the batch {self.row.id!r} is being run by another process",
                 hint="wait for it or end it; give this one another --name if it is another batch",
             ) from None
@@ -229,7 +255,7 @@ class Job:
     ) -> tuple[Carry, End | None]:
         """Carry the batch on; when the database goes away, wait for it, and go on with what the index has."""
         while True:
-            carry = Carry(engine, self.workflow, self.index, results, self.order.concurrency, watch, stop)
+            carry = self._carry(engine, results, watch, stop)
             try:
                 end = await carry.go()
             except StoreUnreachable as error:
@@ -237,6 +263,9 @@ class Job:
                 await self._back(held, results, stop, error)
                 watch.say("goes on")
                 continue
+            if self.engine is not None and end in (End.STOPPED, None):
+                await carry.drain(self.order.grace, self.hurry)
+                return carry, End.STOPPED
             if end is End.STOPPED and engine.worker is not None and engine.worker.active:
                 left = len(engine.worker.active)
                 watch.say(f"stopping: {left} at work, at most {self.order.grace:g} s; once more ends at once")
@@ -266,6 +295,20 @@ class Job:
                 return
         raise error
 
+    def _carry(self, engine: Engine, results: Results, watch: Watch, stop: asyncio.Event) -> Carry:
+        shared = self.engine is not None
+        return Carry(
+            engine,
+            self.workflow,
+            self.index,
+            results,
+            self.order.concurrency * (1 if shared else AHEAD),
+            watch,
+            stop,
+            options=self.options,
+            patient=shared,
+        )
+
     def _ahead(self, engine: Engine) -> Ahead | None:
         """What is known of the requests of the items that are new, each taken to be as the first of them."""
         first = self.index.first(Stage.NEW)
@@ -275,6 +318,9 @@ class Job:
 
     @asynccontextmanager
     async def _engine(self) -> AsyncIterator[Engine]:
+        if self.engine is not None:
+            yield self.engine
+            return
         order = self.order
         opened = Engine.open(
             self.workspace,

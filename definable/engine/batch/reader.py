@@ -25,14 +25,15 @@ A_LIST = (
 )
 
 
-def read_items(path: str, reading: Reading) -> Rows:
+def read_items(path: str, reading: Reading, called: str = "") -> Rows:
     """Yield each row of a file, or of the standard input (`-`): an item, or what is wrong with it.
 
-    Names are not compared with one another here. UsageError when the file cannot be read as one of rows at
-    all: it is not there, is no text, or its columns do not fit the workflow.
+    `called` is the file's name in what is said of it; its path unless given. Names of items are not compared
+    with one another here. UsageError when the file cannot be read as one of rows at all: it is not there, is
+    no text, or its columns do not fit the workflow.
     """
     with _opened(path) as file:
-        name = "standard input" if path == STDIN else path
+        name = called or ("standard input" if path == STDIN else path)
         text = lines(file, name)
         first = next((line for line in text if line.strip() or line.trouble), None)
         if first is None:
