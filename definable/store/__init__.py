@@ -23,6 +23,7 @@ from definable.store.rows import (
     TallyRow,
     ThreadRow,
     TriggerRow,
+    TurnRow,
     WorkerRow,
 )
 from definable.store.sql import Clock, SqlStore
@@ -47,6 +48,7 @@ __all__ = [
     "TallyRow",
     "ThreadRow",
     "TriggerRow",
+    "TurnRow",
     "WorkerRow",
     "open_store",
     "place",

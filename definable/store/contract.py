@@ -28,7 +28,7 @@ from definable.quota.claim import Claim
 from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
 from definable.spec.model import Evidence
-from definable.store.fleet import Batches, Clients, Retention, Search, Threads, Triggers, Workers
+from definable.store.fleet import Batches, Clients, Retention, Search, Threads, Triggers, Turns, Workers
 from definable.store.place import Place
 from definable.store.rows import (
     AskRow,
@@ -313,6 +313,7 @@ class Store(
     Search,
     Clients,
     Threads,
+    Turns,
     Protocol,
 ):
     """Everything that outlives a process."""

@@ -136,6 +136,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (thread, n), UNIQUE (thread, key), UNIQUE (thread, answers)
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE turns (
+            thread TEXT NOT NULL, name TEXT NOT NULL, run TEXT NOT NULL, since INTEGER NOT NULL,
+            PRIMARY KEY (thread, name)
+        )""",
+    ),
 )
 """Index + 1 is the schema version that the statements lead to."""
 
