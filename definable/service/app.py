@@ -13,11 +13,13 @@ from definable import __version__
 from definable.engine.engine import GRACE, Engine
 from definable.engine.options import Options
 from definable.service import (
+    agui,
     approvals,
     catalog,
     completions,
     contracts,
     health,
+    mcp,
     pages,
     problems,
     responses,
@@ -36,7 +38,10 @@ DESCRIPTION = """Runs of workflows in which every tool call is verified and, whe
 
 Errors are problem details (RFC 9457): `detail` says what happened, `hint` what to do next."""
 
-DOORS = (runs, approvals, threads, completions, responses, catalog, contracts, session, health, pages)
+DOORS = (
+    *(runs, approvals, threads, completions, responses, agui, mcp),
+    *(catalog, contracts, session, health, pages),
+)
 """What has a `router`."""
 
 
@@ -66,7 +71,8 @@ async def opened(serving: Serving) -> AsyncIterator[Desk]:
         feed = Feed(engine.store.place)
         desk = Desk(engine, feed, *what, Keys(engine.store), serving.limits, serving.offline)
         try:
-            yield desk
+            async with mcp.sessions(desk):
+                yield desk
         finally:
             feed.close()
             await desk.close()

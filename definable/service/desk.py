@@ -9,6 +9,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from starlette.types import ASGIApp
+
 from definable.calls import Decision
 from definable.engine.decide import fitting
 from definable.engine.engine import Engine
@@ -39,6 +41,8 @@ class Desk:
     limits: Limits
     offline: tuple[str, ...] = ()
     """Agents whose model is the offline one, since there is no key for it."""
+    mcp: ASGIApp | None = None
+    """Answers MCP requests, while it is open."""
     _known: dict[str, tuple[object, Workflow]] = field(default_factory=dict)
 
     @property
