@@ -110,6 +110,7 @@ class Root(Group):
         "batch",
         "runs",
         "serve",
+        "mcp",
         "worker",
         "workers",
         "triggers",

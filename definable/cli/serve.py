@@ -66,7 +66,7 @@ def command(
     screen = session.screen()
     if database is not None:
         session.database(database)
-    options = Options(sandbox=sandbox or not _has_keys(session), offline=offline)
+    options = Options(sandbox=sandbox or not has_keys(session), offline=offline)
     with open_store(place(session.home, session.settings.database)) as store:
         local = is_loopback(host) and not names
         if not (local or store.clients()):
@@ -85,7 +85,7 @@ def command(
         local=local,
         hosts=frozenset(names) | ({host} - {"0.0.0.0", "::"}),  # noqa: S104 - those are no names
         limits=Limits(rate=rate, burst=4 * rate),
-        offline=() if offline else _offline(session),
+        offline=() if offline else offline_agents(session),
     )
     listening = listen(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
@@ -103,7 +103,7 @@ def _begun(screen: Screen, serving: Serving, address: str) -> None:
     screen.say("ctrl-C stops it; runs then have time to come to rest")
 
 
-def _has_keys(session: Session) -> bool:
+def has_keys(session: Session) -> bool:
     """Whether a key of any product is there."""
     from definable.engine.standings import standings
 
@@ -112,7 +112,7 @@ def _has_keys(session: Session) -> bool:
     return any(each.state not in ("not set",) for each in found)
 
 
-def _offline(session: Session) -> tuple[str, ...]:
+def offline_agents(session: Session) -> tuple[str, ...]:
     """The agents whose model has no key."""
     if session.settings.offline is not None:
         return tuple(session.workspace.agents()) if session.settings.offline else ()

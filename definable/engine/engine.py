@@ -96,6 +96,17 @@ class Engine:
         self._ring()
         return row
 
+    async def call(
+        self, workflow: Workflow, arguments: Mapping[str, Any], *, key: str | None = None
+    ) -> RunRow:
+        """Submit one call, made a workflow by `single`, and return its run; the one there is of its `key`.
+
+        Its arguments are exact already, and no inputs that a workflow declares.
+        """
+        row = self.store.submit(self.runner.row(workflow, arguments, key=key, priority=NORMAL))
+        self._ring()
+        return row
+
     def take(self, run: str, priority: int = NORMAL) -> RunRow:
         """Hand a run to the workers that was started without them. UsageError when its process is at it."""
         row = self.store.run(run)

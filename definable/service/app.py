@@ -13,6 +13,7 @@ from definable import __version__
 from definable.engine.engine import GRACE, Engine
 from definable.engine.options import Options
 from definable.service import (
+    agui,
     approvals,
     batches,
     catalog,
@@ -20,6 +21,7 @@ from definable.service import (
     contracts,
     health,
     hooks,
+    mcp,
     pages,
     problems,
     responses,
@@ -41,7 +43,7 @@ Errors are problem details (RFC 9457): `detail` says what happened, `hint` what 
 
 DOORS = (
     *(runs, approvals, threads, batches, catalog, contracts, session),
-    *(completions, responses, hooks, webhooks, health, pages),
+    *(completions, responses, agui, mcp, hooks, webhooks, health, pages),
 )
 """What has a `router`."""
 
@@ -81,7 +83,8 @@ async def opened(serving: Serving) -> AsyncIterator[Desk]:
         )
         desk.begin()
         try:
-            yield desk
+            async with mcp.sessions(desk):
+                yield desk
         finally:
             feed.close()
             await desk.close()

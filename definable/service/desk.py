@@ -10,6 +10,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from starlette.types import ASGIApp
+
 from definable.calls import Decision
 from definable.engine.batch.job import Job, Order
 from definable.engine.decide import fitting
@@ -47,6 +49,8 @@ class Desk:
     """Nobody but this machine can reach it."""
     offline: tuple[str, ...] = ()
     """Agents whose model is the offline one, since there is no key for it."""
+    mcp: ASGIApp | None = None
+    """Answers MCP requests, while it is open."""
     _known: dict[str, tuple[object, Workflow]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
 from definable.errors import StoreError
@@ -129,7 +129,7 @@ class Feed:
         if not channel.watchers and self._channels.get(channel.run) is channel:
             del self._channels[channel.run]
 
-    async def watch(self, run: str, after: int = 0) -> AsyncIterator[list[Event]]:
+    async def watch(self, run: str, after: int = 0) -> AsyncGenerator[list[Event]]:
         """Yield the events of a run after a number, as they come; now and then an empty list.
 
         It ends when the feed is closed, and never by itself: a run that has ended may be told to go on.

@@ -27,6 +27,7 @@ from definable.store.rows import (
     TallyRow,
     ThreadRow,
     TriggerRow,
+    TurnRow,
     WorkerRow,
 )
 from definable.store.sql import Clock, SqlStore
@@ -55,6 +56,7 @@ __all__ = [
     "TallyRow",
     "ThreadRow",
     "TriggerRow",
+    "TurnRow",
     "WorkerRow",
     "open_store",
     "place",

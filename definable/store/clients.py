@@ -13,11 +13,12 @@ from definable.store.records import columns, insert, load
 from definable.store.rows import ClientRow
 from definable.store.search import SqlSearch
 from definable.store.threads import SqlThreads
+from definable.store.turns import SqlTurns
 
 LIVE = "SELECT * FROM clients WHERE revoked_at IS NULL"
 
 
-class SqlClients(SqlSearch, SqlBatches, SqlThreads, SqlOrders, SqlOutbox):
+class SqlClients(SqlSearch, SqlBatches, SqlThreads, SqlTurns, SqlOrders, SqlOutbox):
     """The part of a `Store` that the service asks for: who may use it, what there is, and what was said."""
 
     def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:

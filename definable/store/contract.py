@@ -37,6 +37,7 @@ from definable.store.fleet import (
     Search,
     Threads,
     Triggers,
+    Turns,
     Workers,
 )
 from definable.store.place import Place
@@ -325,6 +326,7 @@ class Store(
     Threads,
     Orders,
     Outbox,
+    Turns,
     Protocol,
 ):
     """Everything that outlives a process."""

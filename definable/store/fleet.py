@@ -23,6 +23,7 @@ from definable.store.rows import (
     TallyRow,
     ThreadRow,
     TriggerRow,
+    TurnRow,
     WorkerRow,
 )
 
@@ -314,3 +315,16 @@ class Outbox(Protocol):
 
     def forget_deliveries(self, before: str) -> None:
         """Forget deliveries of before a time, RFC 3339 in UTC, that are not to be tried any more."""
+
+
+class Turns(Protocol):
+    """What clients with conversations of their own have asked: which run each turn is about."""
+
+    def take_turn(self, turn: TurnRow) -> TurnRow:
+        """Keep a turn and return it, or the one that has its thread and name already."""
+
+    def turn(self, thread: str, name: str) -> TurnRow | None:
+        """Return a turn of a thread by its name, or None while there is none."""
+
+    def last_turn(self, thread: str) -> TurnRow | None:
+        """Return the turn of a thread that was taken last, or None while there is none."""

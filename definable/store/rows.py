@@ -281,6 +281,17 @@ class DeliveryRow(Fact):
     ended_at: str | None = None
 
 
+class TurnRow(Fact):
+    """One turn of a conversation that a client has with us: under its own names for both."""
+
+    thread: str
+    name: str
+    """The client's name for the turn: asked for again, it is the same one."""
+    run: str
+    since: int = 0
+    """It shows what the log of the run has after this line; what came before was an earlier turn's."""
+
+
 class Event(Fact):
     """One line of the run log; `seq` counts from 1 within the run, without gaps."""
 

@@ -153,6 +153,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX deliveries_by_hook ON deliveries (hook, at)",
         "CREATE INDEX deliveries_due ON deliveries (due) WHERE state = 'pending'",
     ),
+    (
+        """CREATE TABLE turns (
+            thread TEXT NOT NULL, name TEXT NOT NULL, run TEXT NOT NULL, since INTEGER NOT NULL,
+            PRIMARY KEY (thread, name)
+        )""",
+    ),
 )
 """Index + 1 is the schema version that the statements lead to."""
 

@@ -1,4 +1,4 @@
-"""A glance at known things: whether any of them has something else where it had something, in a telling way.
+"""A glance at known things: whether any of them has something else where it had something, in a report way.
 
 It costs microseconds, since a thing that is as it was is one comparison. What it sees is only a reason to
 look closer (`standing.py`): it may be wrong, and must not miss anything.
@@ -106,7 +106,7 @@ class Glance:
             if before is None or before == new:
                 continue
             pairs = list(differences(before, new))
-            if exchanged(pairs) or any(telling(one, two) for _, one, two in pairs):
+            if exchanged(pairs) or any(report(one, two) for _, one, two in pairs):
                 return True
             changed.update({path for path, one, two in pairs if _counts(one, two)})
         return any(often > 1 for often in changed.values())
@@ -159,7 +159,7 @@ def _speaks(value: Json) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool) and value not in ("", 0)
 
 
-def telling(old: Json, new: Json) -> bool:
+def report(old: Json, new: Json) -> bool:
     """Whether two values are hardly an edit: another unit, another form of a moment, nothing for null."""
     if old is None:
         return isinstance(new, str) and not new

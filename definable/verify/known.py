@@ -124,8 +124,8 @@ class Read:
     def bound(self) -> dict[str, str]:
         """The names of things that have numbers or days, which bind the numbers near them, as written."""
         owners = {name for thing in self.things for name in thing.about}
-        telling = {n for t in self.things if _tells(t) for n in t.about}
-        return {name: self.names[name] for name in owners & telling if name in self.names}
+        report = {n for t in self.things if _tells(t) for n in t.about}
+        return {name: self.names[name] for name in owners & report if name in self.names}
 
 
 class Basis:

@@ -27,7 +27,7 @@ def about_result_only(condition: Expect) -> bool:
     return condition.at is not None and (condition.at == "result" or condition.at.startswith("result."))
 
 
-def telling(conditions: tuple[Expect, ...], scope: Mapping[str, Any]) -> bool:
+def report(conditions: tuple[Expect, ...], scope: Mapping[str, Any]) -> bool:
     """Whether any condition speaks of these arguments; where none does, that all hold proves nothing."""
     return any(_tells(c, scope) for c in conditions)
 

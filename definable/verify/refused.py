@@ -11,7 +11,7 @@ from definable.verify.deliver import Delivered
 from definable.verify.look import Unseen, see
 from definable.verify.lost import Choice, Found, adopted, ask, new_ones, only
 from definable.verify.plan import Move
-from definable.verify.readback import Ambiguous, telling, unmet
+from definable.verify.readback import Ambiguous, report, unmet
 
 RULE = "refused_but_done"
 """The rule that a receipt names when a refused write was found to be there."""
@@ -84,7 +84,7 @@ class Refusals:
         if unmet(case.conditions, scope):
             self.note, self.otherwise = SEEN, True
             return None
-        if telling(case.conditions, scope) and self._was_otherwise():
+        if report(case.conditions, scope) and self._was_otherwise():
             return Found(adopted(case, lost, scope, None))
         self.note = UNCLEAR
         return None

@@ -26,6 +26,7 @@ from definable.store import (
     Tallied,
     TallyRow,
     ThreadRow,
+    TurnRow,
 )
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -892,3 +893,15 @@ class StoreContract:
         assert store.say(MessageRow(thread="t", role="user", text="Run\nit, please")).n == 3
         with pytest.raises(UsageError, match="'k' belongs to another message"):
             store.say(said.model_copy(update={"text": "Stop it"}))
+
+    def test_a_turn_is_taken_once_and_the_last_one_is_known(self, store: Store) -> None:
+        """Who comes again under the same names gets the turn that there is; threads do not mix."""
+        assert store.turn("t", "1") is None
+        assert store.last_turn("t") is None
+        first = TurnRow(thread="t", name="1", run="r1")
+        assert store.take_turn(first) == first
+        assert store.take_turn(first.model_copy(update={"run": "r9", "since": 7})) == first
+        second = store.take_turn(TurnRow(thread="t", name="0", run="r1", since=12))
+        store.take_turn(TurnRow(thread="u", name="1", run="r2"))
+        assert store.turn("t", "1") == first
+        assert store.last_turn("t") == second

@@ -1,0 +1,171 @@
+"""The AG-UI door, as the real AG-UI client meets it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agui_client import installed, turns
+from tests.integration.test_service import ASKS, LISTS, MAKES
+from tests.service import PROJECT, Service, in_no_hurry, serving
+
+
+@pytest.fixture(scope="module")
+def client() -> Path:
+    """Return the folder of the client."""
+    return installed()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Serve a workspace with small workflows of its own."""
+    root: Path = tmp_path_factory.mktemp("agui")
+    (root / "workflows").mkdir()
+    for name, text in (("asks", ASKS), ("makes", MAKES), ("lists", LISTS)):
+        (root / "workflows" / f"{name}.yaml").write_text(text)
+    with in_no_hurry() as environ, serving(root, environ) as up:
+        yield up
+
+
+def kinds(turn: dict[str, Any]) -> list[str]:
+    """Return the types of a turn's events."""
+    return [event["type"] for event in turn["events"]]
+
+
+def cell(service: Service, label: str) -> str:
+    """Make a cell in the simulator and return its id."""
+    made: str = service.follow(service.submit("makes", label=label))["outputs"]["cell"]
+    return made
+
+
+def runs(service: Service, workflow: str) -> list[dict[str, Any]]:
+    """Return the runs of a workflow."""
+    found: list[dict[str, Any]] = service.http.get(f"/api/runs?workflow={workflow}").json()["runs"]
+    return found
+
+
+def test_a_run_is_a_conversation(service: Service, client: Path) -> None:
+    """Steps, agents, calls with results, texts, state and usage all arrive, and the client takes each."""
+    [turn] = turns(
+        client, f"{service.url}/agui/weekly-brief", "t", {"run": "r", "say": f"project: {PROJECT}"}
+    )
+    assert turn["error"] is None
+    found = kinds(turn)
+    assert found[:2] == ["RUN_STARTED", "STATE_SNAPSHOT"]
+    assert found[-1] == "RUN_FINISHED"
+    assert found.count("STEP_STARTED") == found.count("STEP_FINISHED") == 3
+    assert found.count("SUBAGENT_STARTED") == found.count("SUBAGENT_FINISHED") == 2
+    assert found.count("TOOL_CALL_START") == found.count("TOOL_CALL_RESULT") >= 3
+    state = turn["state"]
+    assert (state["status"], state["workflow"]) == ("done", "weekly-brief")
+    assert {step["status"] for step in state["steps"]} == {"done"}
+    assert state["calls"]["made"] == state["calls"]["verified"] == found.count("TOOL_CALL_RESULT")
+    messages = {message["id"]: message for message in turn["messages"]}
+    assert messages[f"{state['run']}/brief"]["content"] == turn["events"][-1]["result"]["brief"]
+    card = messages[f"{state['run']}/deliver.1/activity"]["content"]
+    assert (card["status"], card["known_by"], card["sent"]) == ("verified", "state", 1)
+    assert card["attempts"][-1]["verdict"]["failure"] == "ok"
+    result = json.loads(messages[f"{state['run']}/deliver.1/result"]["content"])
+    assert result["result"]["id"] == state["outputs"]["cell"]
+    usage = turn["events"][-1]["usage"]
+    assert {each["provider"] for each in usage} == {"offline"}
+    assert all(each["totalTokens"] == each["inputTokens"] + each["outputTokens"] for each in usage)
+
+
+def test_a_question_ends_the_turn_and_its_answer_is_the_next(service: Service, client: Path) -> None:
+    """New input is refused while it is open; the answer goes on with the same run, once."""
+    made = cell(service, "agui")
+    answer = {"approve": True, "reason": "it is old"}
+    asked, refused = turns(
+        client,
+        f"{service.url}/agui/asks",
+        "q",
+        {"run": "1", "inputs": {"cell": made}},
+        {"run": "2", "say": f"cell: {made}", "forget": True},
+    )
+    assert kinds(asked)[-1] == "RUN_FINISHED"
+    [interrupt] = asked["interrupts"]
+    assert interrupt["reason"] == "approval"
+    assert made in interrupt["message"]
+    assert interrupt["responseSchema"]["required"] == ["approve"]
+    assert kinds(refused) == ["RUN_STARTED", "RUN_ERROR"]
+    assert refused["events"][-1]["code"] == "open_interrupts"
+    again, resumed, once_more = turns(
+        client,
+        f"{service.url}/agui/asks",
+        "q",
+        {"run": "1"},
+        {"run": "3", "answer": answer},
+        {"run": "3", "answer": answer},
+    )
+    assert [each["id"] for each in again["interrupts"]] == [interrupt["id"]]
+    assert "TOOL_CALL_START" not in kinds(resumed)
+    assert kinds(resumed)[-1] == "RUN_FINISHED"
+    assert resumed["state"]["status"] == "done"
+    card = next(m["content"] for m in resumed["messages"] if m["role"] == "activity")
+    assert (card["status"], card["decided"]["reason"]) == ("verified", "it is old")
+    assert once_more["state"] == resumed["state"]
+    assert len(once_more["messages"]) == len(resumed["messages"])
+    assert [run["id"] for run in runs(service, "asks")] == [resumed["state"]["run"]]
+
+
+def test_what_is_dismissed_is_a_no(service: Service, client: Path) -> None:
+    """The run ends, and says who has denied it."""
+    _, denied = turns(
+        client,
+        f"{service.url}/agui/asks",
+        "no",
+        {"run": "1", "inputs": {"cell": cell(service, "stays")}},
+        {"run": "2", "answer": None},
+    )
+    assert kinds(denied)[-1] == "RUN_ERROR"
+    assert "denied" in denied["events"][-1]["message"]
+    assert denied["state"]["status"] == "failed"
+
+
+def test_who_leaves_stops_nothing_and_comes_back_to_the_same_run(service: Service, client: Path) -> None:
+    """Under the same run id the whole turn is there; there is one run, and one cell."""
+    before = len(runs(service, "makes"))
+    script: list[dict[str, Any]] = [
+        {"run": "1", "inputs": {"label": "left"}, "leave": "RUN_STARTED"},
+        {"run": "1", "inputs": {"label": "left"}},
+        {"run": "1", "inputs": {"label": "left"}, "fresh": True},
+    ]
+    left, back, fresh = turns(client, f"{service.url}/agui/makes", "leaves", *script)
+    assert "RUN_FINISHED" not in kinds(left)
+    assert back["state"]["status"] == fresh["state"]["status"] == "done"
+    assert back["messages"] == fresh["messages"]
+    assert len(runs(service, "makes")) == before + 1
+
+
+def test_inputs_that_do_not_fit_are_told_in_the_stream(service: Service, client: Path) -> None:
+    """What is missing, what is unknown and what is no JSON: each says what to do, and no run begins."""
+    before = len(runs(service, "lists"))
+    told = turns(
+        client,
+        f"{service.url}/agui/lists",
+        "wrong",
+        {"run": "1", "say": "most: many"},
+        {"run": "2", "say": "moost: 3"},
+        {"run": "3", "say": '{"most": 3'},
+        {"run": "4", "inputs": {"most": 1000}},
+    )
+    messages = [turn["events"][-1]["message"] for turn in told]
+    assert [kinds(turn)[-1] for turn in told] == ["RUN_ERROR"] * 4
+    assert "a whole number is expected" in messages[0]
+    assert "did you mean 'most'" in messages[1]
+    assert "begins like JSON" in messages[2]
+    assert "at most 100" in messages[3]
+    assert len(runs(service, "lists")) == before
+
+
+def test_there_is_no_agent_but_the_workflows(service: Service) -> None:
+    """Another name is a 404 with what is there; a body that is none is a 422."""
+    wish = {"threadId": "t", "runId": "1", "messages": []}
+    missing = service.http.post("/agui/weekly", json=wish)
+    assert (missing.status_code, missing.json()["hint"]) == (404, "see /api/workflows")
+    assert service.http.post("/agui/lists", json={"threadId": "t"}).status_code == 422
