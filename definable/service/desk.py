@@ -38,7 +38,7 @@ class Desk:
     keys: Keys
     limits: Limits
     offline: tuple[str, ...] = ()
-    """Agents whose model is the offline one, since there is no key for it."""
+    """Agents whose model is the offline one: there is no key for theirs, or it was asked for."""
     _known: dict[str, tuple[object, Workflow]] = field(default_factory=dict)
 
     @property
