@@ -105,7 +105,7 @@ function draw() {
   const grown = document.documentElement.scrollHeight;
   if (state.moved) {
     state.moved = false;
-    scrollTo(0, 0);
+    scrollTo(0, state.path.startsWith("/chat/") ? grown : 0);
     document.querySelector("h1")?.focus({ preventScroll: true });
   } else if (state.path.startsWith("/chat/") && end && grown > height) scrollTo(0, grown);
   height = grown;

@@ -1,11 +1,11 @@
 // Conversations: what was said, the runs that came of it as they happen, and where the next wish is typed.
 
 import { h, memo } from "/page/view.js";
-import { act, api, go, keep, know, local, read, stale, state } from "/page/store.js";
+import { act, api, go, keep, know, local, read, stale } from "/page/store.js";
 import { button, icon, problem, prose, skeleton } from "/page/parts.js";
-import { form } from "/page/form.js";
+import { form, typedOf } from "/page/form.js";
 import { may } from "/page/ask.js";
-import { card } from "/page/work.js";
+import { card, toolbox } from "/page/work.js";
 import { humane, plural, toolName, when } from "/page/words.js";
 
 export const home = {
@@ -46,7 +46,7 @@ function message(each, id, last) {
 function asksBack(each, id) {
   const workflow = (read("/api/workflows").data ?? []).find((one) => one.name === each.workflow);
   if (!workflow) return null;
-  return h("div", { class: "panel" }, form(`${id}-${each.n}`, workflow, (inputs) => start(id, workflow.name, inputs)));
+  return h("div", { class: "panel" }, form(`${id}-${each.n}`, workflow, (inputs) => start(id, workflow.name, inputs), null, typedOf(each.inputs)));
 }
 
 function gone(id) {
@@ -139,5 +139,9 @@ function offers(id, begun) {
     : h("button", { key: each.name, type: "button", class: "offer", disabled: !may("operator"), onclick: () => choose(each.name) }, h("strong", null, humane(each.name)), h("span", { class: "muted" }, each.description), steps(each))));
 }
 
-const steps = (workflow) =>
-  h("span", { class: "team" }, workflow.steps.map((each) => h("span", { key: each.id, class: `who-does ${each.agent ?? "call"}` }, each.agent ? humane(each.agent) : toolName(state.tools, each.call))));
+/** Return who does what, in order; what comes twice in a row is said once. */
+function steps(workflow) {
+  const tools = toolbox();
+  const names = workflow.steps.map((each) => (each.agent ? humane(each.agent) : toolName(tools, each.call)));
+  return h("span", { class: "team" }, names.filter((each, at) => each !== names[at - 1]).map((each) => h("span", { class: "who-does" }, each)));
+}

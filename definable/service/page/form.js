@@ -43,6 +43,9 @@ export const asTyped = (value, type) =>
   value === undefined || (value === null && type !== "object") ? "" : type === "boolean" ? Boolean(value)
     : type === "object" || type === "array" ? (value === null ? "" : JSON.stringify(value, null, 2)) : String(value);
 
+/** Return inputs that are known as they would have been typed. */
+export const typedOf = (inputs) => Object.fromEntries(Object.entries(inputs ?? {}).map(([key, it]) => [key, asTyped(it, typeOf(it))]));
+
 /** Return what was typed as a value of the type: `{value}`, or `{error}` for whoever typed it. */
 export function parsed(typed, type) {
   if (type === "boolean") return { value: Boolean(typed) };

@@ -3,9 +3,9 @@
 import { h } from "/page/view.js";
 import { act, api, go, keep, live, local, read, stale, state, toast } from "/page/store.js";
 import { away, badge, button, chip, fold, got, mark, nothing, problem, skeleton, value } from "/page/parts.js";
-import { form } from "/page/form.js";
+import { form, typedOf } from "/page/form.js";
 import { may } from "/page/ask.js";
-import { body, headline, toolbox } from "/page/work.js";
+import { body, headline, OVER, toolbox } from "/page/work.js";
 import { follow, watch } from "/page/watch.js";
 import { clock, duration, humane, money, short, standing, toolName, when } from "/page/words.js";
 
@@ -105,7 +105,8 @@ function called(run) {
 }
 
 function actions(row, one) {
-  const ended = ["done", "failed", "limited", "cancelled"].includes(row.status);
+  const ended = OVER.has(row.status);
+  const did = row.status === "done" ? Object.values(one.view.calls).some((each) => each.receipt?.effect) : row.left.some((each) => each.undo);
   const doing = local(`run ${row.id} doing`, {});
   const sure = local(`run ${row.id} sure`, "");
   const change = (what, done) => act(`run ${row.id} doing`, async () => {
@@ -124,13 +125,13 @@ function actions(row, one) {
       h("p", null, deeds[sure][1]), h("div", { class: "row" }, button(deeds[sure][0], deeds[sure][2], { kind: "danger", busy: doing.busy, ref: (dom) => queueMicrotask(() => dom.focus()) }), button("No", () => keep(`run ${row.id} sure`, ""), { kind: "quiet" })))
       : h("div", { class: "row" },
         ["failed", "limited", "waiting"].includes(row.status) && !row.asks.length && button("Go on", () => change("resume", () => (follow(row.id), toast("The run goes on."))), { kind: "main", busy: doing.busy }),
-        !ended && asks("cancel", ""), ended && asks("undo", "")),
+        !ended && asks("cancel", ""), ended && did && asks("undo", "")),
     doing.error && problem(doing.error));
 }
 
 function facts(row) {
   const { tokens = 0, usd, calls = 0, seconds = 0 } = row.spent ?? {};
-  const said = [["Begun", when(row.created_at)], ["Time at work", duration(seconds)], ["Requests", calls.toLocaleString("en")], ["Tokens", tokens.toLocaleString("en")], ["Cost", row.offline && !usd ? "none (offline model)" : money(usd)],
+  const said = [["Begun", when(row.created_at)], ["Time at work", duration(seconds)], ["Requests", calls.toLocaleString("en")], ["Tokens", tokens.toLocaleString("en")], ["Cost", !tokens ? "none" : row.offline && !usd ? "none (offline model)" : money(usd)],
     row.batch && ["Batch", h("a", { href: `/batches/${row.batch}` }, row.item ?? row.batch)], row.deadline && ["Deadline", when(row.deadline)], ["Id", h("code", null, row.id)]].filter(Boolean);
   return [h("dl", { class: "facts" }, said.map(([key, it]) => h("div", { key }, h("dt", null, key), h("dd", null, it)))),
     fold(`inputs ${row.id}`, "Inputs", () => value(`${row.id} inputs`, row.inputs), { kind: "quiet" })];
@@ -147,19 +148,18 @@ function left(row) {
 }
 
 function forks(row) {
-  if (!may("operator") || row.pruned || !["done", "failed", "limited", "cancelled"].includes(row.status)) return null;
+  if (!may("operator") || row.pruned || !OVER.has(row.status)) return null;
   const known = read("/api/workflows").data?.find((each) => each.name === row.workflow);
   if (!known || row.steps.length === 0) return null;
   const name = `fork ${row.id}`.replaceAll(/[^\w-]/g, "-");
   const step = local(`${name} step`, row.steps[0].id);
-  const given = Object.fromEntries(Object.entries(row.inputs).map(([key, it]) => [key, typeof it === "object" ? JSON.stringify(it, null, 2) : typeof it === "boolean" ? it : String(it)]));
   const start = async (inputs) => {
     const other = Object.fromEntries(Object.entries(inputs).filter(([key, it]) => JSON.stringify(it) !== JSON.stringify(row.inputs[key])));
     go((await api("POST", `/api/runs/${row.id}/fork`, { step, inputs: other })).link);
   };
   return fold(name, "Do it again from a step, with other inputs", () => h("div", { class: "forking" },
     h("div", { class: "field" }, h("label", { for: `${name}-step` }, "From step"), h("select", { id: `${name}-step`, value: step, onchange: (event) => keep(`${name} step`, event.target.value) }, row.steps.map((each) => h("option", { key: each.id, value: each.id }, each.id))), h("p", { class: "help" }, "What was before it is taken over, and not done again.")),
-    form(name, known, start, null, given)), { kind: "panel" });
+    form(name, known, start, null, typedOf(row.inputs))), { kind: "panel" });
 }
 
 function log({ view, run }) {

@@ -24,9 +24,11 @@ export function calls(step, view, tools) {
   });
 }
 
+const bad = (call) => ["failed", "denied", "needs_review"].includes(call.state);
+
 /** Return a call's card. A closed one is made anew only when its call has changed; there may be hundreds. */
 function one(call, view, tools) {
-  const open = local(`fold call ${view.run} ${call.id}`) ? {} : null;
+  const open = local(`fold call ${view.run} ${call.id}`, bad(call)) ? {} : null;
   return memo(call.id, card, call, subject(call.arguments, view.names), view.run, tools, open);
 }
 
@@ -40,7 +42,7 @@ function many(group, view, tools) {
 
 function card(call, about, run, tools) {
   const head = [mark(call.state), h("span", { class: "title" }, toolName(tools, call.tool), about && h("span", { class: "about" }, ` ${about}`)), h("span", { class: "end" }, signs(call))];
-  return fold(`call ${run} ${call.id}`, head, () => inside(call, run), { kind: `call ${call.state}`, id: `call-${call.id}` });
+  return fold(`call ${run} ${call.id}`, head, () => inside(call, run), { open: bad(call), kind: `call ${call.state}`, id: `call-${call.id}` });
 }
 
 function signs(call) {

@@ -10,6 +10,9 @@ import { watch } from "/page/watch.js";
 import { tally } from "/page/run.js";
 import { between, clock, duration, humane, plural, toolName } from "/page/words.js";
 
+/** Statuses of a run in which nothing more happens by itself. */
+export const OVER = new Set(["done", "failed", "limited", "cancelled"]);
+
 /** Return the tools by their slug, as far as they are known. */
 export function toolbox() {
   const { data } = read("/api/tools");
@@ -21,8 +24,7 @@ export function toolbox() {
 export function headline(one, row) {
   const { view } = one;
   const status = row && view.seq === 0 ? row.status : view.status;
-  const over = ["done", "failed", "limited", "cancelled"].includes(status);
-  const seconds = view.begun ? (over || status === "waiting" ? between(view.begun, view.last) : (now() - Date.parse(view.begun)) / 1000) : null;
+  const seconds = view.begun ? (OVER.has(status) || status === "waiting" ? between(view.begun, view.last) : (now() - Date.parse(view.begun)) / 1000) : null;
   const counted = tally(view);
   return h("p", { class: "headline" }, badge(status, view.reason || row?.reason),
     seconds !== null && h("span", null, duration(Math.max(seconds, 0))),
@@ -54,21 +56,22 @@ export function body(one, row, level) {
 
 /** Return the steps that have begun, and after them those that are to come. */
 function planned(view, row) {
-  const begun = new Set(view.steps.map((each) => each.id));
-  const over = ["done", "failed", "limited", "cancelled"].includes(view.status);
-  const rest = (row?.steps ?? []).filter((each) => !begun.has(each.id)).map((each) => ({ id: each.id, state: over ? "skipped" : "pending", agent: each.agent, tool: each.call, calls: [] }));
-  return [...view.steps, ...rest];
+  const known = new Map((row?.steps ?? []).map((each) => [each.id, { agent: each.agent, tool: each.call }]));
+  const begun = view.steps.map((each) => ({ ...each, agent: each.agent ?? known.get(each.id)?.agent, tool: each.tool ?? known.get(each.id)?.tool }));
+  const state = OVER.has(view.status) ? "skipped" : "pending";
+  const rest = [...known].filter(([id]) => !begun.some((each) => each.id === id)).map(([id, each]) => ({ id, state, ...each, calls: [] }));
+  return [...begun, ...rest];
 }
 
 function shownStep(step, view, tools) {
   const known = step.state === "pending" || step.state === "skipped";
   const still = view.status === "waiting" && step.state === "running" ? "waiting" : step.state;
-  const title = step.agent ? humane(step.agent) : toolName(tools, step.tool);
+  const [title, more] = step.agent ? [humane(step.agent), step.id] : [humane(step.id), toolName(tools, step.tool)];
   const words = { running: "is at work", waiting: "waits", pending: "to come", skipped: "left out", done: "", failed: "failed", limited: "stopped at a limit", cancelled: "cancelled" };
   return h("li", { key: step.id, class: `step ${still}`, "data-step": step.id },
     mark(still === "pending" ? "queued" : still),
     h("div", { class: "step-body" },
-      h("p", { class: "step-head" }, h("strong", null, title), h("span", { class: "muted" }, step.id), words[still] && h("span", { class: "muted" }, words[still]),
+      h("p", { class: "step-head" }, h("strong", null, title), h("span", { class: "muted" }, more), words[still] && h("span", { class: "muted" }, words[still]),
         !known && step.turns > 0 && h("span", { class: "muted end" }, `${plural(step.turns, "turn")}, ${step.tokens.toLocaleString("en")} tokens`)),
       step.when && h("p", { class: "muted" }, "Left out, since this does not hold: ", h("code", null, step.when)),
       known ? null : [calls(step, view, tools), step.sentBack.map(back), step.refused.map(refused),
