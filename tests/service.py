@@ -65,6 +65,7 @@ def serving(
     limits: Limits | None = None,
     *,
     offline: bool = True,
+    faults: Path | None = None,
     **facts: Any,
 ) -> Iterator[Service]:
     """Serve the workspace at `root`, in the sandbox and with offline models; its state is in `root/home`."""
@@ -75,9 +76,10 @@ def serving(
         workspace,
         Settings.read(given),
         given,
-        Options(sandbox=True, offline=offline),
+        Options(sandbox=True, offline=offline, faults=faults),
         limits=limits or Limits(rate=1e6, burst=1e6),
         grace=5.0,
+        offline=tuple(workspace.agents()) if offline else (),
         **facts,
     )
     listening = listen("127.0.0.1", 0)

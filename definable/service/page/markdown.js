@@ -7,7 +7,12 @@ import { h } from "/page/view.js";
  * into nodes of its own; `around(node, block)` may add to a paragraph or an item.
  */
 export function markdown(text, { words = (plain) => plain, base = 3, around = (node) => node } = {}) {
-  return blocks(String(text ?? "").replaceAll("\r\n", "\n").split("\n"), { words, base, around });
+  return blocks(
+    String(text ?? "")
+      .replaceAll("\r\n", "\n")
+      .split("\n"),
+    { words, base, around },
+  );
 }
 
 const FENCE = /^\s*(```|~~~)\s*(\w*)/;
@@ -19,14 +24,16 @@ const ROW = /^\s*\|.*\|\s*$/;
 
 function blocks(lines, how) {
   const out = [];
-  for (let at = 0; at < lines.length; ) {
+  for (let at = 0; at < lines.length;) {
     const line = lines[at];
     let found;
     if (!line.trim()) at += 1;
     else if ((found = FENCE.exec(line))) {
       let end = at + 1;
       while (end < lines.length && !lines[end].trim().startsWith(found[1])) end += 1;
-      out.push(h("pre", { class: "code", tabindex: "0" }, h("code", null, lines.slice(at + 1, end).join("\n"))));
+      out.push(
+        h("pre", { class: "code", tabindex: "0" }, h("code", null, lines.slice(at + 1, end).join("\n"))),
+      );
       at = end + 1;
     } else if ((found = HEADING.exec(line))) {
       const level = Math.min(6, found[1].length + how.base - 1);
@@ -37,7 +44,16 @@ function blocks(lines, how) {
       at += 1;
     } else if (QUOTE.test(line)) {
       const end = until(lines, at, (each) => QUOTE.test(each));
-      out.push(h("blockquote", null, blocks(lines.slice(at, end).map((each) => QUOTE.exec(each)[1]), how)));
+      out.push(
+        h(
+          "blockquote",
+          null,
+          blocks(
+            lines.slice(at, end).map((each) => QUOTE.exec(each)[1]),
+            how,
+          ),
+        ),
+      );
       at = end;
     } else if (ITEM.test(line)) {
       const [list, end] = listed(lines, at, how);
@@ -57,7 +73,8 @@ function blocks(lines, how) {
   return out;
 }
 
-const starts = (line) => FENCE.test(line) || HEADING.test(line) || ITEM.test(line) || RULE.test(line) || QUOTE.test(line);
+const starts = (line) =>
+  FENCE.test(line) || HEADING.test(line) || ITEM.test(line) || RULE.test(line) || QUOTE.test(line);
 
 function until(lines, at, fits, least = 0) {
   let end = at + least;
@@ -74,7 +91,10 @@ function listed(lines, at, how) {
     const inner = [found[3]];
     at += 1;
     const deep = indent.length + 2;
-    while (at < lines.length && (lines[at].trim() ? /^ */.exec(lines[at])[0].length >= deep : /^ {2}/.test(lines[at + 1] ?? ""))) {
+    while (
+      at < lines.length &&
+      (lines[at].trim() ? /^ */.exec(lines[at])[0].length >= deep : /^ {2}/.test(lines[at + 1] ?? ""))
+    ) {
       inner.push(lines[at].slice(deep));
       at += 1;
     }
@@ -82,29 +102,77 @@ function listed(lines, at, how) {
     if (task) inner[0] = inner[0].slice(task[0].length);
     const simple = inner.length === 1;
     const body = simple ? inline(inner[0], { ...how, block: inner[0] }) : blocks(inner, how);
-    const box = task && h("span", { class: "task", role: "img", "aria-label": task[1] === " " ? "open" : "done" }, task[1] === " " ? "☐ " : "☑ ");
+    const box =
+      task &&
+      h(
+        "span",
+        { class: "task", role: "img", "aria-label": task[1] === " " ? "open" : "done" },
+        task[1] === " " ? "☐ " : "☑ ",
+      );
     const item = h("li", null, box, body);
     items.push(simple ? how.around(item, inner[0]) : item);
-    while (at < lines.length && !lines[at].trim() && ITEM.exec(lines[at + 1] ?? "")?.[1].length === indent.length) at += 1;
+    while (
+      at < lines.length &&
+      !lines[at].trim() &&
+      ITEM.exec(lines[at + 1] ?? "")?.[1].length === indent.length
+    )
+      at += 1;
   }
   const ordered = /\d/.test(mark);
-  return [h(ordered ? "ol" : "ul", ordered && parseInt(mark, 10) !== 1 ? { start: String(parseInt(mark, 10)) } : null, items), at];
+  return [
+    h(
+      ordered ? "ol" : "ul",
+      ordered && parseInt(mark, 10) !== 1 ? { start: String(parseInt(mark, 10)) } : null,
+      items,
+    ),
+    at,
+  ];
 }
 
 function table(lines, how) {
-  const cells = (line) => line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((each) => each.trim().replaceAll("\\|", "|"));
+  const cells = (line) =>
+    line
+      .trim()
+      .replace(/^\||\|$/g, "")
+      .split(/(?<!\\)\|/)
+      .map((each) => each.trim().replaceAll("\\|", "|"));
   const [head, , ...rows] = lines.map(cells);
-  return h("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "Table" },
-    h("table", null,
-      h("thead", null, h("tr", null, head.map((each) => h("th", { scope: "col" }, inline(each, how))))),
-      h("tbody", null, rows.map((row) => h("tr", null, row.map((each) => h("td", null, inline(each, how))))))));
+  return h(
+    "div",
+    { class: "wide", tabindex: "0", role: "group", "aria-label": "Table" },
+    h(
+      "table",
+      null,
+      h(
+        "thead",
+        null,
+        h(
+          "tr",
+          null,
+          head.map((each) => h("th", { scope: "col" }, inline(each, how))),
+        ),
+      ),
+      h(
+        "tbody",
+        null,
+        rows.map((row) =>
+          h(
+            "tr",
+            null,
+            row.map((each) => h("td", null, inline(each, how))),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
-const SPAN = /(`+)(.+?)\1|\*\*(.+?)\*\*|__(.+?)__|\*([^*\s](?:.*?[^*\s])?)\*|(?<![\w])_([^_]+)_(?![\w])|~~(.+?)~~|!?\[([^\]]*)\]\(([^()\s]*(?:\([^()\s]*\))?[^()\s]*)(?:\s+"[^"]*")?\)|(https?:\/\/[^\s<>"')\]]+[^\s<>"')\].,;:!?])/s;
+const SPAN =
+  /(`+)(.+?)\1|\*\*(.+?)\*\*|__(.+?)__|\*([^*\s](?:.*?[^*\s])?)\*|(?<![\w])_([^_]+)_(?![\w])|~~(.+?)~~|!?\[([^\]]*)\]\(([^()\s]*(?:\([^()\s]*\))?[^()\s]*)(?:\s+"[^"]*")?\)|(https?:\/\/[^\s<>"')\]]+[^\s<>"')\].,;:!?])/s;
 
 function inline(text, how) {
   const out = [];
-  for (let rest = text; rest; ) {
+  for (let rest = text; rest;) {
     const found = SPAN.exec(rest);
     if (!found) {
       out.push(how.words(rest, how.block));
@@ -126,5 +194,11 @@ function inline(text, how) {
 /** Return a link, where the address is one that a link may have; else only its words. */
 export function link(to, words) {
   const safe = /^(https?:\/\/|mailto:|\/(?!\/)|#)/i.test(to);
-  return safe ? h("a", { href: to, rel: "noopener noreferrer", ...(/^https?:/i.test(to) ? { target: "_blank" } : {}) }, words) : h("span", null, words);
+  return safe
+    ? h(
+        "a",
+        { href: to, rel: "noopener noreferrer", ...(/^https?:/i.test(to) ? { target: "_blank" } : {}) },
+        words,
+      )
+    : h("span", null, words);
 }

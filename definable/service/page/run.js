@@ -4,8 +4,23 @@
 /** Return the view of a run of which nothing is known yet. */
 export function empty(run) {
   return {
-    run, seq: 0, gap: false, status: "queued", reason: "", until: null, inputs: null, outputs: null,
-    error: null, begun: null, last: null, steps: [], calls: {}, names: {}, notes: [], forked: null, log: [],
+    run,
+    seq: 0,
+    gap: false,
+    status: "queued",
+    reason: "",
+    until: null,
+    inputs: null,
+    outputs: null,
+    error: null,
+    begun: null,
+    last: null,
+    steps: [],
+    calls: {},
+    names: {},
+    notes: [],
+    forked: null,
+    log: [],
   };
 }
 
@@ -14,7 +29,14 @@ export function reduce(view, event) {
   if (event.seq <= view.seq) return view;
   if (event.seq > view.seq + 1) return { ...view, gap: true };
   const line = { seq: event.seq, at: event.at, type: event.type, of: event.call ?? event.step ?? "" };
-  const next = { ...view, seq: event.seq, gap: false, last: event.at, begun: view.begun ?? event.at, log: [...view.log, line] };
+  const next = {
+    ...view,
+    seq: event.seq,
+    gap: false,
+    last: event.at,
+    begun: view.begun ?? event.at,
+    log: [...view.log, line],
+  };
   return TELL[event.type]?.(next, event, event.data) ?? next;
 }
 
@@ -23,19 +45,28 @@ const TELL = {
   "run.resumed": (view, event, data) =>
     note({ ...view, status: "running", reason: "", until: null, error: null }, event, goesOn(data)),
   "run.forked": (view, event, data) => ({ ...view, forked: data }),
-  "run.waiting": (view, event, data) =>
-    ({ ...view, status: "waiting", reason: data.reason ?? "", until: data.until ?? null }),
+  "run.waiting": (view, event, data) => ({
+    ...view,
+    status: "waiting",
+    reason: data.reason ?? "",
+    until: data.until ?? null,
+  }),
   "run.done": (view, event, data) => ({ ...view, status: "done", outputs: data.outputs ?? {}, error: null }),
   "run.failed": (view, event, data) => ended(view, "failed", data.error),
   "run.limited": (view, event, data) => ended(view, "limited", data.error),
   "run.cancelled": (view) => ended(view, "cancelled", null),
   "step.started": (view, event, data) =>
     step(view, event.step, (old) => ({
-      state: "running", kind: data.kind, agent: data.agent, tool: data.tool, begun: old.begun ?? event.at,
+      state: "running",
+      kind: data.kind,
+      agent: data.agent,
+      tool: data.tool,
+      begun: old.begun ?? event.at,
     })),
   "step.done": (view, event, data) =>
     step(view, event.step, () => ({ state: "done", output: data.output, ended: event.at })),
-  "step.skipped": (view, event, data) => step(view, event.step, () => ({ state: "skipped", when: data.when })),
+  "step.skipped": (view, event, data) =>
+    step(view, event.step, () => ({ state: "skipped", when: data.when })),
   "model.called": (view, event, data) =>
     step(view, event.step, (old) => ({
       turns: old.turns + 1,
@@ -46,7 +77,9 @@ const TELL = {
   artifact: (view, event, data) =>
     step(view, event.step, () => ({ artifact: { shape: data.shape, ...data.artifact } })),
   "artifact.rejected": (view, event, data) =>
-    step(view, event.step, (old) => ({ sentBack: [...old.sentBack, { reasons: data.reasons ?? [], at: event.at }] })),
+    step(view, event.step, (old) => ({
+      sentBack: [...old.sentBack, { reasons: data.reasons ?? [], at: event.at }],
+    })),
   "artifact.accepted": (view, event, data) => step(view, event.step, () => ({ takenBy: data.by })),
   "call.proposed": proposed,
   "call.taken": (view, event, data) => proposed(view, event, { ...data, taken: true }),
@@ -83,7 +116,10 @@ const TELL = {
 
 const goesOn = (data) => ({ what: "resumed", reason: data.reason ?? "" });
 
-const note = (view, event, data) => ({ ...view, notes: [...view.notes, { at: event.at, seq: event.seq, ...data }] });
+const note = (view, event, data) => ({
+  ...view,
+  notes: [...view.notes, { at: event.at, seq: event.seq, ...data }],
+});
 
 const current = (view) => view.steps.at(-1)?.id ?? "";
 
@@ -95,8 +131,23 @@ function ended(view, status, error) {
 function step(view, id, change) {
   if (!id) return view;
   const blank = {
-    id, kind: "agent", state: "running", agent: null, tool: null, begun: null, ended: null, calls: [], turns: 0,
-    tokens: 0, models: [], offline: false, artifact: null, sentBack: [], refused: [], ask: null, output: null,
+    id,
+    kind: "agent",
+    state: "running",
+    agent: null,
+    tool: null,
+    begun: null,
+    ended: null,
+    calls: [],
+    turns: 0,
+    tokens: 0,
+    models: [],
+    offline: false,
+    artifact: null,
+    sentBack: [],
+    refused: [],
+    ask: null,
+    output: null,
   };
   const at = view.steps.findIndex((each) => each.id === id);
   const old = at < 0 ? blank : view.steps[at];
@@ -114,9 +165,19 @@ function proposed(view, event, data) {
   const id = event.call ?? said.id;
   if (view.calls[id]) return view;
   const made = {
-    id, tool: said.tool, arguments: said.arguments ?? {}, step: said.step ?? event.step, concern: said.concern,
-    at: event.at, taken: Boolean(data.taken), state: "open", attempts: [], receipt: null, ask: null,
-    decision: null, waits: null,
+    id,
+    tool: said.tool,
+    arguments: said.arguments ?? {},
+    step: said.step ?? event.step,
+    concern: said.concern,
+    at: event.at,
+    taken: Boolean(data.taken),
+    state: "open",
+    attempts: [],
+    receipt: null,
+    ask: null,
+    decision: null,
+    waits: null,
   };
   const more = step(view, made.step, (old) => ({ calls: [...old.calls, id] }));
   return { ...more, calls: { ...more.calls, [id]: made } };
@@ -128,9 +189,19 @@ function exchange(view, event, data) {
     return call(view, event.call, () => ({ decision: reply, ask: null, state: "open" }));
   }
   const attempt = {
-    n, role: order.role, tool: order.tool, changes: reply.reworded?.length ? reply.reworded : order.changes,
-    status: reply.status, phase: reply.phase, error: reply.error, seconds: reply.seconds, at: reply.at || event.at,
-    waited: reply.waited ?? 0, heldBy: reply.held_by ?? "", why: order.why, said: null,
+    n,
+    role: order.role,
+    tool: order.tool,
+    changes: reply.reworded?.length ? reply.reworded : order.changes,
+    status: reply.status,
+    phase: reply.phase,
+    error: reply.error,
+    seconds: reply.seconds,
+    at: reply.at || event.at,
+    waited: reply.waited ?? 0,
+    heldBy: reply.held_by ?? "",
+    why: order.why,
+    said: null,
   };
   const seen = call(view, event.call, (old) => ({ attempts: [...old.attempts, attempt], waits: null }));
   const names = { ...seen.names };

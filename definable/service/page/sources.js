@@ -5,10 +5,17 @@ import { CHECKED, plural, subject, toolName } from "/page/words.js";
 
 /** Return the points of a run's findings, each with its text made comparable. */
 export function pointsOf(view) {
-  return view.steps.flatMap((step) => step.artifact?.points ?? []).map((point) => ({ ...point, plain: plain(point.text) }));
+  return view.steps
+    .flatMap((step) => step.artifact?.points ?? [])
+    .map((point) => ({ ...point, plain: plain(point.text) }));
 }
 
-const plain = (text) => text.replaceAll(/[*_`“”"’']/g, "").replaceAll(/\s+/g, " ").trim().toLowerCase();
+const plain = (text) =>
+  text
+    .replaceAll(/[*_`“”"’']/g, "")
+    .replaceAll(/\s+/g, " ")
+    .trim()
+    .toLowerCase();
 
 /** Return how a text is to be shown so that its figures, and its sentences, say what they rest on. */
 export function traced(view, tools) {
@@ -16,14 +23,29 @@ export function traced(view, tools) {
   if (!points.length) return {};
   const within = (said) => points.filter((point) => plain(said).includes(point.plain));
   return {
-    words: (text, block) => numbers(text, (said) => found(said, block ? within(block) : [], points)).map((each) =>
-      typeof each === "string" ? each : source(each.said, recipe(each.figure, view, tools), `Source of ${each.said}`)),
+    words: (text, block) =>
+      numbers(text, (said) => found(said, block ? within(block) : [], points)).map((each) =>
+        typeof each === "string"
+          ? each
+          : source(each.said, recipe(each.figure, view, tools), `Source of ${each.said}`),
+      ),
     around: (node, said) => {
       const own = within(said);
       if (!own.length) return node;
       const calls = [...new Set(own.flatMap((point) => point.receipts))];
       const label = plural(calls.length, "source");
-      return h(node.tag, node.props, node.children, " ", source(label, [h("p", null, "This was found in:"), cited(calls, view, tools)], `${label} of this sentence`, "sources"));
+      return h(
+        node.tag,
+        node.props,
+        node.children,
+        " ",
+        source(
+          label,
+          [h("p", null, "This was found in:"), cited(calls, view, tools)],
+          `${label} of this sentence`,
+          "sources",
+        ),
+      );
     },
   };
 }
@@ -54,18 +76,39 @@ function found(said, near, points) {
 }
 
 const DOES = {
-  value: "stands as it is at", count: "the number of", distinct: "the number of different", sum: "the sum of", mean: "the mean of",
-  median: "the median of", min: "the smallest of", max: "the largest of",
+  value: "stands as it is at",
+  count: "the number of",
+  distinct: "the number of different",
+  sum: "the sum of",
+  mean: "the mean of",
+  median: "the median of",
+  min: "the smallest of",
+  max: "the largest of",
 };
 const HOW = { share: "as a share of", change: "as a change from", difference: "less" };
 
 function recipe(figure, view, tools) {
   const { op, path, equals, where, against } = figure;
   return [
-    h("p", null, h("strong", null, figure.value.toLocaleString("en")), op === "value" ? " " : " is ", DOES[op], " ", h("code", null, path),
+    h(
+      "p",
+      null,
+      h("strong", null, figure.value.toLocaleString("en")),
+      op === "value" ? " " : " is ",
+      DOES[op],
+      " ",
+      h("code", null, path),
       equals !== null && equals !== undefined && [" equal to ", h("code", null, equals)],
-      where?.length > 0 && [" where ", where.map((each, at) => [at > 0 && " and ", h("code", null, `${each.field} ${each.test} ${each.to}`)])],
-      against && [`, ${HOW[against.how]} ${DOES[against.op]} `, h("code", null, against.path)], " in"),
+      where?.length > 0 && [
+        " where ",
+        where.map((each, at) => [
+          at > 0 && " and ",
+          h("code", null, `${each.field} ${each.test} ${each.to}`),
+        ]),
+      ],
+      against && [`, ${HOW[against.how]} ${DOES[against.op]} `, h("code", null, against.path)],
+      " in",
+    ),
     cited(figure.receipts, view, tools),
     h("p", { class: "muted" }, "The Verifier computed it again from these answers."),
   ];
@@ -75,17 +118,34 @@ function cited(calls, view, tools) {
   const rows = calls.slice(0, 6).map((id) => {
     const call = view.calls[id];
     const about = call && subject(call.arguments, view.names);
-    return h("li", { key: id }, h("a", { href: `/runs/${view.run}?call=${id}#call-${id}` }, call ? toolName(tools, call.tool) : id, about && ` ${about}`),
-      h("span", { class: "muted" }, ` ${id}`, call?.receipt?.evidence && `, ${CHECKED[call.receipt.evidence]}`));
+    return h(
+      "li",
+      { key: id },
+      h(
+        "a",
+        { href: `/runs/${view.run}?call=${id}#call-${id}` },
+        call ? toolName(tools, call.tool) : id,
+        about && ` ${about}`,
+      ),
+      h(
+        "span",
+        { class: "muted" },
+        ` ${id}`,
+        call?.receipt?.evidence && `, ${CHECKED[call.receipt.evidence]}`,
+      ),
+    );
   });
   return h("ul", null, rows, calls.length > 6 && h("li", { class: "muted" }, `and ${calls.length - 6} more`));
 }
 
 /** Return something that says more when it is pointed at or focused; Escape takes that away. */
 export function source(words, more, label, kind = "figure") {
-  return h("span", { class: `source ${kind}`, onmouseenter: place, onfocusin: place, onkeydown: hush, onmouseleave: unhush },
+  return h(
+    "span",
+    { class: `source ${kind}`, onmouseenter: place, onfocusin: place, onkeydown: hush, onmouseleave: unhush },
     h("button", { type: "button", "aria-label": kind === "figure" ? null : label }, words),
-    h("span", { class: "pop", role: "group", "aria-label": label }, more));
+    h("span", { class: "pop", role: "group", "aria-label": label }, more),
+  );
 }
 
 function place(event) {

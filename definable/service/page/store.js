@@ -1,6 +1,13 @@
 // What the page knows: the service's answers by their address, what is open or typed, and where the reader is.
 
-export const state = { path: "/", query: new URLSearchParams(), signedOut: false, lost: false, said: "", toast: null };
+export const state = {
+  path: "/",
+  query: new URLSearchParams(),
+  signedOut: false,
+  lost: false,
+  said: "",
+  toast: null,
+};
 
 let show = () => {};
 let due = false;
@@ -57,7 +64,10 @@ export async function api(method, path, body, headers = {}) {
     answer = await fetch(path, { method, body: said, headers: { ...kind, ...headers } });
   } catch {
     change({ lost: true });
-    throw new Problem(0, { detail: "The service does not answer.", hint: "Its terminal says why; nothing is lost." });
+    throw new Problem(0, {
+      detail: "The service does not answer.",
+      hint: "Its terminal says why; nothing is lost.",
+    });
   }
   if (state.lost) change({ lost: false });
   const json = answer.headers.get("content-type")?.includes("json");
@@ -159,7 +169,12 @@ export function go(path, replace = false) {
 export function arrive(moved) {
   const there = state.path !== location.pathname;
   for (const entry of entries.values()) entry.stale = true;
-  change({ path: location.pathname, query: new URLSearchParams(location.search), menu: false, moved: moved && there });
+  change({
+    path: location.pathname,
+    query: new URLSearchParams(location.search),
+    menu: false,
+    moved: moved && there,
+  });
 }
 
 // What screen readers are told, and what goes by

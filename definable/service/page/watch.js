@@ -112,15 +112,24 @@ function take(one, events, live) {
   change();
 }
 
-const ENDING = { "run.done": "is done", "run.failed": "has failed", "run.limited": "has reached a limit", "run.cancelled": "is cancelled" };
+const ENDING = {
+  "run.done": "is done",
+  "run.failed": "has failed",
+  "run.limited": "has reached a limit",
+  "run.cancelled": "is cancelled",
+};
 
 /** Say aloud what is worth it, which is not every call, and look again at what an event has changed elsewhere. */
 function tell(event) {
   if (event.type === "step.started") announce(`Step ${event.step} has begun.`);
   if (event.type === "ask") announce("A person is asked to decide.");
   if (event.type in ENDING) announce(`The run ${ENDING[event.type]}.`);
-  if (["ask", "decision", "run.waiting", "run.resumed", "exchange"].includes(event.type) || event.type in ENDING) {
-    if (event.type !== "exchange" || event.data.reply?.kind === "decision") stale("/api/approvals", `/api/runs/${event.run}`);
+  if (
+    ["ask", "decision", "run.waiting", "run.resumed", "exchange"].includes(event.type) ||
+    event.type in ENDING
+  ) {
+    if (event.type !== "exchange" || event.data.reply?.kind === "decision")
+      stale("/api/approvals", `/api/runs/${event.run}`);
   }
 }
 
