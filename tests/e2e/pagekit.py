@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+expect.set_options(timeout=25_000)  # a busy machine is no finding
 
 PROJECT = "85451515-12ab-55f4-85f5-d73048b59eae"
 CELL = "5c432228-6a73-5d05-b215-f0cd459cbdef"
@@ -80,7 +82,7 @@ def browsing() -> Iterator[Browser]:
 def looking(browser: Browser, url: str, **how: Any) -> Iterator[Page]:
     """Open a window of its own; what goes wrong in the page's scripts fails the test."""
     context = browser.new_context(base_url=url, viewport={"width": 1200, "height": 800}, **how)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(25_000)
     page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))

@@ -116,7 +116,8 @@ def test_an_approval_can_be_edited_before_it_is_given(page: Page, service: Servi
     """The question shows the exact arguments; what is sent is what the person made of them."""
     run = asks(service, "Readers")
     page.goto("/inbox")
-    ask = page.locator("section.ask", has_text="Readers (weekly)")
+    ask = page.locator("section.ask")
+    expect(ask).to_contain_text("Readers (weekly)")
     expect(page.locator(".nav .count")).to_contain_text("1")
     expect(ask.locator(".expiry")).to_contain_text("left to answer")
     ask.get_by_role("button", name="Change the arguments").click()
@@ -171,7 +172,10 @@ def test_a_reload_in_the_middle_neither_loses_nor_repeats_an_event(page: Page, s
 
 def test_runs_are_found_by_words_status_and_workflow(page: Page, service: Service) -> None:
     """Filters stand in the address, and each narrows the list."""
-    one, other = service.submit("look", cell=CELL), service.submit("look", cell="00000000-0000-4000-8000-1")
+    one, other = (
+        service.submit("look", cell=CELL),
+        service.submit("look", cell="00000000-0000-4000-8000-000000000001"),
+    )
     assert service.follow(one)["status"] == "done"
     assert service.follow(other)["status"] == "failed"
     page.goto("/runs")
@@ -218,7 +222,7 @@ def test_a_repair_is_accepted_or_rejected(page: Page, service: Service) -> None:
 
 def test_a_failed_run_says_why_and_can_go_on_from_a_step(page: Page, service: Service) -> None:
     """The error stands there with the call that failed; a fork begins a run with other inputs."""
-    run = service.submit("look", cell="00000000-0000-4000-8000-2")
+    run = service.submit("look", cell="00000000-0000-4000-8000-000000000002")
     assert service.follow(run)["status"] == "failed"
     page.goto(f"/runs/{run}")
     expect(page.locator(".problem").first).to_contain_text("was not found")
@@ -227,7 +231,7 @@ def test_a_failed_run_says_why_and_can_go_on_from_a_step(page: Page, service: Se
     page.get_by_label("Cell").fill(CELL)
     page.get_by_role("button", name="Start").click()
     expect(page.locator(".page[data-run]")).not_to_have_attribute("data-run", run)
-    expect(page.locator(".page[data-run]")).to_have_attribute("data-status", "failed")
+    expect(page.locator(".page[data-run]")).to_have_attribute("data-status", "done")
 
 
 def test_a_chart_is_drawn_from_the_data_that_was_verified(page: Page, service: Service) -> None:

@@ -265,7 +265,7 @@ function signIn() {
   const enter = (event) => {
     event.preventDefault();
     act("entering", async () => {
-      await api("POST", "/api/session", { key: typed });
+      await api("POST", "/api/session", { key: local("key", "") });
       keep("key", "");
       change({ signedOut: false });
       stale("/");

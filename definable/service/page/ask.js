@@ -13,7 +13,7 @@ const LEVELS = ["viewer", "operator", "approver", "admin"];
 export const may = (level) => LEVELS.indexOf(state.about?.level ?? "viewer") >= LEVELS.indexOf(level);
 
 /** Return a question with everything that an answer rests on, and the answers that there are. */
-export function question(ask, tools, level = 3) {
+export function question(ask, tools) {
   const name = `ask ${ask.id}`;
   const typed = local(`${name} typed`, null);
   const heading = `${ask.id}-title`.replaceAll(/[^\w-]/g, "-");
@@ -24,7 +24,7 @@ export function question(ask, tools, level = 3) {
       "div",
       { class: "ask-head" },
       icon("hand"),
-      h(`h${level}`, { id: heading, tabindex: "-1" }, TITLES[ask.reason] ?? "Needs you"),
+      h("h2", { id: heading, tabindex: "-1" }, TITLES[ask.reason] ?? "Needs you"),
       ask.tool && chip(toolName(tools, ask.tool), "tool"),
       !ask.decision && expiry(ask),
     ),
@@ -36,7 +36,7 @@ export function question(ask, tools, level = 3) {
           h(
             "div",
             { class: "exact" },
-            h("h4", null, ask.editable ? "It would be sent with" : "It is about"),
+            h("p", { class: "about-what" }, ask.editable ? "It would be sent with" : "It is about"),
             value(`${name} arguments`, ask.arguments),
           ),
     ask.decision
@@ -78,7 +78,7 @@ function answers(ask, name, typed) {
       "form",
       {
         class: "answers",
-        onsubmit: (event) => (event.preventDefault(), send(false, { reason })),
+        onsubmit: (event) => (event.preventDefault(), send(false, { reason: local(`${name} reason`, "") })),
         onkeydown: (event) => event.key === "Escape" && back(),
       },
       field({
@@ -109,7 +109,7 @@ function answers(ask, name, typed) {
       { class: "row" },
       button(
         typed ? "Approve with changes" : ask.reason === "auth" ? "Try again" : "Approve",
-        () => approve(ask, name, typed, send),
+        () => approve(ask, name, send),
         { kind: "main", busy: doing.busy },
       ),
       button("Deny", () => keep(`${name} denying`, true), { kind: "", disabled: doing.busy }),
@@ -139,7 +139,7 @@ function candidates(ask, send, doing) {
   return h(
     "div",
     { class: "candidates" },
-    h("h4", null, "It may be one of these"),
+    h("p", { class: "about-what" }, "It may be one of these"),
     ask.candidates.map((each, at) =>
       h(
         "div",
@@ -164,7 +164,10 @@ const first = (ask) =>
 
 function editor(ask, name, typed) {
   const schema = read(`/api/tools/${ask.tool}`).data?.arguments?.properties ?? {};
-  const put = (key, text) => keep(`${name} typed`, { ...typed, [key]: { ...typed[key], text, error: "" } });
+  const put = (key, text) => {
+    const now = local(`${name} typed`, typed);
+    keep(`${name} typed`, { ...now, [key]: { ...now[key], text, error: "" } });
+  };
   return h(
     "div",
     { class: "editor form", role: "group", "aria-label": "Arguments" },
@@ -184,7 +187,8 @@ function editor(ask, name, typed) {
   );
 }
 
-function approve(ask, name, typed, send) {
+function approve(ask, name, send) {
+  const typed = local(`${name} typed`, null);
   if (!typed) return send(true);
   const given = {},
     wrong = {};

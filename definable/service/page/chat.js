@@ -88,11 +88,13 @@ function message(each, id, last) {
       h("time", { class: "hidden", datetime: each.at }, when(each.at)),
     ),
     each.text &&
-      (each.role === "user" ? h("p", { class: "text" }, each.text) : memo("said", prose, each.text)),
+      (each.role === "user" ? h("p", { class: "text" }, each.text) : memo("said", speech, each.text)),
     each.missing?.length > 0 && last && asksBack(each, id),
     each.run && h("div", { key: "run", "aria-live": "off" }, card(each.run)),
   );
 }
+
+const speech = (text) => prose(text, { base: 2 });
 
 /** Return the form of the workflow that an answer asks inputs for. */
 function asksBack(each, id) {
@@ -181,7 +183,7 @@ function composer(id, send) {
   const doing = local(`doing ${id}`, {});
   const busy = doing.busy || local(`sending ${id}`, null) !== null;
   const sent = () => {
-    const text = draft.trim();
+    const text = local(`draft ${id}`, "").trim();
     if (!text || busy) return;
     keep(`draft ${id}`, "");
     act(`doing ${id}`, () => send(text)).then(() => document.getElementById("say")?.focus());

@@ -170,14 +170,17 @@ export function gathered(workflow, typed) {
 
 /** Return the form of a workflow; `start(inputs)` is done with what was typed once nothing is wrong with it. */
 export function form(name, workflow, start, cancel, given = {}) {
-  const { typed = given, errors = {} } = local(name, {});
+  const current = () => ({ typed: given, errors: {}, ...local(name, {}) });
+  const { typed, errors } = current();
   const doing = local(`${name} doing`, {});
-  const put = (key, value) =>
-    keep(name, { typed: { ...typed, [key]: value }, errors: { ...errors, [key]: "" } });
+  const put = (key, value) => {
+    const was = current();
+    keep(name, { typed: { ...was.typed, [key]: value }, errors: { ...was.errors, [key]: "" } });
+  };
   const submit = (event) => {
     event.preventDefault();
-    const found = gathered(workflow, typed);
-    keep(name, { typed, errors: found.errors });
+    const found = gathered(workflow, current().typed); // what was typed since it was drawn counts
+    keep(name, { ...current(), errors: found.errors });
     const [first] = Object.keys(found.errors);
     if (first) return void document.getElementById(`${name}-${first}`)?.focus();
     act(`${name} doing`, () => start(found.inputs));

@@ -4,15 +4,14 @@ import { h } from "/page/view.js";
 
 /**
  * Return Markdown as nodes. `words(text, block)` may turn a piece of plain text, of a block,
- * into nodes of its own; `around(node, block)` may add to a paragraph or an item.
+ * into nodes of its own; `around(node, block)` may add to a paragraph or an item. Its highest heading is of level `base`.
  */
 export function markdown(text, { words = (plain) => plain, base = 3, around = (node) => node } = {}) {
-  return blocks(
-    String(text ?? "")
-      .replaceAll("\r\n", "\n")
-      .split("\n"),
-    { words, base, around },
-  );
+  const lines = String(text ?? "")
+    .replaceAll("\r\n", "\n")
+    .split("\n");
+  const highest = Math.min(6, ...lines.map((line) => HEADING.exec(line)?.[1].length ?? 6));
+  return blocks(lines, { words, around, shift: base - highest });
 }
 
 const FENCE = /^\s*(```|~~~)\s*(\w*)/;
@@ -36,7 +35,7 @@ function blocks(lines, how) {
       );
       at = end + 1;
     } else if ((found = HEADING.exec(line))) {
-      const level = Math.min(6, found[1].length + how.base - 1);
+      const level = Math.min(6, found[1].length + how.shift);
       out.push(h(`h${level}`, { class: `md-${found[1].length}` }, inline(found[2], how)));
       at += 1;
     } else if (RULE.test(line)) {

@@ -34,7 +34,7 @@ export const inbox = {
                       " asked ",
                       h("time", { datetime: ask.asked_at }, when(ask.asked_at)),
                     ),
-                    question(ask, toolbox(), 2),
+                    question(ask, toolbox()),
                   ),
                 ),
               )

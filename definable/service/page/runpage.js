@@ -32,7 +32,7 @@ export const page = {
             { class: "notice" },
             "Its log is no longer kept; what is left are its effects and their receipts.",
           )
-        : body(one, row, 2),
+        : body(one, row),
       row && left(row),
       row && forks(row),
       log(one),

@@ -128,7 +128,11 @@ function inside(call, run) {
       h(
         "section",
         { class: "verdict" },
-        h("h4", null, receipt.status === "verified" ? "How it is known" : "What became of it"),
+        h(
+          "p",
+          { class: "about-what" },
+          receipt.status === "verified" ? "How it is known" : "What became of it",
+        ),
         h(
           "p",
           null,
@@ -143,14 +147,14 @@ function inside(call, run) {
       h(
         "section",
         null,
-        h("h4", null, "How it was healed"),
+        h("p", { class: "about-what" }, "How it was healed"),
         receipt.heals.map((each, at) => heal(each, at)),
       ),
     call.decision &&
       h(
         "section",
         null,
-        h("h4", null, "Decision"),
+        h("p", { class: "about-what" }, "Decision"),
         h(
           "p",
           null,
@@ -160,19 +164,24 @@ function inside(call, run) {
         ),
       ),
     call.concern && h("p", { class: "muted" }, call.concern),
-    h("section", null, h("h4", null, "Arguments"), value(`${run} ${call.id} arguments`, call.arguments)),
+    h(
+      "section",
+      null,
+      h("p", { class: "about-what" }, "Arguments"),
+      value(`${run} ${call.id} arguments`, call.arguments),
+    ),
     call.attempts.length > 0 &&
       h(
         "section",
         null,
-        h("h4", null, plural(call.attempts.length, "request")),
+        h("p", { class: "about-what" }, plural(call.attempts.length, "request")),
         h("ol", { class: "attempts" }, call.attempts.map(attempt)),
       ),
     receipt?.doubts?.length > 0 &&
       h(
         "section",
         null,
-        h("h4", null, "Noticed, and left as it is"),
+        h("p", { class: "about-what" }, "Noticed, and left as it is"),
         h(
           "ul",
           null,

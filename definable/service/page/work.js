@@ -68,12 +68,12 @@ export function card(run) {
       ),
       headline(one, row),
     ),
-    body(one, row, 4),
+    body(one, row),
   );
 }
 
 /** Return what happens in a run, and what comes of it. */
-export function body(one, row, level) {
+export function body(one, row) {
   const { view } = one;
   if (one.error && !view.seq) return problem(one.error);
   if (!row && !view.seq) return skeleton(3);
@@ -87,10 +87,10 @@ export function body(one, row, level) {
       { class: "steps", "aria-label": "Steps" },
       planned(view, row).map((step) => shownStep(step, view, tools)),
     ),
-    open.map((ask) => question(ask, tools, level)),
+    open.map((ask) => question(ask, tools)),
     standstill(view, row, open),
     wrong(view, row),
-    result(view, row, tools, level),
+    result(view, row, tools),
   );
 }
 
@@ -135,7 +135,7 @@ function shownStep(step, view, tools) {
       h(
         "p",
         { class: "step-head" },
-        h("strong", null, title),
+        h("h2", null, title),
         h("span", { class: "muted" }, more),
         words[still] && h("span", { class: "muted" }, words[still]),
         !known &&
@@ -223,7 +223,7 @@ function wrong(view, row) {
 }
 
 /** Return what a run gives: texts as texts with their sources, addresses as links, the rest as it is. */
-function result(view, row, tools, level) {
+function result(view, row, tools) {
   const outputs = view.outputs ?? row?.outputs;
   if (!outputs || !Object.keys(outputs).length) return null;
   const entries = Object.entries(outputs).filter((each) => each[1] !== null);
@@ -233,7 +233,7 @@ function result(view, row, tools, level) {
   return h(
     "section",
     { class: "result", "aria-label": "Result" },
-    h(`h${level}`, null, "Result"),
+    h("h2", null, "Result"),
     links.length > 0 &&
       h(
         "p",
