@@ -81,13 +81,12 @@ function upload() {
   const send = (event) => {
     event.preventDefault();
     const file = document.getElementById("batch-file").files[0];
-    if (!file || !workflow)
-      return keep("upload", { ...local("upload", {}), missing: file ? "workflow" : "file" });
+    const given = local("upload", {});
+    if (!file || !given.workflow) return keep("upload", { ...given, missing: file ? "workflow" : "file" });
     const body = new FormData();
     body.set("file", file);
-    for (const [key, value] of Object.entries({ workflow, name, concurrency, limit_usd }))
-      if (value) body.set(key, value);
-    if (skip_bad) body.set("skip_bad", "true");
+    for (const key of ["workflow", "name", "concurrency", "limit_usd", "skip_bad"])
+      if (given[key]) body.set(key, String(given[key]));
     return act("upload doing", async () => {
       const made = await api("POST", "/api/batches", body);
       stale("/api/batches");
