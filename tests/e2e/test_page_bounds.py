@@ -130,14 +130,23 @@ HOSTILE = (
 def long_log(run: str) -> list[dict[str, Any]]:
     """Return the log of a run with three hundred calls and a brief of 20 kB that means harm."""
     said: list[tuple[str, str | None, dict[str, Any]]] = [
-        ("run.started", None, {"workflow": "look", "inputs": {"cell": "x" * 900}}),
+        ("run.started", None, {"workflow": "look"}),
         ("step.started", None, {"kind": "agent", "agent": "researcher"}),
     ]
     for n in range(1, 301):
         call, arguments = f"read.{n}", {"projectId": f"{n:08d}-{'0' * 120}", "limit": 100}
-        receipt = {"call": call, "tool": "HEX_LIST_CELLS", "arguments": arguments, "status": "verified"}
-        receipt |= {"evidence": "response", "attempts": 1, "heals": [], "failure": "ok"}
-        proposed = {"id": call, "tool": "HEX_LIST_CELLS", "arguments": arguments, "step": "read"}
+        receipt: dict[str, Any] = {
+            "call": call,
+            "tool": "HEX_LIST_CELLS",
+            "arguments": arguments,
+        }
+        receipt |= {"status": "verified", "evidence": "response", "attempts": 1, "heals": [], "failure": "ok"}
+        proposed: dict[str, Any] = {
+            "id": call,
+            "tool": "HEX_LIST_CELLS",
+            "arguments": arguments,
+            "step": "read",
+        }
         said += [("call.proposed", call, proposed), ("receipt", call, receipt)]
     brief = HOSTILE + "\n\n" + "\n\n".join(f"- Point {n}: {'word ' * 20}" for n in range(180)) + "y" * 2000
     draft = {"shape": "Draft", "artifact": {"markdown": brief}}

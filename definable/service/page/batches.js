@@ -2,13 +2,21 @@
 
 import { h } from "/page/view.js";
 import { act, api, go, keep, live, local, read, stale } from "/page/store.js";
-import { button, got, mark, nothing, problem } from "/page/parts.js";
+import { button, got, icon, mark, nothing, problem } from "/page/parts.js";
 import { field } from "/page/form.js";
 import { may } from "/page/ask.js";
 import { duration, humane, money, plural, when } from "/page/words.js";
 
-const TONES = { running: "live", ended: "ok", limited: "bad", stopped: "warn" };
-const WORDS = { running: "Running", ended: "Ended", limited: "At a limit", stopped: "Stopped" };
+const TONES = {
+  running: "live",
+  waiting: "warn",
+  ended: "ok",
+  limited: "bad",
+  failed: "bad",
+  stopped: "warn",
+};
+const WORDS = { limited: "At a limit", away: "Carried on elsewhere", keyless: "Waiting for a key" };
+const RESTING = ["stopped", "limited", "failed", "keyless", "away"];
 const badgeOf = (state) =>
   h(
     "span",
@@ -96,7 +104,7 @@ function upload() {
   return h(
     "details",
     { class: "fold panel" },
-    h("summary", null, h("span", { class: "title" }, "New batch")),
+    h("summary", null, icon("chevron", "turn"), h("span", { class: "title" }, "New batch")),
     h(
       "form",
       { class: "form inside", onsubmit: send, "aria-label": "New batch", novalidate: true },
@@ -177,11 +185,13 @@ export const page = {
 function shown(batch) {
   const { progress = {}, waits = [] } = batch;
   const doing = local(`batch ${batch.id}`, {});
-  const change = (what) =>
+  const limit = `limit ${batch.id}`;
+  const change = (what, terms) =>
     act(`batch ${batch.id}`, async () => {
-      await api("POST", `/api/batches/${batch.id}/${what}`);
+      await api("POST", `/api/batches/${batch.id}/${what}`, terms);
       stale("/api/batches");
     });
+  const goOn = () => change("resume", local(limit) ? { limit_usd: Number(local(limit)) } : {});
   const part = (count) => ({ width: `${progress.total ? (100 * count) / progress.total : 0}%` });
   const facts = [
     ["Done", progress.done],
@@ -193,13 +203,13 @@ function shown(batch) {
     ["Cost", progress.usd === undefined ? null : money(progress.usd)],
     [
       "A minute",
-      progress.rate ? Number(progress.rate).toLocaleString("en", { maximumFractionDigits: 1 }) : null,
+      progress.rate ? (60 * progress.rate).toLocaleString("en", { maximumFractionDigits: 1 }) : null,
     ],
     ["Time left", progress.eta ? duration(progress.eta) : null],
   ];
   return h(
     "div",
-    null,
+    { class: "work" },
     h("h1", { tabindex: "-1" }, humane(batch.workflow)),
     h(
       "p",
@@ -209,8 +219,7 @@ function shown(batch) {
       h("code", null, batch.id),
     ),
     batch.why && h("p", { class: "notice" }, batch.why),
-    progress.paused &&
-      h("p", { class: "notice" }, `Paused: ${progress.paused === true ? "it waits" : progress.paused}`),
+    progress.paused && h("p", { class: "notice" }, `Paused: ${progress.paused}`),
     h(
       "div",
       {
@@ -240,15 +249,25 @@ function shown(batch) {
         ),
     ),
     doing.error && problem(doing.error),
+    batch.state === "limited" &&
+      may("operator") &&
+      field({
+        id: `batch-${limit}`.replaceAll(/[^\w-]/g, "-"),
+        label: "Another limit in dollars",
+        type: "number",
+        help: "In all, with what is spent already.",
+        value: local(limit, ""),
+        put: (typed) => keep(limit, typed),
+      }),
     h(
       "div",
       { class: "row" },
       may("operator") &&
-        batch.state === "running" &&
+        ["running", "waiting"].includes(batch.state) &&
         button("Stop", () => change("stop"), { busy: doing.busy }),
       may("operator") &&
-        ["stopped", "limited"].includes(batch.state) &&
-        button("Go on", () => change("resume"), { kind: "main", busy: doing.busy }),
+        RESTING.includes(batch.state) &&
+        button("Go on", goOn, { kind: "main", busy: doing.busy }),
       h(
         "a",
         { class: "button", href: `/api/batches/${batch.id}/output`, download: `${batch.id}-output.jsonl` },
@@ -268,7 +287,7 @@ function shown(batch) {
         h("h2", null, `Waiting: ${plural(waits.length, "item")}`),
         h(
           "ul",
-          { class: "plain" },
+          { class: "plain left" },
           waits.map((each) =>
             h(
               "li",

@@ -163,11 +163,11 @@ function left(row) {
   const tools = toolbox();
   return h(
     "section",
-    { class: "left" },
+    null,
     h("h2", null, "What it leaves behind"),
     h(
       "ul",
-      { class: "plain" },
+      { class: "plain left" },
       row.left.map((each) =>
         h(
           "li",
