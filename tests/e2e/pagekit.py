@@ -91,7 +91,7 @@ def looking(browser: Browser, url: str, **how: Any) -> Iterator[Page]:
         yield page
     finally:
         context.close()
-    assert not wrong
+        assert not wrong, "the page's own scripts failed"
 
 
 def workspace(root: Path) -> Path:

@@ -23,6 +23,14 @@ export function watch(run) {
   return one;
 }
 
+/** Have a run's row asked for again when its log has gone on without it. */
+export function level(one, row) {
+  const { seq, status, reason } = one.view;
+  if (!row || !seq || (row.status === status && row.reason === reason) || one.levelled === seq) return;
+  one.levelled = seq;
+  queueMicrotask(() => stale(`/api/runs/${one.run}`));
+}
+
 /** Stop following what is not shown any more. */
 export function unwatch() {
   for (const [run, one] of watched) {

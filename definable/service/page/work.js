@@ -6,7 +6,7 @@ import { away, badge, chip, copier, icon, mark, problem, skeleton, value } from 
 import { artifact, told } from "/page/artifacts.js";
 import { calls } from "/page/tool.js";
 import { question } from "/page/ask.js";
-import { watch } from "/page/watch.js";
+import { level, watch } from "/page/watch.js";
 import { tally } from "/page/run.js";
 import { between, clock, duration, humane, plural, toolName } from "/page/words.js";
 
@@ -75,6 +75,7 @@ export function card(run) {
 /** Return what happens in a run, and what comes of it. */
 export function body(one, row) {
   const { view } = one;
+  level(one, row);
   if (one.error && !view.seq) return problem(one.error);
   if (!row && !view.seq) return skeleton(3);
   const tools = toolbox();
