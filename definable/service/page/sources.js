@@ -142,7 +142,13 @@ function cited(calls, view, tools) {
 export function source(words, more, label, kind = "figure") {
   return h(
     "span",
-    { class: `source ${kind}`, onmouseenter: place, onfocusin: place, onkeydown: hush, onmouseleave: unhush },
+    {
+      class: `source ${kind}`,
+      onmouseenter: place,
+      onfocusin: place,
+      onmouseleave: unhush,
+      onfocusout: unhush,
+    },
     h("button", { type: "button", "aria-label": kind === "figure" ? null : label }, words),
     h("span", { class: "pop", role: "group", "aria-label": label }, more),
   );
@@ -154,10 +160,10 @@ function place(event) {
   event.currentTarget.classList.toggle("upward", box.bottom > innerHeight - 260);
 }
 
-function hush(event) {
+document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
-  event.currentTarget.classList.add("hush");
-  event.stopPropagation();
-}
+  for (const each of document.querySelectorAll(".source:is(:hover, :focus-within)"))
+    each.classList.add("hush");
+});
 
 const unhush = (event) => event.currentTarget.classList.remove("hush");
