@@ -17,7 +17,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Serve a workspace whose sandbox fails now and then."""
     root = tmp_path_factory.mktemp("page")
     faults = workspace(root)
-    with serving(root, faults=faults, offline=("researcher", "writer")) as made:
+    with serving(root, faults=faults) as made:
         yield made
 
 

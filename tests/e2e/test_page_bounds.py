@@ -19,7 +19,7 @@ from tests.service import Service, serving
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Serve a workspace in which a run was healed, one waits for a person, and one failed."""
     root = tmp_path_factory.mktemp("bounds")
-    with serving(root, faults=workspace(root), offline=("researcher", "writer")) as made:
+    with serving(root, faults=workspace(root)) as made:
         thread = made.http.post("/api/threads", json={}).json()["id"]
         wish = {"workflow": "weekly-brief", "inputs": {"project": PROJECT}}
         said = made.http.post(f"/api/threads/{thread}/runs", json=wish).json()["messages"]
