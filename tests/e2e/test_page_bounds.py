@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.e2e.pagekit import CELL, PROJECT, browsing, looking, workspace
+from tests.e2e.pagekit import CELL, FREELY, PROJECT, browsing, looking, workspace
 from tests.service import Service, serving
 
 
@@ -19,7 +19,7 @@ from tests.service import Service, serving
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Serve a workspace in which a run was healed, one waits for a person, and one failed."""
     root = tmp_path_factory.mktemp("bounds")
-    with serving(root, faults=workspace(root)) as made:
+    with serving(root, FREELY, faults=workspace(root)) as made:
         thread = made.http.post("/api/threads", json={}).json()["id"]
         wish = {"workflow": "weekly-brief", "inputs": {"project": PROJECT}}
         said = made.http.post(f"/api/threads/{thread}/runs", json=wish).json()["messages"]
@@ -119,6 +119,30 @@ def test_a_chosen_theme_is_kept(browser: Browser, service: Service) -> None:
         page.reload()
         page.get_by_role("button", name="Light").wait_for()
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+
+
+def test_everything_can_be_done_with_the_keyboard(browser: Browser, service: Service) -> None:
+    """From the skip link to an approval, without a mouse, and what has the focus is seen."""
+    run = service.submit("new-group", name="Keys")
+    service.follow(run, until=("waiting",))
+    with looking(browser, service.url) as page:
+        page.goto(f"/runs/{run}")
+        expect(page.get_by_role("button", name="Approve", exact=True)).to_be_visible()
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("#main")).to_be_focused()
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            focused = page.locator(":focus")
+            assert focused.evaluate("node => getComputedStyle(node).outlineStyle !== 'none'")
+            if focused.inner_text() == "Approve":
+                break
+        page.keyboard.press("Enter")
+        expect(page.locator(f"[data-run='{run}']")).to_have_attribute("data-status", "done")
+        page.locator(".call > summary").first.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator(".call[open] .evidence").first).to_be_visible()
 
 
 HOSTILE = (
