@@ -81,6 +81,7 @@ def serving(
     limits: Limits | None = None,
     *,
     offline: bool = True,
+    faults: Path | None = None,
     **facts: Any,
 ) -> Iterator[Service]:
     """Serve the workspace at `root`, with offline models; its state is in `root/home`.
@@ -94,9 +95,10 @@ def serving(
         workspace,
         Settings.read(given),
         given,
-        Options(sandbox="HEX_BASE_URL" not in given, offline=offline),
+        Options(sandbox="HEX_BASE_URL" not in given, offline=offline, faults=faults),
         limits=limits or Limits(rate=1e6, burst=1e6),
         grace=5.0,
+        offline=tuple(workspace.agents()) if offline else (),
         **facts,
     )
     listening = listen("127.0.0.1", 0)

@@ -85,7 +85,7 @@ def command(
         local=local,
         hosts=frozenset(names) | ({host} - {"0.0.0.0", "::"}),  # noqa: S104 - those are no names
         limits=Limits(rate=rate, burst=4 * rate),
-        offline=() if offline else offline_agents(session),
+        offline=tuple(session.workspace.agents()) if offline else offline_agents(session),
     )
     listening = listen(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
@@ -99,7 +99,8 @@ def _begun(screen: Screen, serving: Serving, address: str) -> None:
     if serving.options.sandbox:
         screen.say("no key of a product: runs work in the built-in sandbox, and touch nothing real")
     if serving.offline:
-        screen.say(f"no key of a model for: {', '.join(serving.offline)}; an offline model takes their turns")
+        why = "as asked" if serving.options.offline else "no key of a model"
+        screen.say(f"{why} for {', '.join(serving.offline)}: an offline model takes their turns")
     screen.say("ctrl-C stops it; runs then have time to come to rest")
 
 

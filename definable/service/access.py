@@ -42,8 +42,9 @@ COOKIE = "definable_key"
 FRESH = 1.0
 """Seconds that what is known of the keys is good for: a revoked one is refused after that."""
 
-OPEN = frozenset({"/healthz", "/readyz", "/", "/favicon.svg"})
-"""What needs no key: they say nothing of the workspace."""
+OPEN = frozenset({"/healthz", "/readyz", "/favicon.svg", "/", "/runs", "/batches", "/inbox", "/contracts"})
+OPEN_BELOW = ("/page/", "/hooks/", "/api/session", "/chat/", "/runs/", "/batches/")
+"""What needs no key: they say nothing of the workspace. The page asks for the key itself."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -218,7 +219,7 @@ class Gate:
         client = scope.get("client") or ("", 0)
         self._check_rate((caller.id if caller else "") or str(client[0]))
         path = scope["path"]
-        if caller is None and path not in OPEN and not path.startswith(("/page/", "/hooks/", "/api/session")):
+        if caller is None and path not in OPEN and not path.startswith(OPEN_BELOW):
             raise Refusal(
                 401,
                 "a key is needed" if key_of(headers) is None else "the key is not known, or was revoked",

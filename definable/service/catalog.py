@@ -33,7 +33,7 @@ class About(BaseModel):
     sandbox: bool
     """Runs talk to the simulator: nothing real is touched."""
     offline: list[str]
-    """Agents whose turns an offline model takes, since there is no key for theirs."""
+    """Agents whose turns an offline model takes: there is no key for theirs, or it was asked for."""
     caller: str
     level: str
     keys: bool

@@ -48,7 +48,7 @@ class Desk:
     local: bool = True
     """Nobody but this machine can reach it."""
     offline: tuple[str, ...] = ()
-    """Agents whose model is the offline one, since there is no key for it."""
+    """Agents whose model is the offline one: there is no key for theirs, or it was asked for."""
     mcp: ASGIApp | None = None
     """Answers MCP requests, while it is open."""
     _known: dict[str, tuple[object, Workflow]] = field(default_factory=dict)
