@@ -251,3 +251,21 @@ def test_a_chart_is_drawn_from_the_data_that_was_verified(page: Page, service: S
     expect(page.locator(".chart rect")).to_have_count(len([each for each in runs if each.get("elapsedTime")]))
     page.get_by_text("Source", exact=True).click()
     expect(page.locator(".listing")).to_contain_text("pd.DataFrame")
+
+
+def test_a_batch_is_sent_and_followed(page: Page, service: Service) -> None:
+    """What is wrong with a file is said with its line; a good one becomes a batch, followed to its end."""
+    page.goto("/batches")
+    page.get_by_text("New batch").click()
+    page.get_by_label("Workflow").select_option("look")
+    page.set_input_files("#batch-file", {"name": "items.csv", "mimeType": "text/csv", "buffer": b"cel\nx\n"})
+    page.get_by_role("button", name="Start the batch").click()
+    expect(page.get_by_role("alert")).to_contain_text("items.csv:1")
+    good = f"cell\n{CELL}\n".encode()
+    page.set_input_files("#batch-file", {"name": "items.csv", "mimeType": "text/csv", "buffer": good})
+    page.get_by_role("button", name="Start the batch").click()
+    expect(page.locator(".badge")).to_have_text("Ended")
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "1")
+    with page.expect_download() as sent:
+        page.get_by_role("link", name="Results").click()
+    assert "About this page" in sent.value.path().read_text()
