@@ -35,9 +35,26 @@ def _workspace(root: Path) -> Path:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Serve a workspace with two small workflows of its own."""
+    root = _workspace(tmp_path_factory.mktemp("batches"))
+    _by_hand(root)
     limits = Limits(rate=1e6, burst=1e6, body=5_000, upload=50_000)
-    with serving(_workspace(tmp_path_factory.mktemp("batches")), limits=limits) as up:
+    with serving(root, limits=limits) as up:
         yield up
+
+
+def _by_hand(root: Path) -> None:
+    """Run a batch on the command line: before there is a service, which has the sandbox to itself."""
+    (root / "mine.jsonl").write_bytes(items([1, 2]))
+    words = ["batch", "lists", "mine.jsonl", "--name", "by-hand", "--sandbox", "--offline"]
+    done = subprocess.run(
+        [sys.executable, "-m", "definable", *words],
+        cwd=root,
+        env={**os.environ, "DEFINABLE_HOME": str(root / "home")},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @contextmanager
@@ -229,14 +246,6 @@ def test_an_item_that_waits_for_a_person_is_named_and_ends_by_the_answer(service
 
 def test_a_batch_of_the_command_line_is_listed_too(service: Service) -> None:
     """It is shown with its results; it is stopped and gone on with where it was made."""
-    (service.home.parent / "mine.jsonl").write_bytes(items([1, 2]))
-    environ = {**os.environ, "DEFINABLE_HOME": str(service.home)}
-    words = ["batch", "lists", "mine.jsonl", "--name", "by-hand", "--sandbox", "--offline"]
-    arguments = [sys.executable, "-m", "definable", *words]
-    done = subprocess.run(
-        arguments, cwd=service.home.parent, env=environ, check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
     found = next(each for each in service.http.get("/api/batches").json() if each["id"] == "by-hand")
     assert (found["state"], found["items"], found["progress"]["done"]) == ("ended", "mine.jsonl", 2)
     assert len(lines(service, "by-hand", "output")) == 2
