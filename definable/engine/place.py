@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from definable.errors import StoreError, UsageError
+from definable.errors import RunBusy, StoreError, UsageError
 from definable.sandbox import PORT, Faults, World, serve
 from definable.spec.toolkit import Toolkit
 from definable.store.lockfile import locked
@@ -36,10 +36,10 @@ def refuse_real(kits: Iterable[Toolkit]) -> None:
 
 @contextmanager
 def alone(path: Path, busy: str) -> Iterator[None]:
-    """Hold a lock file until the block or the process ends. UsageError `busy` when another holds it."""
+    """Hold a lock file until the block or the process ends. RunBusy `busy` when another holds it."""
     with locked(path) as got:
         if not got:
-            raise UsageError(busy)
+            raise RunBusy(busy)
         yield
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from definable.engine.engine import Engine
+from definable.engine.options import Options
+from definable.engine.place import alone
 from definable.engine.queue import ATTEMPTS
 from definable.engine.runner import Runner
 from definable.engine.vigil import Vigil
@@ -161,3 +163,17 @@ async def test_a_run_that_a_stopping_worker_never_began_is_put_back(
                 task.cancel()
             await task
         assert [each.id for each, _, _ in worker.store.submitted(9, 9)] == [run]
+
+
+async def test_a_run_waits_while_another_process_has_the_simulator(tmp_path: Path) -> None:
+    """A worker that cannot have it leaves the run to one that can, and takes it up once it is free."""
+    space, settings = find(tmp_path, {}, tmp_path), Settings(offline=True)
+    opened = Engine.open(space, settings, {}, Options(sandbox=True), slots=1, grace=1.0)
+    async with opened as engine:
+        with alone(space.home / "sandbox.lock", "somebody has it"):
+            run = (await engine.submit(READ, {})).id
+            await asyncio.sleep(3.0)
+            assert not engine.store.status(run).ended
+        while not engine.store.status(run).ended:  # noqa: ASYNC110 - a worker changes it
+            await asyncio.sleep(0.05)
+        assert engine.store.status(run) is RunStatus.DONE
