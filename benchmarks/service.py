@@ -52,7 +52,19 @@ class Server:
         (home / "workflows").mkdir()
         (home / "workflows" / "quiet.yaml").write_text(QUIET)
         environ = {**os.environ, "DEFINABLE_HOME": str(home), "DEFINABLE_WORKSPACE": str(home)}
-        command = [sys.executable, "-m", "definable", "serve", "--port", "0", "--sandbox", "--rate", "1e6"]
+        command = [
+            sys.executable,
+            "-m",
+            "definable",
+            "serve",
+            "--port",
+            "0",
+            "--sandbox",
+            "--rate",
+            "1e6",
+            "--streams",
+            "5000",
+        ]
         self.process = subprocess.Popen(
             command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )

@@ -28,6 +28,9 @@ SLOTS = 8
     show_default=True,
     help="Requests a second of a client.",
 )
+@click.option(
+    "--streams", type=click.IntRange(min=1), default=100, show_default=True, help="Open streams of a client."
+)
 @click.option("--sandbox", is_flag=True, help="Talk to a simulator, even if there are keys.")
 @click.option("--offline", is_flag=True, help="Use the offline models even if keys are set.")
 @click.option("--database", metavar="URL", help="postgresql://…; otherwise DEFINABLE_DATABASE, or a file.")
@@ -42,6 +45,7 @@ def command(
     names: tuple[str, ...],
     slots: int,
     rate: float,
+    streams: int,
     sandbox: bool,
     offline: bool,
     database: str | None,
@@ -84,7 +88,7 @@ def command(
         grace=grace,
         local=local,
         hosts=frozenset(names) | ({host} - {"0.0.0.0", "::"}),  # noqa: S104 - those are no names
-        limits=Limits(rate=rate, burst=4 * rate),
+        limits=Limits(rate=rate, burst=4 * rate, streams=streams),
         offline=tuple(session.workspace.agents()) if offline else offline_agents(session),
     )
     listening = listen(host, port)

@@ -11,8 +11,10 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from http.cookies import CookieError, SimpleCookie
 from typing import Literal
 from urllib.parse import urlsplit
@@ -69,6 +71,8 @@ class Caller:
     name: str
     level: Level
     id: str = ""
+    client: str = ""
+    """What limits count by: the key, or the address where none is needed."""
 
     def may(self, level: Level) -> bool:
         """Whether this level is enough for what needs `level`."""
@@ -90,7 +94,7 @@ class Limits:
     """Requests a second, in the long run."""
     burst: float = 200.0
     """Requests at once."""
-    streams: int = 2_000
+    streams: int = 100
     """Open streams."""
 
 
@@ -196,6 +200,8 @@ class Gate:
     hosts: frozenset[str]
     """Names by which the service may be called, besides loopback."""
     limits: Limits = field(default_factory=Limits)
+    streams: Counter[str] = field(default_factory=Counter)
+    """Client → its open streams."""
     _buckets: dict[str, Bucket] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -205,9 +211,10 @@ class Gate:
             return
         headers = Headers(scope=scope)
         try:
-            scope.setdefault("state", {})["caller"] = self._admitted(scope, headers)
+            caller = scope.setdefault("state", {})["caller"] = self._admitted(scope, headers)
             receive = self._limited(scope, headers, receive)
-            await self.app(scope, receive, _with_headers(send))
+            with self._counted(caller.client if caller else "") as counting:
+                await self.app(scope, receive, _with_headers(send, counting))
         except Refusal as error:
             answer = refusal(error, scope["path"])
             await answer(scope, receive, _with_headers(send))
@@ -217,7 +224,8 @@ class Gate:
         _check_origin(scope, headers)
         caller = self.keys.caller(key_of(headers))
         client = scope.get("client") or ("", 0)
-        self._check_rate((caller.id if caller else "") or str(client[0]))
+        name = (caller.id if caller else "") or str(client[0])
+        self._check_rate(name)
         path = scope["path"]
         if caller is None and path not in OPEN and not path.startswith(OPEN_BELOW):
             raise Refusal(
@@ -226,7 +234,24 @@ class Gate:
                 "send `Authorization: Bearer dfn_…`; definable keys grant NAME makes one",
                 {"www-authenticate": "Bearer"},
             )
-        return caller
+        return replace(caller, client=name) if caller else None
+
+    @contextmanager
+    def _counted(self, client: str) -> Iterator[Callable[[], None]]:
+        """Yield what counts a stream of a client, until the block ends."""
+        counted = 0
+
+        def count() -> None:
+            nonlocal counted
+            counted += 1
+            self.streams[client] += 1
+
+        try:
+            yield count
+        finally:
+            self.streams[client] -= counted
+            if counted and not self.streams[client]:
+                del self.streams[client]
 
     def _check_host(self, headers: Headers) -> None:
         """Refuse names that this service does not go by: else a page could reach it by a name of its own."""
@@ -279,10 +304,14 @@ def _check_origin(scope: Scope, headers: Headers) -> None:
         raise Refusal(403, f"a page of {origin or 'another site'} may not use this service")
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, streams: Callable[[], None] = lambda: None) -> Send:
+    """Add the headers of every answer; tell `streams` when one is a stream."""
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(raw=list(message.get("headers", ())))
+            if headers.get("content-type", "").startswith("text/event-stream"):
+                streams()
             for name, value in ALWAYS.items():
                 headers.setdefault(name, value)
             message = {**message, "headers": headers.raw}

@@ -61,7 +61,7 @@ async def take_turn(
     Inputs come from `forwardedProps.inputs`, or else the last message (JSON, or `name: value` lines); what
     they do not say, `state.inputs` does.
     """
-    desk.refuse_crowd()
+    desk.refuse_crowd(who)
     if workflow == CONCIERGE:
         raise Refusal(404, f"there is no agent {workflow!r} yet", "see /api/workflows")
     found = await desk.workflow(workflow)

@@ -111,7 +111,7 @@ async def complete(
     if (answer := compatible.hidden(lines)) is not None:
         return _words(wish, answer)
     if wish.stream:
-        desk.refuse_crowd()
+        desk.refuse_crowd(who)
     base = str(request.base_url)
     message = await _turn(wish, desk, who, lines, fixed, key, chat, base)
     if wish.stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from definable.engine.engine import GRACE, Engine
 from definable.engine.options import Options
 from definable.engine.queue import URGENT
 from definable.errors import UsageError
-from definable.service.access import Keys, Limits
+from definable.service.access import Caller, Keys, Limits
 from definable.service.feed import Feed
 from definable.service.orders import Orders
 from definable.service.post import Post
@@ -51,6 +52,8 @@ class Desk:
     """Agents whose model is the offline one: there is no key for theirs, or it was asked for."""
     mcp: ASGIApp | None = None
     """Answers MCP requests, while it is open."""
+    streams: Counter[str] = field(default_factory=Counter)
+    """Client → its open streams, counted at the gate."""
     _known: dict[str, tuple[object, Workflow]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -127,12 +130,11 @@ class Desk:
             self.engine.take(stop, URGENT)
         return stop
 
-    def refuse_crowd(self) -> None:
-        """Refuse a stream when as many are open as may be."""
-        if self.feed.watchers >= self.limits.streams:
-            raise Refusal(
-                429, f"{self.limits.streams} streams are open already", headers={"retry-after": "5"}
-            )
+    def refuse_crowd(self, who: Caller) -> None:
+        """Refuse a stream to a client that has as many open as one may have."""
+        if self.streams[who.client] >= self.limits.streams:
+            words = f"as many streams are open as may be: {self.limits.streams}"
+            raise Refusal(429, words, "close some of them", {"retry-after": "5"})
 
     async def close(self) -> None:
         """End what was begun here and is no run's."""

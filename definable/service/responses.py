@@ -94,7 +94,7 @@ async def create(wish: Response, desk: AtDesk, who: Operator, request: Request, 
     if (answer := compatible.hidden(lines := wish.lines())) is not None:
         return _words(wish, answer)
     if wish.stream:
-        desk.refuse_crowd()
+        desk.refuse_crowd(who)
     base = str(request.base_url)
     message = await _turn(wish, desk, who, lines, fixed, key, base)
     if wish.stream:

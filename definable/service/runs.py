@@ -127,7 +127,7 @@ async def events(
     seen = int(last) if last and last.isdecimal() else after
     if "text/event-stream" not in request.headers.get("accept", ""):
         return Log(events=desk.store.events(row.id, after=seen))
-    desk.refuse_crowd()
+    desk.refuse_crowd(who)
     return EventStream(desk.feed, row.id, seen, lambda: desk.store.run(row.id))
 
 

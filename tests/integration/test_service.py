@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from definable.service.access import Limits
 from tests.service import PROJECT, Service, serving
 
 ASKS = """
@@ -276,3 +277,23 @@ def test_no_answer_may_be_used_by_another_site(service: Service) -> None:
     policy = httpx.get(f"{service.url}/").headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+
+
+def test_a_client_has_so_many_streams_and_no_more(tmp_path: Path) -> None:
+    """One stream too many is refused, and taken once another has ended."""
+    (tmp_path / "workflows").mkdir()
+    (tmp_path / "workflows" / "lists.yaml").write_text(LISTS)
+    with serving(tmp_path, slots=0, limits=Limits(rate=1e6, burst=1e6, streams=1)) as up:
+        path = f"/api/runs/{up.submit('lists')}/events"
+        headers = {"accept": "text/event-stream"}
+        with up.http.stream("GET", path, headers=headers) as first:
+            assert first.status_code == 200
+            refused = up.http.get(path, headers=headers)
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+            assert "as many streams are open as may be: 1" in refused.json()["detail"]
+        with httpx.Client(base_url=up.url) as another:
+            for _ in range(200):
+                with another.stream("GET", path, headers=headers) as again:
+                    if again.status_code == 200:
+                        break
+            assert again.status_code == 200
