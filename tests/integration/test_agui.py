@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from definable.service.agui_concierge import OFFLINE
 from tests.agui_client import installed, turns
+from tests.chat import write_workflows
 from tests.integration.test_service import ASKS, LISTS, MAKES
+from tests.models import model_server
 from tests.service import PROJECT, Service, in_no_hurry, serving
 
 
@@ -24,7 +28,7 @@ def client() -> Path:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Serve a workspace with small workflows of its own."""
     root: Path = tmp_path_factory.mktemp("agui")
-    (root / "workflows").mkdir()
+    write_workflows(root)
     for name, text in (("asks", ASKS), ("makes", MAKES), ("lists", LISTS)):
         (root / "workflows" / f"{name}.yaml").write_text(text)
     with in_no_hurry() as environ, serving(root, environ) as up:
@@ -169,3 +173,123 @@ def test_there_is_no_agent_but_the_workflows(service: Service) -> None:
     missing = service.http.post("/agui/weekly", json=wish)
     assert (missing.status_code, missing.json()["hint"]) == (404, "see /api/workflows")
     assert service.http.post("/agui/lists", json={"threadId": "t"}).status_code == 422
+
+
+WORDS = ["RUN_STARTED", "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END", "RUN_FINISHED"]
+"""What a turn that is an answer in words consists of."""
+
+
+def posted(service: Service, thread: str, run: str, text: str, **more: Any) -> list[dict[str, Any]]:
+    """Say something to the concierge over plain HTTP, and return the events."""
+    message = {"id": f"say-{run}", "role": "user", "content": text}
+    wish = {"threadId": thread, "runId": run, "protocolVersion": "1.0", "messages": [message], **more}
+    told = service.http.post("/agui/definable", json=wish)
+    assert told.status_code == 200, told.text
+    return [json.loads(line[6:]) for line in told.text.splitlines() if line.startswith("data: ")]
+
+
+def said(turn: dict[str, Any]) -> str:
+    """Return the text of a turn's first message."""
+    return str(next(event["delta"] for event in turn["events"] if event["type"] == WORDS[2]))
+
+
+def test_the_concierge_asks_back_and_shows_the_run_that_it_starts(service: Service, client: Path) -> None:
+    """What is missing is asked for in words; the next message gives it, and the run comes as its own."""
+    before = len(runs(service, "leave-note"))
+    asked, started, looked, again = turns(
+        client,
+        f"{service.url}/agui/definable",
+        "words",
+        {"run": "1", "say": "leave a note on the last two weeks, please"},
+        {"run": "2", "say": PROJECT},
+        {"run": "3", "say": "status"},
+        {"run": "2", "fresh": True},
+    )
+    assert [turn["error"] for turn in (asked, started, looked, again)] == [None] * 4
+    assert kinds(asked) == kinds(looked) == WORDS
+    assert "Project that receives the note" in said(asked)
+    assert said(asked).endswith(OFFLINE)
+    assert asked["events"][1]["metadata"] == {"offline": True}
+    assert (asked["result"]["workflow"], asked["result"]["missing"]) == ("leave-note", ["project"])
+    assert asked["events"][-1]["usage"][0]["provider"] == "offline"
+    state = started["state"]
+    assert (state["status"], state["inputs"]) == ("done", {"project": PROJECT, "days": 14})
+    assert said(started).startswith("Started **leave-note**")
+    ends = {event["runId"] for event in started["events"] if event["type"] in ("RUN_STARTED", "RUN_FINISHED")}
+    assert ends == {"2"}
+    inputs = {"project": PROJECT, "days": 14}
+    [alone] = turns(client, f"{service.url}/agui/leave-note", "alone", {"run": "1", "inputs": inputs})
+    assert kinds(started)[:5] == ["RUN_STARTED", "STATE_SNAPSHOT", *WORDS[1:4]]
+    assert [*kinds(started)[:2], *kinds(started)[5:]] == kinds(alone)
+    assert "**leave-note** is done." in said(looked)
+    assert OFFLINE not in said(looked)
+    assert kinds(again) == kinds(started)
+    assert again["state"] == state
+    assert len(runs(service, "leave-note")) == before + 2
+
+
+def test_the_concierge_s_run_is_answered_in_its_thread(service: Service, client: Path) -> None:
+    """No words are taken while its question is open; the answer goes on with the run, in this thread only."""
+    made = cell(service, "concierge")
+    asked, refused = turns(
+        client,
+        f"{service.url}/agui/definable",
+        "asks",
+        {"run": "1", "say": f"clean-up, cell={made}"},
+        {"run": "2", "say": "and another one", "forget": True},
+    )
+    [interrupt] = asked["interrupts"]
+    assert made in interrupt["message"]
+    assert (kinds(refused), refused["events"][-1]["code"]) == (
+        ["RUN_STARTED", "RUN_ERROR"],
+        "open_interrupts",
+    )
+    entry = {"interruptId": interrupt["id"], "status": "resolved", "payload": {"approve": True}}
+    elsewhere = posted(service, "other", "1", "yes", resume=[entry])
+    assert elsewhere[-1]["code"] == "unknown_interrupt"
+    answer = {"approve": True, "reason": "it is old"}
+    again, resumed, once_more, thanks = turns(
+        client,
+        f"{service.url}/agui/definable",
+        "asks",
+        {"run": "1"},
+        {"run": "3", "answer": answer},
+        {"run": "3", "answer": answer},
+        {"run": "4", "say": "thanks, that was all"},
+    )
+    assert [each["id"] for each in again["interrupts"]] == [interrupt["id"]]
+    assert "TOOL_CALL_START" not in kinds(resumed)
+    assert resumed["state"]["status"] == "done"
+    card = next(m["content"] for m in resumed["messages"] if m["role"] == "activity")
+    assert (card["status"], card["decided"]["reason"]) == ("verified", "it is old")
+    assert once_more["state"] == resumed["state"]
+    assert kinds(thanks) == WORDS
+    assert [run["id"] for run in runs(service, "clean-up")] == [resumed["state"]["run"]]
+
+
+def test_a_run_id_that_is_sent_to_the_concierge_again_is_the_same_run(service: Service) -> None:
+    """Eight at once, and then one with another text: one run, and all are shown it."""
+    text = f"leave-note for {PROJECT}"
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda _: posted(service, "same", "1", text), range(8)))
+    told.append(posted(service, "same", "1", "something else"))
+    assert len({events[1]["snapshot"]["run"] for events in told}) == 1
+    assert {events[-1]["type"] for events in told} == {"RUN_FINISHED"}
+    assert posted(service, "same", "2", "   ")[-1]["code"] == "no_message"
+    assert posted(service, "another", "1", "what can you do?")[-1]["type"] == "RUN_FINISHED"
+
+
+def test_a_concierge_s_model_that_fails_is_told_in_the_stream(tmp_path: Path) -> None:
+    """And the same run id is answered once a model is there; that one is not said to be offline."""
+    write_workflows(tmp_path)
+    with model_server() as models:
+        away = {**models.environ, "OPENAI_BASE_URL": "http://127.0.0.1:9"}
+        with serving(tmp_path, away, offline=False, slots=0) as service:
+            failed = posted(service, "t", "1", "leave-note, please")
+        with serving(tmp_path, models.environ, offline=False, slots=0) as service:
+            asked = posted(service, "t", "1", "leave-note, please")
+    assert [event["type"] for event in failed] == ["RUN_STARTED", "RUN_ERROR"]
+    assert "gpt-5.5" in failed[-1]["message"]
+    assert [event["type"] for event in asked] == WORDS
+    assert asked[-1]["result"]["missing"] == ["project"]
+    assert OFFLINE not in asked[2]["delta"]
