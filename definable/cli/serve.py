@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -32,6 +33,12 @@ SLOTS = 8
     "--streams", type=click.IntRange(min=1), default=100, show_default=True, help="Open streams of a client."
 )
 @click.option("--sandbox", is_flag=True, help="Talk to a simulator, even if there are keys.")
+@click.option(
+    "--faults",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What the simulator does wrong; see `sandbox`.",
+)
 @click.option("--offline", is_flag=True, help="Use the offline models even if keys are set.")
 @click.option("--database", metavar="URL", help="postgresql://…; otherwise DEFINABLE_DATABASE, or a file.")
 @click.option(
@@ -47,6 +54,7 @@ def command(
     rate: float,
     streams: int,
     sandbox: bool,
+    faults: Path | None,
     offline: bool,
     database: str | None,
     grace: float,
@@ -61,6 +69,7 @@ def command(
     from definable.cli.logs import logging
     from definable.engine.options import Options
     from definable.errors import UsageError
+    from definable.sandbox import Faults
     from definable.service.access import Limits
     from definable.service.app import Serving
     from definable.service.server import listen, serve
@@ -70,7 +79,10 @@ def command(
     screen = session.screen()
     if database is not None:
         session.database(database)
-    options = Options(sandbox=sandbox or not has_keys(session), offline=offline)
+    if faults is not None:
+        Faults.load(faults)
+    simulated = sandbox or faults is not None or not has_keys(session)
+    options = Options(sandbox=simulated, faults=faults, offline=offline)
     with open_store(place(session.home, session.settings.database)) as store:
         local = is_loopback(host) and not names
         if not (local or store.clients()):
