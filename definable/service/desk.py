@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -30,6 +28,7 @@ from definable.spec.nearest import suggest
 from definable.spec.workflow import Workflow
 from definable.store import AskRow, RunRow, RunStatus, Store
 from definable.workspace import Workspace, checked
+from definable.workspace.files import mark
 
 
 @dataclass
@@ -84,10 +83,10 @@ class Desk:
         files = space.workflows()
         if name not in files:
             raise Refusal(404, f"there is no workflow {name!r}{suggest(name, files)}", "see /api/workflows")
-        mark = _mark(files[name])
+        now = mark(files[name])
         known = self._known.get(name)
-        if known is None or known[0] != mark:
-            known = self._known[name] = (mark, await asyncio.to_thread(checked, space, name))
+        if known is None or known[0] != now:
+            known = self._known[name] = (now, await asyncio.to_thread(checked, space, name))
         return known[1]
 
     def run(self, run: str) -> RunRow:
@@ -150,14 +149,3 @@ class Desk:
         """Refuse with a conflict unless a run is in one of these statuses."""
         if row.status not in statuses:
             raise Refusal(409, f"run {row.id} is {row.status.value}, so it cannot {what}")
-
-
-def _mark(file: Traversable) -> object:
-    """What changes when a file does; the built-in ones never do."""
-    if not isinstance(file, Path):
-        return str(file)
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
