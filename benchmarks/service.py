@@ -4,8 +4,9 @@
 
 Submit to first event: a run is submitted over HTTP to a service in another process, and its stream opened at
 once; the time from before the request to the first event in hand. Event to page: from the moment an event is
-committed, by another process's connection, to its arrival at a client's stream. Streams: so many connections
-of one client process watch one run, of which another process writes a hundred events a second.
+committed, by another process's connection, to its arrival at a client's stream; and to what it changes in the
+document of the run's page, in a Chromium without a window. Streams: so many connections of one client process
+watch one run, of which another process writes a hundred events a second.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ import time
 from pathlib import Path
 
 import httpx
+from playwright.sync_api import Browser
 from rich.console import Console
 from rich.table import Table
 
 from definable.engine.options import new_id
 from definable.store import RunRow, RunStatus, open_store
+from tests.e2e.pagekit import browsing, installed
 
 QUIET = """
 name: quiet
@@ -115,12 +118,13 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from definable.store import open_store
-runs, rate, seconds = sys.argv[2].split(","), float(sys.argv[3]), float(sys.argv[4])
+runs, rate, seconds, kind = sys.argv[2].split(","), float(sys.argv[3]), float(sys.argv[4]), sys.argv[5]
 with open_store(Path(sys.argv[1])) as store:
     began = time.time()
     for number in range(int(rate * seconds)):
         time.sleep(max(0.0, began + number / rate - time.time()))
-        store.append(runs[number % len(runs)], "tick", {"n": number, "written": time.time()})
+        step = None if kind == "tick" else f"s{number}"
+        store.append(runs[number % len(runs)], kind, {"n": number, "written": time.time()}, step)
     for run in runs:
         store.append(run, "tick.end", {})
 """
@@ -170,7 +174,7 @@ async def streams(
         held = server.memory
         writer = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", WRITER, str(home / "definable.db"), ",".join(names)),
-            *(str(rate), str(seconds)),
+            *(str(rate), str(seconds), "tick"),
         )
         await writer.wait()
     came = sum(task.result() for task in tasks)
@@ -183,6 +187,45 @@ async def streams(
         "median ms": statistics.median(ordered) * 1e3,
         "p99 ms": ordered[int(len(ordered) * 0.99)] * 1e3,
     }
+
+
+SEEN = """() => {
+    window.seen = {};
+    new MutationObserver(() => {
+        const now = Date.now();
+        for (const each of document.querySelectorAll("[data-step]")) window.seen[each.dataset.step] ??= now;
+    }).observe(document.body, { childList: true, subtree: true, attributes: true });
+}"""
+"""Notes in the page when each step of the run has come into the document; its clock is this machine's."""
+
+
+def shown(browser: Browser, url: str, home: Path, seconds: float, rate: float) -> dict[str, float]:
+    """Measure how soon a step that begins stands on its run's page, of a run that gets `rate` a second."""
+    run, number = written(home), int(seconds * rate)
+    page = browser.new_page(base_url=url)
+    try:
+        page.goto(f"/runs/{run}")
+        page.locator("[data-run][data-seq='1']").wait_for()
+        page.evaluate(SEEN)
+        place = str(home / "definable.db")
+        command = [sys.executable, "-c", WRITER, place, run, str(rate), str(seconds), "step.started"]
+        subprocess.run(command, check=True)
+        page.wait_for_function("number => Object.keys(window.seen).length >= number", arg=number)
+        seen: dict[str, float] = page.evaluate("window.seen")
+    finally:
+        page.close()
+    with open_store(home / "definable.db") as store:
+        wrote = {each.step: each.data["written"] for each in store.events(run) if each.type == "step.started"}
+    ordered = sorted(seen[str(step)] - at * 1e3 for step, at in wrote.items())
+    return {"median ms": statistics.median(ordered), "p99 ms": ordered[int(len(ordered) * 0.99)]}
+
+
+def _on_the_page(url: str, home: Path) -> tuple[str, str]:
+    if installed() is None:
+        return "not measured: no Chromium is installed", ""
+    with browsing() as browser:
+        shown(browser, url, home, 1.0, 20.0)
+        return _delays(shown(browser, url, home, 5.0, 20.0))
 
 
 def _delays(found: dict[str, float]) -> tuple[str, str]:
@@ -211,6 +254,8 @@ def main() -> None:
             )
             one = asyncio.run(streams(server, home, 1, 1, 5.0, 20.0))
             table.add_row("event written to event at the client, ms", "≤ 50", *_delays(one))
+            what = "event written to event on the page (Chromium), ms"
+            table.add_row(what, "≤ 50", *_on_the_page(server.url, home))
             spread = asyncio.run(streams(server, home, given.streams, 100, given.seconds, EVENTS))
             what = f"the same, {given.streams:,} streams of 100 runs, {EVENTS} events a second in all"
             table.add_row(what, "p99 ≤ 250", *_delays(spread))

@@ -7,6 +7,8 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +60,14 @@ faults:
 """
 
 
+def installed() -> str | None:
+    """Return the browser of this machine, if there is one."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 def chromium() -> str:
     """Return the browser of this machine. Without one the tests are skipped, but never where all must run."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found:
+    if found := installed():
         return found
     why = "no Chromium on this machine: nothing of the page is tested (apt-get install chromium)"
     if os.environ.get("CI") == "true":
@@ -106,6 +112,19 @@ def workspace(root: Path) -> Path:
         (root / "workflows" / f"{name[1]}.yaml").write_text(text)
     (root / "faults.yaml").write_text(FAULTS)
     return root / "faults.yaml"
+
+
+@cache
+def axe() -> str:
+    """Return the checker's script."""
+    return (files("axe_playwright_python") / "axe.min.js").read_text()
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe-core finds wrong on the page as it stands."""
+    page.evaluate(axe())
+    found: dict[str, Any] = page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [f"{each['id']}: {node['html'][:200]}" for each in found["violations"] for node in each["nodes"]]
 
 
 def shown_log(page: Page) -> list[tuple[int, str]]:

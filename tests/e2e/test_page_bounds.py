@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Route, expect
 
-from tests.e2e.pagekit import CELL, FREELY, PROJECT, browsing, looking, workspace
+from benchmarks.service import shown
+from tests.e2e.pagekit import CELL, FREELY, PROJECT, browsing, looking, violations, workspace
 from tests.service import Service, serving
 
 
@@ -36,19 +35,6 @@ def browser() -> Iterator[Browser]:
     """Start one browser for all of these tests."""
     with browsing() as made:
         yield made
-
-
-@cache
-def axe() -> str:
-    """Return the checker's script."""
-    return (files("axe_playwright_python") / "axe.min.js").read_text()
-
-
-def violations(page: Page) -> list[str]:
-    """Return what axe-core finds wrong on the page as it stands."""
-    page.evaluate(axe())
-    found: dict[str, Any] = page.evaluate("axe.run({resultTypes: ['violations']})")
-    return [f"{each['id']}: {node['html'][:200]}" for each in found["violations"] for node in each["nodes"]]
 
 
 def places(service: Service) -> list[tuple[str, str]]:
@@ -100,6 +86,12 @@ def test_nothing_comes_from_elsewhere_and_it_is_little(browser: Browser, service
         own = {urls[each]: size for each, size in sizes.items() if "/api" not in urls[each]}
         assert len(own) > 15
         assert sum(own.values()) <= 150_000, own
+
+
+def test_what_is_written_stands_on_the_page_soon(browser: Browser, service: Service) -> None:
+    """Each step that another process writes comes into the document; the benchmark's bar is 50 ms."""
+    found = shown(browser, service.url, service.home, seconds=0.5, rate=20.0)
+    assert 0 < found["median ms"] < 2_000  # a busy machine is no finding
 
 
 def test_what_the_service_is_stands_on_the_page(browser: Browser, service: Service) -> None:

@@ -7,12 +7,12 @@ import {
   arrive,
   change,
   drawnBy,
+  forget,
   forgetUnused,
   go,
   keep,
   live,
   local,
-  stale,
   state,
   theme,
   turn,
@@ -165,6 +165,7 @@ const leave = () =>
   act("leave", async () => {
     await api("DELETE", "/api/session");
     change({ signedOut: true });
+    forget(true);
   });
 
 function banner(about) {
@@ -264,11 +265,13 @@ function signIn() {
   const doing = local("entering", {});
   const enter = (event) => {
     event.preventDefault();
-    act("entering", async () => {
-      await api("POST", "/api/session", { key: local("key", "") });
+    const input = document.getElementById("key"); // a key that was filled in and sent at once is not drawn yet
+    if (!input.value.trim()) return void input.focus();
+    return act("entering", async () => {
+      await api("POST", "/api/session", { key: input.value });
       keep("key", "");
       change({ signedOut: false });
-      stale("/");
+      forget();
     });
   };
   document.title = "Sign in · Definable";
@@ -301,7 +304,7 @@ function signIn() {
         }),
       ),
       doing.error && problem(doing.error),
-      h("button", { type: "submit", class: "button main", disabled: doing.busy || !typed.trim() }, "Sign in"),
+      h("button", { type: "submit", class: "button main", disabled: doing.busy }, "Sign in"),
     ),
   );
 }

@@ -4,7 +4,7 @@ import { h } from "/page/view.js";
 import { act, api, keep, know, local, now, read, stale, state, toast } from "/page/store.js";
 import { button, chip, diff, icon, problem, value } from "/page/parts.js";
 import { asTyped, field, parsed, typeOf } from "/page/form.js";
-import { duration, humane, toolName } from "/page/words.js";
+import { decided, duration, humane, toolName } from "/page/words.js";
 
 const TITLES = { approval: "Needs your approval", auth: "Needs a key", review: "Needs a look" };
 const LEVELS = ["viewer", "operator", "approver", "admin"];
@@ -43,7 +43,12 @@ export function question(ask, tools) {
       ? answered(ask.decision)
       : may("approver")
         ? answers(ask, name, typed)
-        : h("p", { class: "muted" }, `Only an approver may answer; this key is for a ${state.about?.level}.`),
+        : state.about &&
+          h(
+            "p",
+            { class: "muted" },
+            `Only an approver may answer; this key is ${state.about.level === "operator" ? "an operator" : "a viewer"}’s.`,
+          ),
   );
 }
 
@@ -63,7 +68,7 @@ const answered = (decision) =>
   h(
     "p",
     { class: "answered" },
-    `${decision.approve ? "Approved" : "Denied"} by ${decision.by}${decision.arguments ? " with other arguments" : ""}${decision.reason ? `: ${decision.reason}` : "."}`,
+    `${decided(decision)}${decision.reason ? "" : "."}`,
   );
 
 function answers(ask, name, typed) {
@@ -148,6 +153,7 @@ function candidates(ask, send, doing) {
         button("This is it", () => send(true, { adopt: String(each.id) }), {
           kind: "small",
           busy: doing.busy,
+          "aria-label": `This is it: ${each.id}`,
         }),
       ),
     ),

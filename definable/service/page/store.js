@@ -125,6 +125,13 @@ export function know(path, data) {
   change();
 }
 
+/** Forget all answers, since they were another key's; with `typed`, what was open or typed as well. */
+export function forget(typed = false) {
+  entries.clear();
+  if (typed) kept.clear();
+  change();
+}
+
 /** Begin a new drawing: what it does not use is forgotten when it grows old. */
 export function forgetUnused() {
   const before = used;

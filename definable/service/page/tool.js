@@ -6,6 +6,7 @@ import { away, chip, diff, fold, got, icon, mark, value } from "/page/parts.js";
 import {
   CHECKED,
   clock,
+  decided,
   duration,
   EVIDENCE,
   failure,
@@ -155,13 +156,7 @@ function inside(call, run) {
         "section",
         null,
         h("p", { class: "about-what" }, "Decision"),
-        h(
-          "p",
-          null,
-          `${call.decision.approve ? "Approved" : "Denied"} by ${call.decision.by}`,
-          call.decision.arguments && " with other arguments",
-          call.decision.reason && `: ${call.decision.reason}`,
-        ),
+        h("p", null, decided(call.decision)),
       ),
     call.concern && h("p", { class: "muted" }, call.concern),
     h(

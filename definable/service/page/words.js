@@ -120,3 +120,15 @@ export function subject(given, names) {
   }
   return [...named, ...plain].slice(0, 2).join(", ");
 }
+
+/** Return what a person decided on a question, in words. */
+export const decided = ({ approve, by, arguments: other, adopt, again, reason }) =>
+  [
+    `${approve ? "Approved" : "Denied"} by ${by}`,
+    other && " with other arguments",
+    adopt && `, who took ${adopt}`,
+    again && ", who had it sent again",
+    reason && `: ${reason}`,
+  ]
+    .filter(Boolean)
+    .join("");
