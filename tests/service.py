@@ -34,6 +34,8 @@ class Service:
     url: str
     http: httpx.Client
     home: Path
+    place: str = "sandbox"
+    """Where its tools work."""
 
     def submit(self, workflow: str, key: str | None = None, **inputs: Any) -> str:
         """Submit a run and return its id."""
@@ -124,7 +126,7 @@ def serving(
         if trouble:
             raise trouble[0]
         with httpx.Client(base_url=url, timeout=30) as http:
-            yield Service(url, http, workspace.home)
+            yield Service(url, http, workspace.home, given.get("HEX_BASE_URL", "sandbox"))
     finally:
         for each in server:
             each.should_exit = True

@@ -256,12 +256,15 @@ def _kept(source: BinaryIO, items: Path, workflow: Workflow) -> str:
 
 
 def _lines(row: BatchRow, name: str) -> Response:
-    """Stream a file as it is now; it may grow meanwhile."""
+    """Stream a file as it is now; it may grow meanwhile. Before a batch has begun there is nothing in it."""
     path = Path(row.folder) / name
+    headers = {"content-disposition": f'attachment; filename="{row.id}-{name}"', "cache-control": "no-store"}
     try:
         file = path.open("rb")
     except OSError as error:
-        raise Refusal(404, f"the batch {row.id!r} has no {name} here", "it may not have begun yet") from error
+        if Path(row.items).exists():
+            return Response(b"", media_type=LINES, headers=headers)
+        raise Refusal(404, f"the batch {row.id!r} has its files on another machine") from error
 
     def chunks() -> Iterator[bytes]:
         with file:
@@ -270,7 +273,6 @@ def _lines(row: BatchRow, name: str) -> Response:
                 left -= len(chunk)
                 yield chunk
 
-    headers = {"content-disposition": f'attachment; filename="{row.id}-{name}"', "cache-control": "no-store"}
     return StreamingResponse(chunks(), media_type=LINES, headers=headers)
 
 

@@ -217,6 +217,7 @@ def test_more_runs_stand_on_the_next_page(page: Page, service: Service) -> None:
 
 def test_a_repair_is_accepted_or_rejected(page: Page, service: Service) -> None:
     """What a product changed stands there with its proof, and keeps a person's word."""
+    assert service.follow(service.submit("look", cell=CELL))["status"] == "done"
     page.goto("/contracts")
     patch = page.locator("article.patch")
     expect(patch.first).to_contain_text("cellLabel")

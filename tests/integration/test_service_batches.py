@@ -20,7 +20,7 @@ import pytest
 from definable.service.access import Limits
 from definable.store import RunStatus, TallyRow, open_store
 from tests.integration.test_service import ASKS, LISTS
-from tests.service import Service, serving
+from tests.service import Service, in_no_hurry, serving
 
 REST = ("stopped", "ended", "limited", "away", "failed", "keyless", "waiting")
 
@@ -38,7 +38,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     root = _workspace(tmp_path_factory.mktemp("batches"))
     _by_hand(root)
     limits = Limits(rate=1e6, burst=1e6, body=5_000, upload=50_000)
-    with serving(root, limits=limits) as up:
+    with in_no_hurry() as environ, serving(root, environ, limits=limits) as up:
         yield up
 
 
@@ -121,7 +121,7 @@ def test_a_batch_is_uploaded_runs_and_is_fetched(service: Service) -> None:
     assert made["progress"]["total"] == 6
     assert answer.headers["location"] == f"/api/batches/{made['id']}"
     ended = until(service, made["id"], *REST)
-    assert (ended["state"], ended["items"], ended["place"]) == ("ended", "items.jsonl", "sandbox")
+    assert (ended["state"], ended["items"], ended["place"]) == ("ended", "items.jsonl", service.place)
     progress = ended["progress"]
     assert (progress["done"], progress["failed"], progress["left"], progress["running"]) == (6, 0, 0, 0)
     output = lines(service, made["id"], "output")
