@@ -205,6 +205,8 @@ def test_runs_are_found_by_words_status_and_workflow(page: Page, service: Servic
 
 def test_more_runs_stand_on_the_next_page(page: Page, service: Service) -> None:
     """Older leads to the runs before, Newest back."""
+    for _ in range(2):
+        service.follow(service.submit("look", cell=CELL))
     page.route("**/api/runs?*", lambda route: route.continue_(url=f"{route.request.url}&limit=1"))
     runs = service.http.get("/api/runs").json()["runs"]
     page.goto("/runs")
