@@ -28,6 +28,7 @@ from definable.service.door import AtDesk, Operator, Viewer
 from definable.service.orders import HOST, as_json, refuse_bad
 from definable.service.problems import Refusal
 from definable.service.runs import Key
+from definable.service.telling import PERSONS
 from definable.spec.workflow import Workflow
 from definable.store import BatchRow, OrderRow, RunStatus
 
@@ -284,7 +285,7 @@ def view(desk: Desk, row: BatchRow, order: OrderRow | None) -> BatchView:
     if state == "running" and standing.waiting and not standing.left:
         state = "waiting"
     waits = desk.store.found(TOLD, status=RunStatus.WAITING, batch=row.id) if standing.waiting else []
-    people = [each for each in waits if each.reason in ("approval", "review", "auth")]
+    people = [each for each in waits if each.reason in PERSONS]
     terms: dict[str, Any] = order.terms if order else {}
     return BatchView(
         id=row.id,

@@ -34,6 +34,7 @@ from definable.service import report
 from definable.service.access import Caller
 from definable.service.answers import BY_PEOPLE, answer, denial, form, question
 from definable.service.desk import Desk
+from definable.service.follow import rests
 from definable.service.mcp_tools import RUN
 from definable.service.problems import Refusal
 from definable.service.report import OneTold, RunTold
@@ -42,9 +43,6 @@ from definable.store import AskRow, RunRow, RunStatus
 
 KEY = "definable/idempotency-key"
 """In a request's `_meta`: however often it is sent under this key, there is one run."""
-
-PARKED = frozenset({"auth", *BY_PEOPLE})
-"""Why a run waits for somebody: nobody knows how long."""
 
 Context = ServerRequestContext[Any, Any]
 Answered = CallToolResult | InputRequiredResult
@@ -185,7 +183,7 @@ class Calls:
         store, more = self.desk.store, 0.0
         async with aclosing(self.desk.feed.watch(row.id, seen)) as news:
             row = store.run(row.id)
-            while not _stands(row):
+            while not rests(row):
                 events = await anext(news, None)
                 if events is None:
                     break  # the service stops; the run goes on
@@ -232,11 +230,6 @@ class Calls:
             decision = answer(self.desk, ask, filled, who.name)
         await self.desk.decide(ask, decision)
         return True
-
-
-def _stands(row: RunRow) -> bool:
-    """Whether a run goes no further by itself, or nobody knows when."""
-    return row.status.ended or (row.status is RunStatus.WAITING and row.reason in PARKED)
 
 
 def _can_ask(context: Context) -> bool:
