@@ -82,7 +82,7 @@ def test_a_run_is_a_conversation(service: Service, client: Path) -> None:
 
 def test_a_question_ends_the_turn_and_its_answer_is_the_next(service: Service, client: Path) -> None:
     """New input is refused while it is open; the answer goes on with the same run, once."""
-    made = cell(service, "agui")
+    made, before = cell(service, "agui"), len(runs(service, "asks"))
     answer = {"approve": True, "reason": "it is old"}
     asked, refused = turns(
         client,
@@ -114,7 +114,7 @@ def test_a_question_ends_the_turn_and_its_answer_is_the_next(service: Service, c
     assert (card["status"], card["decided"]["reason"]) == ("verified", "it is old")
     assert once_more["state"] == resumed["state"]
     assert len(once_more["messages"]) == len(resumed["messages"])
-    assert [run["id"] for run in runs(service, "asks")] == [resumed["state"]["run"]]
+    assert [run["id"] for run in runs(service, "asks")[: -before or None]] == [resumed["state"]["run"]]
 
 
 def test_what_is_dismissed_is_a_no(service: Service, client: Path) -> None:

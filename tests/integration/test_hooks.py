@@ -219,7 +219,11 @@ def receiver() -> Iterator[Receiver]:
 
 @contextmanager
 def subscribed(service: Service, url: str, *events: str) -> Iterator[dict[str, Any]]:
-    """Have events told to a receiver for a while."""
+    """Have events told to a receiver for a while, once the runs of other tests are over."""
+    end = time.monotonic() + 60
+    while any(service.http.get(f"/api/runs?status={at}").json()["runs"] for at in ("queued", "running")):
+        assert time.monotonic() < end, "a run of another test does not end"
+        time.sleep(0.05)
     answer = service.http.post("/api/webhooks", json={"url": url, "events": events})
     assert answer.status_code == 201, answer.text
     hook: dict[str, Any] = answer.json()

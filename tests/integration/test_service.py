@@ -262,6 +262,7 @@ def test_machines_are_told_how_it_stands(service: Service) -> None:
     """Health, readiness and metrics answer."""
     assert service.http.get("/healthz").text == "ok\n"
     assert service.http.get("/readyz").text == "ready\n"
+    service.follow(service.submit("lists", most=2))
     text = service.http.get("/metrics").text
     assert 'definable_runs{status="done",workflow="lists"}' in text
     assert "definable_workers 1.0" in text

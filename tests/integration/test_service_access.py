@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import pytest
 
 from definable.cli import main
 from definable.service.access import Limits
-from definable.store import open_store
 from tests.integration.test_service import ASKS, LISTS
 from tests.service import Service, serving
 
@@ -26,14 +26,20 @@ def cli(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return code, said.out.strip(), said.err
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+@contextmanager
+def facing(root: Path, **facts: Any) -> Iterator[Service]:
     """Serve a workspace as one that faces a network does."""
-    root: Path = tmp_path_factory.mktemp("access")
     (root / "workflows").mkdir()
     (root / "workflows" / "asks.yaml").write_text(ASKS)
     (root / "workflows" / "lists.yaml").write_text(LISTS)
-    with serving(root, limits=Limits(rate=1e6, burst=1e6, body=2_000), local=False) as up:
+    with serving(root, limits=Limits(rate=1e6, burst=1e6, body=2_000), local=False, **facts) as up:
+        yield up
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Serve it for the tests that have keys to it."""
+    with facing(tmp_path_factory.mktemp("access")) as up:
         yield up
 
 
@@ -96,12 +102,11 @@ def test_nothing_faces_a_network_without_a_key(
     assert "definable keys grant NAME --scope admin" in said
 
 
-def test_a_service_that_others_reach_is_never_open(service: Service) -> None:
+def test_a_service_that_others_reach_is_never_open(tmp_path: Path) -> None:
     """Before its first key, or when all were revoked, nobody is let in but to what says nothing."""
-    with open_store(service.home / "definable.db") as store:
-        assert not store.clients(), "this test comes before the fixture that makes keys"
-    assert service.http.get("/api/runs").status_code == 401
-    assert service.http.get("/healthz").status_code == 200
+    with facing(tmp_path, slots=0) as service:
+        assert service.http.get("/api/runs").status_code == 401
+        assert service.http.get("/healthz").status_code == 200
 
 
 def _as(service: Service, key: str) -> httpx.Client:
