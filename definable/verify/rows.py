@@ -101,6 +101,8 @@ def canon(value: Json) -> str:
     """Return a value as text that is the same however JSON types it: `12` and "12" are alike."""
     if isinstance(value, str):
         return value
+    if type(value) is int:
+        return str(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, dict | list):
