@@ -43,8 +43,11 @@ demo: setup ## Run a workflow in the sandbox: no keys, no network
 		--sandbox --faults docs/demo/faults.yaml
 	@echo "  (here: DEFINABLE_HOME=build/demo $(BIN)/definable runs show ID)"
 
-test: lint typecheck ## Check everything: style, types, tests
-	@$(CLEAN) $(BIN)/python -m pytest -q -n 3 --maxschedchunk 1
+# Types are checked beside the tests: these leave a core idle now and then.
+test: lint ## Check everything: style, types, tests
+	@nice $(BIN)/mypy & types=$$!; \
+	$(CLEAN) $(BIN)/python -m pytest -q -n 3 --maxschedchunk 1; tests=$$?; \
+	wait $$types || { echo "make: mypy found something: make typecheck" >&2; exit 1; }; exit $$tests
 
 lint: setup ## Check style and formatting
 	@$(BIN)/ruff check .
