@@ -79,7 +79,7 @@ PEERS = (
     Peer("dbos-careful", "DBOS, SQLite: six steps", "with_dbos", ("careful",)),
     Peer(
         "celery-careful",
-        "Celery, Redis: chain of six",
+        "Celery, Redis that waits for the disk: chain of six",
         "with_celery",
         ("careful",),
         python=str(PYTHON),

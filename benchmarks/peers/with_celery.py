@@ -1,6 +1,7 @@
 """Celery: a chain of four tasks over Redis, acknowledged late, two worker processes.
 
-A result is what Redis holds in memory and writes to its file now and then (its default).
+A result is what Redis holds in memory and writes to its file now and then (its default). With looks, where
+all engines are to keep the same, Redis waits for the disk before it answers.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ def brief(title: str) -> None:
 async def main() -> None:
     """Start Redis and the worker, and do what is asked for."""
     redis = ["redis-server", "--port", PORT, "--dir", str(work.FOLDER), "--bind", "127.0.0.1"]
+    redis += ["--appendonly", "yes", "--appendfsync", "always"] if work.CAREFUL else []
     os.environ["PEERS_CAREFUL"] = "1" if work.CAREFUL else ""  # what the worker sees
     worker = ["-m", "celery", "-A", app.main, "worker", "--concurrency=2", "--loglevel=ERROR"]
     servers = [work.serve(redis)]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from definable.models import ToolUse
+from definable.models.offline.prose import quote
 from definable.spec.artifacts import Asset, Change
 from tests.unit.offline_world import COMPANY, ask, company, ident, run
 
@@ -156,3 +157,10 @@ async def test_without_a_cell_nothing_is_changed() -> None:
         "source": "",
         "explanation": "No cell was handed over or read, so there is nothing to change.",
     }
+
+
+def test_a_quotation_is_never_cut_within_a_name_that_stands_in_it() -> None:
+    """Half a name in quotation marks would be another name, which stands in nothing that was read."""
+    text = f"{'word ' * 25}“Churn Risk Scores”, “Inventory Reorder Forecast” and more"
+    assert quote(text).endswith("word “Churn Risk Scores”” …")
+    assert quote(f"“{'word ' * 50}”").startswith("““word")

@@ -33,7 +33,10 @@ def quote(text: str) -> str:
     flat = " ".join(text.split())
     if len(flat) <= LONGEST:
         return f"“{flat}”"
-    return f"“{flat[:LONGEST].rsplit(' ', 1)[0]}” …"
+    kept = flat[:LONGEST].rsplit(" ", 1)[0]
+    if kept.count("“") > kept.count("”"):  # half a name in quotation marks would be read as another one
+        kept = kept[: kept.rindex("“")].rstrip(" ,;:(") or kept
+    return f"“{kept}” …"
 
 
 def row(texts: Sequence[str]) -> str:
