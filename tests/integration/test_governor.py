@@ -160,7 +160,8 @@ async def test_workers_find_out_once_that_all_kernels_are_taken(
         asked = Counter(bed.hex.world.requests["HEX_RUN_PROJECT"]) - before
         assert asked["201"] == 12
         refused.append(asked["503"])
-    assert refused[0] * 2 < refused[1], refused
+    assert refused[0] <= 20, refused  # 16 or 17; without learning 26 to 45, as the dice have it
+    assert refused[0] < refused[1], refused
 
 
 async def _six(bed: Bed) -> list[str]:
