@@ -62,7 +62,7 @@ def unit_change(old: Json, new: Json) -> str:
     was, now = number(old), number(new)
     if not was or not now or (was < 0) != (now < 0) or max(abs(was), abs(now)) > _EXACT:
         return ""
-    if abs(was) < 2 * abs(now) < 4 * abs(was):  # far nearer to each other than any unit is to the next
+    if abs(was) < 2 * abs(now) < 4 * abs(was):  # nearer to each other than the smallest unit puts them
         return ""
     for unit in UNITS:
         if now == was * unit:
