@@ -32,7 +32,7 @@ PATIENCE = 600
 ENDS = {"done": 0, "waiting": 3, "failed": 1}
 DEMO = re.compile(r"<!-- demo output -->\n```\n(.*?)```\n<!-- /demo output -->", re.DOTALL)
 VARIES = re.compile(
-    r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b\d{8}-\d{4}-[0-9a-f]{6}\b|\d+(?:[.,]\d+)*"
+    r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b\d{8}-\d{4}-[0-9a-f]{12}\b|\d+(?:[.,]\d+)*"
 )
 
 

@@ -18,7 +18,7 @@ from tests.service import PROJECT, Service, serving
 NONE = "12345678-0000-4000-8000-000000000000"
 """A cell that is not there: what waits for a person has sent nothing yet."""
 
-RUN = re.compile(r"\d{8}-\d{4}-[0-9a-f]{6}")
+RUN = re.compile(r"\d{8}-\d{4}-[0-9a-f]{12}")
 
 
 @pytest.fixture(scope="module")
