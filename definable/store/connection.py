@@ -5,6 +5,7 @@ A transaction has the file to itself (BEGIN IMMEDIATE), whatever locks it names.
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import threading
 import time
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import IO
 
 from definable.errors import StoreError
 from definable.store.database import Row, Values
@@ -26,6 +28,10 @@ ELSEWHERE = "set DEFINABLE_HOME to another folder"
 
 EAR = 0.03
 """Seconds between two looks whether another connection has written; one takes some microseconds."""
+
+NEXT = 0.0001
+"""Seconds between two looks whether another process has let the gate go: it holds it for less than a
+millisecond. SQLite's own waiting sleeps 1, 2, 5, 10 … of them."""
 
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
@@ -63,15 +69,17 @@ class Sqlite:
     def __init__(self, path: Path, patience: float = 10.0) -> None:
         """Open the file; wait `patience` seconds at most for other processes. StoreError when refused."""
         self.place = path
+        self.patience = patience
         self._lock = threading.RLock()
         self._db = connect(path, patience)
+        self._gate = _gate(path)
         self._durable: bool | None = None
         self._version = 0
 
     @contextmanager
     def transaction(self, *locks: str, durable: bool) -> Iterator[None]:
         """One transaction, alone in the file."""
-        with self._lock:
+        with self._lock, self._alone():
             try:
                 if durable is not self._durable:
                     self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -85,6 +93,27 @@ class Sqlite:
             except BaseException:
                 self._db.rollback()
                 raise
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Go through the gate, where writers wait for each other; SQLite has the last word.
+
+        Who holds it and does not go on, stopped by a signal, is SQLite's to judge.
+        """
+        until = 0.0
+        while True:
+            try:
+                fcntl.flock(self._gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                until = until or time.monotonic() + self.patience
+                if time.monotonic() > until:
+                    break
+            time.sleep(NEXT)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._gate, fcntl.LOCK_UN)
 
     def execute(self, query: str, values: Values = ()) -> sqlite3.Cursor:
         """Run one statement."""
@@ -140,6 +169,20 @@ class Sqlite:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+        self._gate.close()
+
+
+def _gate(path: Path) -> IO[str]:
+    """Open the lock file beside a database, where writers wait for each other."""
+    gate = path.with_name(f"{path.name}-gate")
+    try:
+        return gate.open("a")
+    except OSError as error:
+        raise StoreError(
+            f"{gate} cannot be opened ({error.strerror})",
+            hint="give yourself write access to the file and its folder",
+            path=str(gate),
+        ) from error
 
 
 def explain(error: sqlite3.Error, path: Path) -> StoreError:

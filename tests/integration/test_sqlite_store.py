@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from definable.errors import StoreError
 from definable.spec.model import Evidence
 from definable.store import RunStatus, Store, open_store, schema
 from definable.store.connection import Sqlite, explain
+from definable.store.lockfile import locked
 from definable.store.schema import MIGRATIONS
 from definable.store.sql import SqlStore
 from tests.integration.service_contract import ServiceContract
@@ -186,6 +188,17 @@ def test_a_lock_that_is_held_too_long_is_told(tmp_path: Path) -> None:
         other.execute("ROLLBACK")
         other.close()
         assert store.create_run(a_run()).id == "r1"
+
+
+def test_a_gate_that_stays_shut_is_passed_by(tmp_path: Path) -> None:
+    """Who stands in it was stopped by a signal, say; SQLite knows whether the file is really taken."""
+    path = tmp_path / "state.db"
+    with SqlStore(Sqlite(path, patience=0.2)) as store, locked(tmp_path / "state.db-gate") as free:
+        assert free
+        began = time.monotonic()
+        store.create_run(a_run())
+        assert time.monotonic() - began > 0.2
+        assert store.run("r1").status is RunStatus.QUEUED
 
 
 def test_a_write_that_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
