@@ -65,8 +65,8 @@ limits: { time: 1h }
 SPAWN = multiprocessing.get_context("forkserver")
 SPAWN.set_forkserver_preload(
     [
-        *("definable.engine.engine", "definable.engine.dbos_queue", "definable.engine.postgres_checkpoints"),
-        *("definable.graph.build", "dbos._sys_db_postgres", "httpcore"),
+        *("definable.engine.engine", "definable.engine.postgres_checkpoints"),
+        *("definable.graph.build", "httpcore"),
     ]
 )
 

@@ -1,7 +1,7 @@
 """Durable runs: submitted by anybody, carried on by workers, whatever becomes of the processes.
 
-What a run is and where it stands is in the store. The queue (`engine/queue.py`) says which worker does what
-next; a run that waits is in no queue, and holds nothing.
+What a run is, where it stands and who does it next is in the store. A run that waits is in no queue, and
+holds nothing.
 """
 
 from __future__ import annotations
@@ -60,9 +60,7 @@ class Engine:
             if not slots:
                 yield cls(runner)
                 return
-            from definable.engine.dbos_queue import DbosQueue
-
-            async with Worker.open(runner, slots, grace, DbosQueue.open) as worker:
+            async with Worker.open(runner, slots, grace) as worker:
                 yield cls(runner, worker)
 
     async def submit(
@@ -142,10 +140,7 @@ class Engine:
 
     async def cancel(self, run: str) -> RunRow:
         """Cancel a run wherever it is: in the queue, at work (it stops before its next call), or waiting."""
-        row = await self.runner.cancel(run)
-        if self.worker is not None:
-            await self.worker.queue.drop(row.id)
-        return row
+        return await self.runner.cancel(run)
 
     def stopping(self, run: str) -> str | None:
         """Create a run that stops what a cancelled run has started and still goes on there; None for nothing.

@@ -26,11 +26,8 @@ STALE = 4.0
 TICK = 1.0
 """Seconds between two looks at workers, waits and schedules."""
 
-SELDOM, MINUTE = 5, 60
-"""Every so many ticks: what hardly ever happens; what is of no use any more."""
-
-FINISHED, FORGET = 3600.0, 500
-"""Seconds that the queue knows segments after their end, and how many are forgotten in one go."""
+SELDOM = 5
+"""Every so many ticks: what hardly ever happens."""
 
 
 class Vigil:
@@ -42,6 +39,7 @@ class Vigil:
         self.store = worker.store
         self.schedules = Schedules(worker.runner)
         self._trials: dict[str, Iterator[bool]] = {}
+        self._unknown: set[str] = set()
 
     async def keep(self) -> None:
         """Look until cancelled; what the database refuses is looked at again."""
@@ -53,17 +51,15 @@ class Vigil:
             await asyncio.sleep(TICK)
 
     async def _look(self, tick: int) -> None:
-        await self._peers()
+        self._peers()
         self._due()
         await self._keys()
-        await self._let_go()
+        self._let_go()
         await self.schedules.look()
         if tick % SELDOM == 0:
-            await self._left()
+            self._left()
+            self._unheard()
             await self._prune()
-        if tick % MINUTE == 0:
-            while await self.worker.queue.forget(FINISHED, FORGET) == FORGET:
-                pass
 
     async def _prune(self) -> None:
         keep = self.worker.runner.settings.keep
@@ -99,16 +95,15 @@ class Vigil:
                 if await self.worker.runner.key_is_there(row, self._trials[row.id]):
                     self._again(row)
 
-    async def _let_go(self) -> None:
+    def _let_go(self) -> None:
         """Take up what somebody else held for long, and what nobody has whose process ended."""
         for run in list(self.worker.lost):
             if put_back(self.store, run, RunStatus.RUNNING, RunStatus.QUEUED, why="it was let go"):
                 self.worker.lost.discard(run)
         for run in self.store.stray():
-            if not await self.worker.queue.holds(run):
-                put_back(self.store, run, RunStatus.RUNNING, why="its process ended")
+            put_back(self.store, run, RunStatus.RUNNING, why="its process ended")
 
-    async def _peers(self) -> None:
+    def _peers(self) -> None:
         if time.monotonic() - self.worker.cut_off < STALE:
             return  # they were cut off as well, and are about to say so
         now = self.store.time()
@@ -117,23 +112,29 @@ class Vigil:
                 continue
             if self._gone(peer) or peer.beat < now - STALE:
                 self.store.bury(peer)
-                await self._recover(peer.id)
+                self._recover(peer.id)
 
     def _gone(self, peer: WorkerRow) -> bool:
         with self.store.present(peer.id) as free:
             return free
 
-    async def _left(self) -> None:
+    def _left(self) -> None:
         """Put back what is left of workers that ended, or whose burial was cut short."""
-        holders = await self.worker.queue.holders()
-        alive = {peer.id for peer in self.store.workers() if peer.alive}
-        for worker in holders - (alive - {self.worker.row.id}):
-            await self._recover(worker)
+        for worker in self.store.takers() - {peer.id for peer in self.store.workers() if peer.alive}:
+            self._recover(worker)
 
-    async def _recover(self, worker: str) -> None:
-        await self.worker.queue.recover(worker)
+    def _recover(self, worker: str) -> None:
+        self.store.let_go(worker, *self.store.taken_by(worker))
         self.worker.rung.set()
-        self.store.tell()
+
+    def _unheard(self) -> None:
+        """Put back what an answer that was lost on its way had given to this worker.
+
+        What is unknown at two looks: one that was done with a moment ago may not be written down yet.
+        """
+        worker, before = self.worker, self._unknown
+        self._unknown = self.store.taken_by(worker.row.id) - worker.active.keys() - worker.lost
+        self.store.let_go(worker.row.id, *(before & self._unknown))
 
 
 def put_back(store: Store, run: str, *statuses: RunStatus, why: str) -> bool:

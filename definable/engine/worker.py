@@ -15,17 +15,17 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from definable import __version__
 from definable.engine.intake import Intake
-from definable.engine.queue import HISTORY, Perform, Queue
+from definable.engine.queue import HISTORY
 from definable.engine.runner import Runner
 from definable.engine.vigil import Vigil, put_back
 from definable.errors import DefinableError, Fenced, RunBusy, StoreError
-from definable.store import Place, RunStatus, Store, WorkerRow, open_store
+from definable.store import RunStatus, Store, WorkerRow, open_store
 
 BEAT = 1.0
 """Seconds between two signs of life."""
@@ -33,8 +33,8 @@ BEAT = 1.0
 TRIES, PAUSE = 20, 0.1
 """How often, and after how many seconds, a run is tried that another process has: it may just have died."""
 
-Open = Callable[[Place, str, int, Perform], Awaitable[Queue]]
-"""Opens the queue where the store is, for a worker with so many slots."""
+LAST_MOMENTS = 10.0
+"""Seconds in which runs that are told to stop write down where they stand."""
 
 
 class Worker:
@@ -52,7 +52,6 @@ class Worker:
         )
         self.runner = runner
         self.store = runner.store
-        self.queue: Queue
         self.looking: asyncio.Task[None]
         """Takes runs, and looks after what waits; it ends only with an error, which then is the worker's."""
         self.rung = asyncio.Event()
@@ -63,21 +62,18 @@ class Worker:
         """Runs that were let go, for somebody else held them for long."""
         self.cut_off = -math.inf
         """When it last found that it had been cut off from the database, by its own clock."""
-        self.closed = False
-        """Whether it begins with nothing any more, though the queue may just have given it something."""
         self.buried = asyncio.Event()
         """Set when another worker has taken this one for dead."""
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, runner: Runner, slots: int, grace: float, opening: Open) -> AsyncIterator[Worker]:
+    async def open(cls, runner: Runner, slots: int, grace: float) -> AsyncIterator[Worker]:
         """Begin to work, and end it: what is at work then has `grace` seconds, the rest is put back."""
         self = cls(runner, slots)
         with _Beat(self) as beat:
             self.row = self.store.join(self.row)
             beat.begin()
             runner.worker = self.row.id
-            self.queue = await opening(self.store.place, self.row.id, slots, self._perform)
             self.looking = asyncio.create_task(self._look())
             try:
                 yield self
@@ -87,7 +83,7 @@ class Worker:
                 await self._close(0 if self.buried.is_set() else grace)  # its runs are others' by now
 
     async def _look(self) -> None:
-        await asyncio.gather(Intake(self.store, self.queue, self.rung).keep(), Vigil(self).keep())
+        await asyncio.gather(Intake(self._take, self.rung).keep(), Vigil(self).keep())
 
     async def idle(self) -> None:
         """Return when nothing is at work, in the queue, or waiting for a time that comes by itself."""
@@ -101,25 +97,27 @@ class Worker:
             self.looking.result()
         return self.buried.is_set()
 
+    def _take(self) -> None:
+        """Begin with runs, while there is room."""
+        room = self.row.slots - len(self.active)
+        for run in self.store.take_runs(self.row.id, room, HISTORY):
+            self.active[run] = asyncio.create_task(self._perform(run))
+
     async def _close(self, grace: float) -> None:
-        closing = asyncio.create_task(self.queue.close(grace))
         end = asyncio.get_running_loop().time() + grace
         while self.active and (left := end - asyncio.get_running_loop().time()) > 0:
-            await asyncio.wait(self.active.values(), timeout=left)  # one may just have been taken
-        self.closed = True
-        for task in self.active.values():
-            task.cancel()
-        await closing
+            await asyncio.wait(self.active.values(), timeout=left)
+        if tasks := [*self.active.values()]:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=LAST_MOMENTS)
+        with suppress(StoreError):  # others find it once the worker is gone
+            self.store.let_go(self.row.id, *self.store.taken_by(self.row.id))
 
     async def _perform(self, run: str) -> str:
-        """Work on a run as a segment of the queue's. It raises nothing: whatever happens is in the store."""
-        if run in self.active:
-            return "at work already"
-        if self.closed:
-            return self._put_back(run)
+        """Work on a run for a segment. It raises nothing: whatever happens is in the store."""
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - the queue runs in this loop
-        self.active[run] = task
+        assert task is not None  # noqa: S101 - it is one
         try:
             return await self._outlasting(run)
         except Fenced:
@@ -130,13 +128,14 @@ class Worker:
         except Exception as error:
             return self._defect(run, error)
         finally:
-            del self.active[run]
+            if self.active.get(run) is task:  # it may have waited, been put in line, and taken again by now
+                del self.active[run]
             self.rung.set()
 
     async def _outlasting(self, run: str) -> str:
         """Work on a run; when the database goes away, leave the run to whoever is there when it is back.
 
-        Until then the queue says that this worker has it: should it end now, others take over.
+        Until then this worker has taken it: should it end now, others take over.
         """
         try:
             return await self._attempt(run)

@@ -34,13 +34,13 @@ class Workers(Protocol):
     def submit(self, run: RunRow) -> RunRow:
         """Keep a new run, or return the one that has its `key`; UsageError when that is for something else.
 
-        It is `queued`, with the reason `submitted` until `enqueued` says that the queue has it.
+        It is `queued`, with the reason `submitted` until a worker takes it.
         """
 
     def requeue(self, run: str, *statuses: RunStatus, why: str) -> int | None:
         """Make a submitted run that is in one of these statuses `queued` again, and say so in its log.
 
-        With `queued` among them, one that the queue has, too: for a worker that it was given to in vain.
+        With `queued` among them, one that a worker has taken, too: for one that took it in vain.
         Returns the number of that line of the log, for a run that is `queued` already that of the last one,
         and None when the run is in another status. Whoever comes twice gets the same number.
         """
@@ -48,24 +48,28 @@ class Workers(Protocol):
     def enlist(self, run: str, priority: int) -> RunRow:
         """Make a run a submitted one that belongs to the process that started it, and return it.
 
-        It goes to the queue when it is `queued`. UsageError when another process works on it.
+        Workers take it when it is `queued`. UsageError when another process works on it.
         """
 
     def keyed(self, key: str) -> RunRow | None:
         """Return the run that was submitted under a key; None when there is none."""
 
-    def admit(self, run: RunRow, most: int) -> bool:
-        """Say that a run goes to the queue now; False when `most` of its workflow are there or at work."""
+    def take_runs(self, worker: str, room: int, history: int) -> list[str]:
+        """Take up to `room` runs for a worker, and return them, the first first: nobody else gets them then.
 
-    def enqueued(self, *runs: str) -> None:
-        """Say that the queue has runs that are `queued`."""
-
-    def submitted(self, limit: int, history: int, full: Sequence[str] = ()) -> list[tuple[RunRow, int, bool]]:
-        """Return runs that the queue does not have yet, first first, each with its last line's number.
-
-        And whether it goes before all else: it was at work when it was put back, or holds a place. Without
-        those of a newer `history`, and those of the workflows in `full`.
+        First comes what had its turn when it was put back, or holds a place that others wait for; then goes
+        priority, and then age. Runs of a newer `history` are left, and those of a workflow of which as many
+        are at work as its `concurrency` says.
         """
+
+    def takers(self) -> set[str]:
+        """Return the workers that have taken runs which have not come to rest, dead ones among them."""
+
+    def taken_by(self, worker: str) -> set[str]:
+        """Return the runs that a worker has taken and that have not come to rest."""
+
+    def let_go(self, worker: str, *runs: str) -> None:
+        """Put back runs that a worker has taken, so that others take them before all else."""
 
     def due(self) -> list[RunRow]:
         """Return submitted runs that wait and may go on: their time has come, or their answers are there.

@@ -36,6 +36,9 @@ JSON_COLUMNS = frozenset(
 )
 
 
+HIDDEN = frozenset({"rowid", "taken"})
+"""Columns that only queries know."""
+
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -55,7 +58,7 @@ def load(row: Row) -> dict[str, Any]:
     return {
         name: json.loads(row[name]) if name in JSON_COLUMNS and row[name] is not None else row[name]
         for name in row.keys()  # noqa: SIM118 - SQLite's rows iterate over their values
-        if name != "rowid"
+        if name not in HIDDEN
     }
 
 

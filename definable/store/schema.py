@@ -159,6 +159,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (thread, name)
         )""",
     ),
+    (
+        "ALTER TABLE runs ADD COLUMN taken TEXT",
+        """CREATE INDEX runs_in_line ON runs (status, priority, created_at, workflow, history)
+            WHERE taken IS NULL AND ended_at IS NULL""",
+        "CREATE INDEX runs_put_back ON runs (reason) WHERE taken IS NULL AND ended_at IS NULL",
+        "CREATE INDEX runs_taken ON runs (taken) WHERE taken IS NOT NULL",
+    ),
 )
 """Index + 1 is the schema version that the statements lead to."""
 

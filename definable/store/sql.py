@@ -39,7 +39,7 @@ from definable.store.reservations import SqlReservations, give_up
 from definable.store.retention import SqlRetention
 from definable.store.rows import EffectRow, Event, RunRow, RunStatus
 from definable.store.triggers import SqlTriggers
-from definable.store.workers import BEGIN, RUNS, SqlWorkers
+from definable.store.workers import BEGIN, RUNS, STILL, SqlWorkers
 
 Clock = Callable[[], datetime]
 
@@ -137,7 +137,7 @@ class SqlStore(
             }
             before, row = row, row.model_copy(update=changes)
             names = ", ".join(f"{name} = :{name}" for name in changes)
-            db.execute(f"UPDATE runs SET {names} WHERE id = :id", columns(row))  # noqa: S608 - our names
+            db.execute(f"UPDATE runs SET {names}, {STILL} WHERE id = :id", columns(row))  # noqa: S608 - our names
             if status.ended:
                 leave_queue(db, row.id)
             self._stands(db, before, row)
@@ -157,7 +157,8 @@ class SqlStore(
 
     def begin(self, run: str, worker: str | None = None, history: int = 1) -> SqlStore:
         """Bind the store to a run, with a token newer than all before."""
-        with self._writing(run) as db:
+        # What leaves later waits for the disk and takes this along; who had an older token has lost its lock.
+        with self._writing(run, durable=False) as db:
             db.execute("UPDATE runs SET history = ? WHERE id = ? AND history < ?", (history, run, history))
             row = db.execute(BEGIN, {"run": run, "worker": worker}).fetchone()
         bound = copy.copy(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
@@ -11,23 +12,42 @@ from definable.store.records import as_columns, columns, insert, load, run_row
 from definable.store.rows import RunRow, RunStatus, WorkerRow
 
 SUBMITTED = "submitted"
-"""The reason of a queued run that the queue does not have yet."""
+"""The reason of a queued run that no worker has taken yet."""
 
 PUT_BACK = "put back"
 """The same, of one that was at work: it keeps its turn."""
 
-ADMITTED = "admitted"
-"""The reason of one that goes to the queue in this moment."""
-
 RUNS = "SELECT runs.*, fences.worker FROM runs LEFT JOIN fences ON fences.run = runs.id"
 
-ABROAD = f"reason IN ('{SUBMITTED}', '{PUT_BACK}', '{ADMITTED}')"
-"""Queued, but not known to be in the queue."""
+LINE = """
+SELECT id, workflow, CASE WHEN definition LIKE ? THEN definition END AS limited
+FROM runs WHERE taken IS NULL AND ended_at IS NULL AND priority IS NOT NULL AND history <= ?
+"""
 
-HOLDS = "runs.id IN (SELECT run FROM places WHERE until > ?)"
+LIMITED = '%"concurrency":%'
+"""What only a definition with a `concurrency` is like: a text that has this has backslashes in it."""
 
-FIRST = f"CASE WHEN reason = '{PUT_BACK}' OR {HOLDS} THEN 1 ELSE 0 END"
+FIRST = f"""
+(reason = '{PUT_BACK}' OR status = 'queued') AND id IN (
+    SELECT id FROM runs WHERE reason = '{PUT_BACK}' AND taken IS NULL AND ended_at IS NULL
+    UNION ALL SELECT run FROM places WHERE until > ?)
+"""  # noqa: S608 - our words
 """What goes before all else: it had its turn, or it holds a place that others may wait for."""
+
+TAKE = f"""
+UPDATE runs SET taken = :worker, reason = '' WHERE id = :run AND taken IS NULL
+AND (status = 'queued' OR (status = 'running' AND reason = '{PUT_BACK}')) RETURNING id
+"""  # noqa: S608 - our words
+
+STILL = "taken = CASE WHEN :status IN ('queued', 'running') THEN taken END"
+"""A run that ends or waits is nobody's."""
+
+AT_WORK = """
+SELECT count(*) AS n FROM (
+    SELECT id FROM runs WHERE taken IS NOT NULL AND workflow = :workflow AND id != :run
+    UNION SELECT id FROM runs WHERE status = 'running' AND priority IS NOT NULL
+    AND workflow = :workflow AND id != :run) AS known
+"""
 
 LAST = "(SELECT coalesce(max(seq), 0) FROM log WHERE log.run = runs.id)"
 
@@ -55,11 +75,13 @@ SELECT * FROM runs WHERE status = 'waiting' AND priority IS NOT NULL AND (
 ) ORDER BY priority, created_at
 """
 
-STRAY = """
+STRAY = f"""
 SELECT runs.id FROM runs JOIN fences ON fences.run = runs.id
-LEFT JOIN workers ON workers.id = fences.worker AND workers.state IN ('working', 'draining')
+LEFT JOIN workers ON workers.id = coalesce(runs.taken, fences.worker)
+    AND workers.state IN ('working', 'draining')
 WHERE runs.status = 'running' AND runs.priority IS NOT NULL AND workers.id IS NULL
-"""
+AND NOT (runs.taken IS NULL AND runs.reason = '{PUT_BACK}')
+"""  # noqa: S608 - our words
 
 ADRIFT = """
 SELECT 1 FROM runs JOIN fences ON fences.run = runs.id
@@ -131,15 +153,18 @@ class SqlWorkers:
         """Make a run queued again."""
         with self._writing(run) as db:
             row = db.execute(
-                f"SELECT status, reason, {LAST} AS last FROM runs WHERE id = ? AND priority IS NOT NULL",  # noqa: S608
+                f"SELECT status, taken, {LAST} AS last FROM runs WHERE id = ? AND priority IS NOT NULL",  # noqa: S608
                 (run,),
             ).fetchone()
             if row is None or row["status"] not in (*statuses, RunStatus.QUEUED):
                 return None
-            if row["status"] == RunStatus.QUEUED and (row["reason"] or RunStatus.QUEUED not in statuses):
+            if row["status"] == RunStatus.QUEUED and (
+                row["taken"] is None or RunStatus.QUEUED not in statuses
+            ):
                 return int(row["last"])
             reason = PUT_BACK if row["status"] in (RunStatus.RUNNING, RunStatus.QUEUED) else SUBMITTED
-            values = as_columns({"status": "queued", "reason": reason, "until": None, "ended_at": None})
+            changes = {"status": "queued", "reason": reason, "until": None, "ended_at": None, "taken": None}
+            values = as_columns(changes)
             names = ", ".join(f"{name} = :{name}" for name in values)
             db.execute(f"UPDATE runs SET {names} WHERE id = :id", {**values, "id": run})  # noqa: S608
             db.tell()
@@ -161,47 +186,69 @@ class SqlWorkers:
         found = self._read(f"{RUNS} WHERE runs.key = ?", key)
         return run_row(found[0]) if found else None
 
-    def admit(self, run: RunRow, most: int) -> bool:
-        """Say that a run goes to the queue, if fewer than `most` of its workflow are there or at work."""
-        with self._writing(f"workflow {run.workflow}", run.id, durable=False) as db:
-            row = db.execute(
-                "SELECT count(*) AS n FROM runs WHERE workflow = ? AND priority IS NOT NULL AND id != ? "  # noqa: S608
-                f"AND (status = 'running' OR (status = 'queued' AND reason IN ('{ADMITTED}', '')))",
-                (run.workflow, run.id),
-            ).fetchone()
-            if row["n"] >= most:
-                return False
-            db.execute(
-                f"UPDATE runs SET reason = ? WHERE id = ? AND status = 'queued' AND {ABROAD}",  # noqa: S608
-                (ADMITTED, run.id),
-            )
-        return True
+    def take_runs(self, worker: str, room: int, history: int) -> list[str]:
+        """Take runs for a worker."""
+        taken: list[str] = []
+        full: set[str] = set()
+        while (wanted := room - len(taken)) > 0:
+            found = self._line(wanted, history, sorted(full))
+            taken += self._take(worker, *(run for run, _, most in found if not most))
+            for run, workflow, most in found:
+                if most and workflow not in full:
+                    if self._admitted(worker, run, workflow, most):
+                        taken.append(run)
+                    else:
+                        full.add(workflow)
+            if len(found) < wanted:
+                break
+        return taken
 
-    def enqueued(self, *runs: str) -> None:
-        """Say that the queue has runs."""
+    def _line(self, limit: int, history: int, full: Sequence[str]) -> list[tuple[str, str, int | None]]:
+        """Return the runs, workflows and their concurrency of those who wait, the first first."""
+        others = f"{LINE} AND workflow NOT IN ({', '.join('?' * len(full))})" if full else LINE
+        known = (LIMITED, history, *full)
+        first = f"{others} AND ({FIRST}) ORDER BY priority, created_at LIMIT ?"
+        found = {row["id"]: row for row in self._read(first, *known, self.time(), limit)}
+        if len(found) < limit:
+            rest = f"{others} AND status = 'queued' ORDER BY priority, created_at LIMIT ?"
+            found |= {row["id"]: row for row in self._read(rest, *known, limit)}
+        return [(row["id"], row["workflow"], _most(row["limited"])) for row in [*found.values()][:limit]]
+
+    def _take(self, worker: str, *runs: str) -> list[str]:
+        """Take those of these runs that nobody else has taken meanwhile."""
+        if not runs:
+            return []
+        with self._writing(*runs, durable=False) as db:
+            return [run for run in runs if db.execute(TAKE, {"worker": worker, "run": run}).fetchone()]
+
+    def _admitted(self, worker: str, run: str, workflow: str, most: int) -> bool:
+        """Take a run if fewer than `most` of its workflow are at work, and nobody has taken it meanwhile."""
+        with self._writing(f"workflow {workflow}", run, durable=False) as db:
+            if db.execute(AT_WORK, {"workflow": workflow, "run": run}).fetchone()["n"] >= most:
+                return False
+            return db.execute(TAKE, {"worker": worker, "run": run}).fetchone() is not None
+
+    def takers(self) -> set[str]:
+        """Return who has taken runs."""
+        rows = self._read("SELECT DISTINCT taken FROM runs WHERE taken IS NOT NULL")
+        return {row["taken"] for row in rows}
+
+    def taken_by(self, worker: str) -> set[str]:
+        """Return what a worker has taken."""
+        rows = self._read("SELECT id FROM runs WHERE taken = ?", worker)
+        return {row["id"] for row in rows}
+
+    def let_go(self, worker: str, *runs: str) -> None:
+        """Put back what a worker has taken."""
         if not runs:
             return
         with self._writing(*runs, durable=False) as db:
             marks = ", ".join("?" * len(runs))
             db.execute(
-                f"UPDATE runs SET reason = '' WHERE id IN ({marks}) AND status = 'queued' AND {ABROAD}",  # noqa: S608
-                runs,
+                f"UPDATE runs SET taken = NULL, reason = '{PUT_BACK}' WHERE taken = ? AND id IN ({marks})",  # noqa: S608
+                (worker, *runs),
             )
-
-    def submitted(self, limit: int, history: int, full: Sequence[str] = ()) -> list[tuple[RunRow, int, bool]]:
-        """Return runs that the queue does not have."""
-        others = f"workflow NOT IN ({', '.join('?' * len(full))})" if full else "1 = 1"
-        rows = self._read(
-            f"SELECT runs.*, {LAST} AS last, {FIRST} AS first "  # noqa: S608
-            f"FROM runs WHERE status = 'queued' AND {ABROAD} "
-            f"AND priority IS NOT NULL AND history <= ? AND {others} "
-            "ORDER BY first DESC, priority, created_at LIMIT ?",
-            self.time(),
-            history,
-            *full,
-            limit,
-        )
-        return [(_run(row), int(row["last"]), bool(row["first"])) for row in rows]
+            db.tell()
 
     def due(self) -> list[RunRow]:
         """Return runs that may go on."""
@@ -293,8 +340,10 @@ class SqlWorkers:
         return runs
 
 
-def _run(row: Row) -> RunRow:
-    return run_row({name: row[name] for name in row.keys() if name not in ("last", "first")})  # noqa: SIM118
+def _most(definition: str | None) -> int | None:
+    """Return how many runs of a workflow may be at work at once."""
+    most: int | None = json.loads(definition).get("concurrency") if definition else None
+    return most
 
 
 def _same(kept: RunRow, run: RunRow) -> RunRow:

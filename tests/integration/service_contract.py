@@ -109,12 +109,12 @@ class ServiceContract(WorkersContract):
         assert store.keyed("http:c2:k") is None
 
     def test_a_run_is_handed_to_the_workers(self, store: Store) -> None:
-        """It goes to the queue from then on; not while the process that started it works on it."""
+        """They take it from then on; not while the process that started it works on it."""
         with store.alone("r1"), pytest.raises(RunBusy):
             store.enlist("r1", 5)
-        assert store.submitted(10, 1) == []
+        assert store.take_runs("w1", 10, 1) == []
         assert store.enlist("r1", 5).priority == 5
-        assert [each[0].id for each in store.submitted(10, 1)] == ["r1"]
+        assert store.take_runs("w1", 10, 1) == ["r1"]
         assert store.enlist("r1", 7).priority == 5
 
     def test_an_order_is_placed_once(self, store: Store) -> None:

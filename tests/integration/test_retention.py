@@ -239,23 +239,17 @@ def test_the_command_says_what_it_does_and_show_says_what_was_done(
 
 
 @pytest.mark.anyio
-async def test_the_queue_forgets_what_has_ended_and_workers_what_is_old(
+async def test_workers_forget_what_is_old(
     tmp_path: Path, where: Place, hexes: Callable[..., AbstractAsyncContextManager[Hex]]
 ) -> None:
-    """Segments that ended are gone from the queue; with DEFINABLE_KEEP, so are old logs."""
+    """With DEFINABLE_KEEP old logs are gone after a while; the run is known."""
     settings = Settings(database=where.url if isinstance(where, Server) else None, offline=True, keep=0.0)
     space = find(tmp_path, {}, tmp_path)
     async with hexes() as hex, Engine.open(space, settings, hex.environ, slots=1) as engine:
         assert engine.worker
         row = await engine.submit(checked(space, "weekly-brief"), {"project": hex.project()})
         await engine.worker.idle()
-        assert await engine.worker.queue.forget(3600.0, 10) == 0
-        forgotten = 0
-        for _ in range(200):
-            forgotten += await engine.worker.queue.forget(-2.0, 10)
-            if forgotten and engine.store.run(row.id).pruned_at:
-                break
-            await asyncio.sleep(0.1)
-        assert forgotten == 1
-        assert engine.store.run(row.id).pruned_at
+        async with asyncio.timeout(30):
+            while not engine.store.run(row.id).pruned_at:  # noqa: ASYNC110 - a worker changes it
+                await asyncio.sleep(0.1)
         assert engine.store.run(row.id).status == "done"

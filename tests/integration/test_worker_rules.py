@@ -15,16 +15,18 @@ import pytest
 from definable.engine.engine import Engine
 from definable.engine.options import Options
 from definable.engine.place import alone
-from definable.engine.queue import ATTEMPTS
+from definable.engine.queue import ATTEMPTS, HISTORY
 from definable.engine.runner import Runner
-from definable.engine.vigil import Vigil
+from definable.engine.vigil import Vigil, put_back
 from definable.engine.worker import Worker
 from definable.settings import Settings
 from definable.spec.workflow import Step, Workflow
-from definable.store import RunStatus, WorkerRow
+from definable.store import Place, RunStatus, WorkerRow, open_store, schema
+from definable.store.sql import SqlStore
 from definable.toolkits.adapter import Adapter
 from definable.workspace import find
 from tests.integration.conftest import Hex
+from tests.integration.store_contract import a_run
 
 pytestmark = pytest.mark.anyio
 
@@ -36,40 +38,13 @@ READ = Workflow(
 )
 
 
-class Desk:
-    """A queue that only notes what is asked of it."""
-
-    def __init__(self, *held: str) -> None:
-        """Some workers hold segments."""
-        self.held = set(held)
-        self.recovered: list[str] = []
-        self.known: set[str] = set()
-
-    async def recover(self, worker: str) -> None:
-        """Note whose segments are put back."""
-        self.recovered.append(worker)
-        self.held.discard(worker)
-
-    async def holders(self) -> set[str]:
-        """Return who holds segments."""
-        return self.held
-
-    async def holds(self, run: str) -> bool:
-        """Return whether a run has a segment."""
-        return run in self.known
-
-    async def close(self, grace: float) -> None:
-        """Do nothing."""
-
-
 @asynccontextmanager
-async def working(root: Path, hex: Hex, desk: Desk) -> AsyncIterator[Worker]:
+async def working(root: Path, hex: Hex) -> AsyncIterator[Worker]:
     """Give a worker that has joined, and does nothing by itself."""
     space, settings = find(root, {}, root), Settings(offline=True)
     async with Runner.open(space, settings, hex.environ, sleep=hex.sleep, now=hex.now) as runner:
         worker = Worker(runner, 2)
         worker.row = runner.store.join(worker.row)
-        worker.queue = desk  # type: ignore[assignment]
         runner.worker = worker.row.id
         yield worker
 
@@ -80,39 +55,64 @@ def a_peer(worker: Worker, name: str = "peer") -> str:
     return worker.store.join(row).id
 
 
+def at_work(worker: Worker, whose: str) -> str:
+    """Submit a run that a worker begins."""
+    run = worker.runner.submit(READ, {}, priority=10).id
+    assert worker.store.take_runs(whose, 1, HISTORY) == [run]
+    worker.store.begin(run, whose)
+    worker.store.set_status(run, RunStatus.RUNNING)
+    return run
+
+
 async def test_a_worker_that_was_cut_off_judges_nobody_for_a_while(tmp_path: Path, hexes: Hexes) -> None:
     """Its peers were cut off as well, and are about to say that they live; later it buries them once."""
-    async with hexes() as hex, working(tmp_path, hex, desk := Desk()) as worker:
+    async with hexes() as hex, working(tmp_path, hex) as worker:
         peer, vigil = a_peer(worker), Vigil(worker)
+        run = at_work(worker, peer)
         worker.cut_off = time.monotonic()
-        await vigil._peers()
-        assert desk.recovered == []
+        vigil._peers()
+        assert worker.store.taken_by(peer) == {run}
         worker.cut_off = -math.inf
-        await vigil._peers()
-        await vigil._peers()
-        assert desk.recovered == [peer]
+        vigil._peers()
+        vigil._peers()
+        assert worker.store.taken_by(peer) == set()
         assert {row.id: row.state for row in worker.store.workers()}[peer] == "dead"
+        assert worker.store.take_runs(worker.row.id, 9, HISTORY) == [run]
 
 
 async def test_what_a_buried_worker_had_is_put_back_by_whoever_comes_later(
     tmp_path: Path, hexes: Hexes
 ) -> None:
-    """Who buried it may have died before it put its runs back: one of them is in the queue, one is not."""
-    async with hexes() as hex, working(tmp_path, hex, desk := Desk("peer")) as worker:
-        peer, vigil = a_peer(worker), Vigil(worker)
-        known, unknown = (worker.runner.submit(READ, {}, priority=10).id for _ in range(2))
-        for run in (known, unknown):
-            worker.store.enqueued(run)
-            worker.store.begin(run, peer)
-            worker.store.set_status(run, RunStatus.RUNNING)
-        desk.known.add(known)
-        worker.store.bury(next(row for row in worker.store.workers() if row.id == peer))
-        await vigil._left()
-        await vigil._let_go()
-        assert desk.recovered == [peer]
-        assert worker.store.run(known).status is RunStatus.RUNNING
-        assert worker.store.run(unknown).status is RunStatus.QUEUED
-        assert [(run.id, first) for run, _, first in worker.store.submitted(9, 9)] == [(unknown, True)]
+    """Who buried it may have died before it put its runs back; and one run nobody has taken."""
+    async with hexes() as hex, working(tmp_path, hex) as worker:
+        peer, vigil, store = a_peer(worker), Vigil(worker), worker.store
+        taken, stray = at_work(worker, peer), at_work(worker, peer)
+        store.set_status(stray, RunStatus.WAITING, reason="approval")
+        with store.alone(stray):
+            store.begin(stray)  # by a command
+            store.set_status(stray, RunStatus.RUNNING)
+        store.bury(next(row for row in store.workers() if row.id == peer))
+        vigil._left()
+        vigil._let_go()
+        assert store.run(taken).status is RunStatus.RUNNING
+        assert store.run(stray).status is RunStatus.QUEUED
+        assert store.take_runs(worker.row.id, 9, HISTORY) == [taken, stray]
+
+
+async def test_what_an_answer_that_was_lost_gave_to_a_worker_is_put_back(
+    tmp_path: Path, hexes: Hexes
+) -> None:
+    """It never heard of it. What it is at stays, and what it has just ended is not written down yet."""
+    async with hexes() as hex, working(tmp_path, hex) as worker:
+        vigil, me = Vigil(worker), worker.row.id
+        unheard, known = at_work(worker, me), at_work(worker, me)
+        worker.active[known] = asyncio.create_task(asyncio.sleep(0))
+        vigil._unheard()
+        assert worker.store.taken_by(me) == {unheard, known}
+        vigil._unheard()
+        assert worker.store.taken_by(me) == {known}
+        assert worker.store.take_runs("peer", 9, HISTORY) == [unheard]
+        await worker.active.pop(known)
 
 
 async def test_a_run_that_gets_nowhere_is_given_up_and_can_be_told_to_go_on(
@@ -126,7 +126,7 @@ async def test_a_run_that_gets_nowhere_is_given_up_and_can_be_told_to_go_on(
     async def deadly(*_: Any) -> Any:
         raise Killed
 
-    async with hexes() as hex, working(tmp_path, hex, Desk()) as worker:
+    async with hexes() as hex, working(tmp_path, hex) as worker:
         run = worker.runner.submit(READ, {}, priority=10).id
         with monkeypatch.context() as patched:
             patched.setattr(Adapter, "attempt", deadly)
@@ -149,20 +149,35 @@ async def test_a_run_that_gets_nowhere_is_given_up_and_can_be_told_to_go_on(
 async def test_a_run_that_a_stopping_worker_never_began_is_put_back(
     tmp_path: Path, hexes: Hexes, when: str
 ) -> None:
-    """The queue has given it away and will not do so again; nobody would look for it."""
-    async with hexes() as hex, working(tmp_path, hex, Desk()) as worker:
+    """It has taken it, so that nobody else would look for it."""
+    async with hexes() as hex, working(tmp_path, hex) as worker:
         run = worker.runner.submit(READ, {}, priority=10).id
-        worker.store.enqueued(run)
-        if when == "before it was looked at":
-            await worker._close(0)
-            await worker._perform(run)
-        else:
-            with worker.store.alone(run):
-                task = asyncio.create_task(worker._perform(run))
+        with worker.store.alone(run):
+            worker._take()
+            assert worker.store.taken_by(worker.row.id) == {run}
+            if when == "while it waits to begin":
                 await asyncio.sleep(0.3)
-                task.cancel()
-            await task
-        assert [each.id for each, _, _ in worker.store.submitted(9, 9)] == [run]
+                await worker._close(0)
+        await worker._close(0)
+        assert worker.store.take_runs("peer", 9, HISTORY) == [run]
+
+
+def test_what_an_older_version_had_queued_is_taken(where: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was in a queue of that version's own, or at work in a worker that is gone."""
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:14])
+        with open_store(where) as store:
+            assert isinstance(store, SqlStore)
+            queued, begun = (store.submit(a_run(n).model_copy(update={"priority": 10})).id for n in "ab")
+            store.begin(begun, "gone")
+            with store._writing() as db:
+                db.execute("UPDATE runs SET reason = ''")
+                db.execute("UPDATE runs SET status = 'running' WHERE id = ?", (begun,))
+    with open_store(where) as store:
+        assert store.take_runs("w1", 9, HISTORY) == [queued]
+        assert store.stray() == [begun]
+        assert put_back(store, begun, RunStatus.RUNNING, why="its process ended")
+        assert store.take_runs("w1", 9, HISTORY) == [begun]
 
 
 async def test_a_run_waits_while_another_process_has_the_simulator(tmp_path: Path) -> None:

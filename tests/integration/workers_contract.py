@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -21,9 +22,9 @@ def a_worker(name: str = "w1") -> WorkerRow:
     return WorkerRow(id=name, host="h", pid=7, version="1", slots=4)
 
 
-def ids(found: list[Any]) -> list[str]:
-    """Return the ids of runs."""
-    return [each[0].id for each in found]
+def taken(store: Store, room: int = 9, worker: str = "w1") -> list[str]:
+    """Take runs for a worker."""
+    return store.take_runs(worker, room, 1)
 
 
 class WorkersContract(StoreContract):
@@ -39,33 +40,55 @@ class WorkersContract(StoreContract):
             store.submit(other)
         assert caught.value.facts["run"] == "s1"
 
-    def test_what_the_queue_does_not_have_is_found_by_priority_and_age(
-        self, store: Store, clock: FakeClock
-    ) -> None:
+    def test_runs_are_taken_once_by_priority_and_age(self, store: Store, clock: FakeClock) -> None:
         """A run of the process that started it is nobody else's, nor is one of a newer history ours."""
         for name, priority in (("late", 20), ("soon", 1), ("next", 10)):
             clock.pass_(seconds=1)
             submitted(store, name, priority=priority)
         submitted(store, "newer", history=2)
-        assert ids(store.submitted(10, 1)) == ["soon", "next", "late"]
-        assert ids(store.submitted(2, 2)) == ["soon", "next"]
-        assert ids(store.submitted(10, 1, ["weekly-brief"])) == []
-        store.enqueued("soon")
-        assert ids(store.submitted(10, 1)) == ["next", "late"]
-        assert store.run("soon").reason == ""
+        assert taken(store, 0) == []
+        assert taken(store, 2) == ["soon", "next"]
+        assert (store.run("soon").status, store.run("soon").reason) == (RunStatus.QUEUED, "")
+        assert store.run("late").reason == "submitted"
+        assert taken(store, 2, "w2") == ["late"]
+        assert taken(store) == []
+        assert store.takers() == {"w1", "w2"}
+        assert store.taken_by("w1") == {"soon", "next"}
+        assert store.take_runs("w3", 9, 2) == ["newer"]
 
-    def test_no_more_runs_of_a_workflow_are_admitted_than_may_be(self, store: Store) -> None:
-        """What is at work counts, and what is in the queue; what waits does not."""
-        for name in ("s1", "s2", "s3"):
-            submitted(store, name)
-        assert store.admit(store.run("s1"), 2)
-        assert store.admit(store.run("s1"), 2), "once more is no more"
-        store.enqueued("s1")
-        store.set_status("s2", RunStatus.RUNNING)
-        assert not store.admit(store.run("s3"), 2)
-        store.set_status("s2", RunStatus.WAITING, reason="approval")
-        assert store.admit(store.run("s3"), 2)
-        assert ids(store.submitted(10, 1)) == ["s3"], "the queue may not have it yet"
+    def test_workers_that_take_at_the_same_moment_share_what_is_there(self, store: Store) -> None:
+        """Each run goes to one of them, and none stays."""
+        names = {submitted(store, f"s{n}") for n in range(60)}
+
+        def take(worker: str) -> list[str]:
+            with self.make(FakeClock()) as other:
+                got: list[str] = []
+                while found := taken(other, 3, worker):
+                    got += found
+                return got
+
+        with ThreadPoolExecutor(4) as pool:
+            shares = [*pool.map(take, ["w1", "w2", "w3", "w4"])]
+        assert sorted(run for share in shares for run in share) == sorted(names)
+
+    def test_no_more_runs_of_a_workflow_are_taken_than_may_be(self, store: Store, clock: FakeClock) -> None:
+        """What is at work counts, and what was taken; what waits does not, nor do other workflows."""
+        two = {"name": "two", "concurrency": 2}
+        for name in ("s1", "s2", "s3", "s4"):
+            clock.pass_(seconds=1)
+            submitted(store, name, workflow="two", definition=two)
+        clock.pass_(seconds=1)
+        submitted(store, "other", definition={"prompt": 'say "concurrency": 1'})
+        assert taken(store, 3) == ["s1", "s2", "other"]
+        assert taken(store) == []
+        store.set_status("s1", RunStatus.RUNNING)
+        assert taken(store) == []
+        store.set_status("s1", RunStatus.WAITING, reason="approval")
+        assert taken(store, 3, "w2") == ["s3"]
+        store.set_status("s2", RunStatus.CANCELLED)
+        store.set_status("s3", RunStatus.DONE)
+        assert taken(store) == ["s4"]
+        assert store.takers() == {"w1"}
 
     def test_a_run_is_put_back_once(self, store: Store) -> None:
         """Two answers at the same moment name the same line of the log; a run that works is left alone."""
@@ -74,19 +97,34 @@ class WorkersContract(StoreContract):
         line = store.requeue(run, RunStatus.WAITING, why="answered")
         assert line == store.requeue(run, RunStatus.WAITING, why="answered") == 1
         assert [e.data for e in store.events(run)] == [{"why": "answered"}]
-        assert store.submitted(10, 1)[0][1] == 1
+        assert taken(store) == [run]
         store.set_status(run, RunStatus.RUNNING)
         assert store.requeue(run, RunStatus.WAITING, why="answered") is None
         assert store.requeue("r1", RunStatus.QUEUED, why="not ours") is None
 
-    def test_a_run_that_never_began_is_put_back_by_who_says_that_it_has_it(self, store: Store) -> None:
-        """The queue gave it to a worker whose database went away: nobody else would look for it again."""
+    def test_a_run_that_never_began_is_put_back_by_who_has_taken_it(self, store: Store) -> None:
+        """Its worker was told to stop: nobody else would look for it."""
         run = submitted(store)
-        store.enqueued(run)
-        assert store.submitted(9, 9) == []
+        assert taken(store) == [run]
+        assert store.requeue(run, RunStatus.RUNNING, why="died") == 0, "queued is queued"
+        assert taken(store) == []
         assert store.requeue(run, RunStatus.RUNNING, RunStatus.QUEUED, why="let go") == 1
-        assert ids(store.submitted(9, 9)) == [run]
         assert store.requeue(run, RunStatus.RUNNING, RunStatus.QUEUED, why="let go") == 1
+        assert taken(store) == [run]
+
+    def test_what_a_worker_lets_go_is_taken_by_others(self, store: Store) -> None:
+        """Whether it had begun or not; what it does not have any more stays where it is."""
+        for name in ("begun", "new", "others", "done"):
+            submitted(store, name)
+            assert taken(store, 1, "w2" if name == "others" else "w1") == [name]
+        store.set_status("begun", RunStatus.RUNNING)
+        store.set_status("done", RunStatus.DONE)
+        store.let_go("w1", "begun", "new", "others", "done")
+        assert store.takers() == {"w2"}
+        assert store.run("begun").status is RunStatus.RUNNING
+        assert store.stray() == [], "it is in line"
+        assert sorted(taken(store, 9, "w3")) == ["begun", "new"]
+        assert store.taken_by("w3") == {"begun", "new"}
 
     def test_what_was_interrupted_or_holds_a_place_goes_first(self, store: Store, clock: FakeClock) -> None:
         """It had its turn, and others may wait for its place; an answer to a question gives no such right."""
@@ -98,12 +136,13 @@ class WorkersContract(StoreContract):
         store.requeue("answered", RunStatus.WAITING, why="answered")
         store.set_status("interrupted", RunStatus.RUNNING)
         store.requeue("interrupted", RunStatus.RUNNING, why="drained")
-        found = [(run.id, first) for run, _, first in store.submitted(9, 9)]
-        assert found == [("holds", True), ("interrupted", True), ("new", False), ("answered", False)]
-        assert store.admit(store.run("interrupted"), 1)
-        store.enqueued("interrupted")
+        assert [taken(store, 1)[0] for _ in range(4)] == ["holds", "interrupted", "new", "answered"]
+        store.requeue("interrupted", RunStatus.QUEUED, why="drained")
+        for name in ("holds", "new"):
+            store.set_status(name, RunStatus.WAITING, reason="approval")
+            store.requeue(name, RunStatus.WAITING, why="answered")
         clock.pass_(seconds=61)
-        assert [first for _, _, first in store.submitted(9, 9)] == [False] * 3
+        assert taken(store) == ["interrupted", "new", "holds"]
 
     def test_a_run_is_adrift_while_it_was_begun_and_no_worker_has_it(self, store: Store) -> None:
         """Its worker is dead, or it was put back; a new one, one that waits and one at work are not."""
