@@ -143,9 +143,9 @@ class Adapter:
     def _note(self, key: Key, role: str, facts: dict[str, Any]) -> None:
         """Let the ring know what came of an attempt; put into words what a refusal means."""
         status = facts.get("status")
-        known = self._ring.book.facts(key.mark)
         words = ""
         if status == 401:
+            known = self._ring.book.facts(key.mark)
             now, expires = self._ring.book.clock(), self._ring.expires(key)
             variable = self._toolkit.base_url.env
             words = why(key.name, self._base_url, known, expires, facts["headers"], now, variable)
