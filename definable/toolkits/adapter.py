@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
 
-from definable import __version__
 from definable.calls import Outcome, Phase, Send
 from definable.redaction import Redactor
 from definable.spec.paths import lookup
 from definable.spec.toolkit import Tool, Toolkit
 from definable.toolkits.answer import hide, kept_headers, phase_of, read_body, read_closely
+from definable.toolkits.connections import Connections, introduction
 from definable.toolkits.credentials import Key, KeyRing
 from definable.toolkits.key import moment
 from definable.toolkits.refusal import why
 from definable.toolkits.request import Request, build
-from definable.toolkits.trouble import CAUGHT, trouble
+from definable.toolkits.trouble import CAUGHT, check_location, trouble
 
 LONGEST_NAME = 200
 
@@ -35,10 +32,6 @@ SHORT = 4_096
 """Bytes of an answer that is always looked through for names that stand twice in one object."""
 SELDOM = 8
 """Of longer ones, the first and then every so many of an operation: it takes as long again as to parse."""
-
-IDLE = 2.0
-"""Seconds that a connection is kept without a request: fewer than any server keeps it. One that a server ends
-while a request leaves is an answer that never comes."""
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for a connection, at most: an address that does not answer in this time does not answer."""
@@ -100,18 +93,10 @@ class Adapter:
         self._doubling: set[str] = set()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._stand_in = transport is not None
-        self._client = httpx.AsyncClient(
-            headers={"accept": "application/json", "user-agent": f"definable/{__version__}"},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            timeout=httpx.Timeout(toolkit.timeout, connect=min(CONNECT_TIMEOUT, toolkit.timeout)),
-            follow_redirects=False,
-            trust_env=False,
-            verify=_certificates(),
-            limits=httpx.Limits(
-                max_connections=AT_ONCE + 1, max_keepalive_connections=AT_ONCE, keepalive_expiry=IDLE
-            ),
-            transport=transport,
-        )
+        self._connections = Connections(transport)
+        self._introduction = introduction()
+        connect = min(CONNECT_TIMEOUT, toolkit.timeout)
+        self._timeouts = httpx.Timeout(toolkit.timeout, connect=connect).as_dict()
 
     async def attempt(self, send: Send, leaving: Callable[[], object] = lambda: None) -> Outcome:
         """Perform one attempt, with the key in use; one that is refused is left behind for all at once.
@@ -153,14 +138,14 @@ class Adapter:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        await self._connections.aclose()
 
     def _note(self, key: Key, role: str, facts: dict[str, Any]) -> None:
         """Let the ring know what came of an attempt; put into words what a refusal means."""
         status = facts.get("status")
-        known = self._ring.book.facts(key.mark)
         words = ""
         if status == 401:
+            known = self._ring.book.facts(key.mark)
             now, expires = self._ring.book.clock(), self._ring.expires(key)
             variable = self._toolkit.base_url.env
             words = why(key.name, self._base_url, known, expires, facts["headers"], now, variable)
@@ -203,19 +188,26 @@ class Adapter:
     async def _exchange(self, request: Request, key: Key, departure: _Departure) -> _Answer:
         if self._stand_in:
             departure.now()  # what stands in for the network tells of no steps
-        async with self._client.stream(
+        secret = key.secret.get_secret_value()
+        ready = httpx.Request(
             request.method,
             f"{self._base_url}{request.path}",
             params=request.params,
             json=request.json,
-            headers={"authorization": f"Bearer {key.secret.get_secret_value()}"},
-            extensions={"trace": departure.traced},
-        ) as response:
-            head = response.status_code, list(response.headers.multi_items())
+            headers=[*self._introduction, (b"authorization", f"Bearer {secret}".encode("ascii"))],
+            extensions={"timeout": self._timeouts, "trace": departure.traced},
+        )
+        async with self._connections.one() as transport:
+            response = await transport.handle_async_request(ready)
             try:
-                return _Answer(*head, await _read(response, self._toolkit.max_response))
-            except CAUGHT as error:
-                return _Answer(*head, cut=error)
+                check_location(response)
+                head = response.status_code, response.headers.multi_items()
+                try:
+                    return _Answer(*head, await _read(response, self._toolkit.max_response))
+                except CAUGHT as error:
+                    return _Answer(*head, cut=error)
+            finally:
+                await response.aclose()
 
     def _facts(self, tool: Tool, answer: _Answer) -> dict[str, Any]:
         facts: dict[str, Any] = {
@@ -249,12 +241,6 @@ class Adapter:
         phase = Phase.UNKNOWN if phase is Phase.COMMITTED else phase
         words = self._redactor.text(f"after status {answer.status}, {what.words}")
         return {**lost, "phase": phase, "cause": what.cause, "error": words}
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Who is trusted, read once in a process: it takes 15 ms, and each stretch of work has a client."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes | None:

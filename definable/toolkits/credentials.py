@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from definable.spec.toolkit import Source, Toolkit
 from definable.toolkits.command import Command
 from definable.toolkits.key import Key, Unusable, checked, stamp
-from definable.toolkits.keybook import ASKING, Judged, KeyBook
+from definable.toolkits.keybook import ASKING, Book, Facts, Judged, KeyBook
 
 __all__ = ["Key", "KeyRing", "Rings", "is_exclusive"]
 
@@ -80,13 +80,15 @@ class KeyRing:
 
         Whoever got a key says what came of it to `answered`.
         """
-        if (key := self._still()) is None or self.book.in_doubt(key.mark, self.host):
+        book = self.book.read()
+        if (key := self._still(book)) is None or self.book.is_doubted(book.facts(key.mark), self.host):
             async with self._turn:
                 await self._undoubted()
                 if (key := self._still()) is None:
                     await self._obtain()
                     key = self.current()
-        return replace(key, generation=self.book.generation) if key else None
+            book = self.book.read()
+        return replace(key, generation=book.generation) if key else None
 
     def current(self) -> Key | None:
         """Return the key in use, or None when no source holds one that was not refused. Runs no command."""
@@ -222,10 +224,10 @@ class KeyRing:
                 return
             await asyncio.sleep(GLANCE)
 
-    def _still(self) -> Key | None:
+    def _still(self, book: Book | None = None) -> Key | None:
         """The key in use, when nothing has changed."""
         key = self._key
-        if key is None or not self._usable(key) or self._look() != self._seen:
+        if key is None or not self._usable(key, book) or self._look() != self._seen:
             return None
         return key
 
@@ -257,11 +259,16 @@ class KeyRing:
         keys = [key for key in self.set_now() if not self._refused(key)]
         return next((key for key in keys if not self._ending(key)), keys[0] if keys else None)
 
-    def _usable(self, key: Key) -> bool:
-        return not self._refused(key) and not self._ending(key)
+    def _usable(self, key: Key, book: Book | None = None) -> bool:
+        """Whether it may be used, by what is known now; a look at that is spared with `book`."""
+        facts = (book or self.book).facts(key.mark)
+        return not self._is_refused(facts) and not self._is_ending(key, facts)
 
     def _refused(self, key: Key) -> bool:
-        refusal = self.book.facts(key.mark).refused.get(self.host)
+        return self._is_refused(self.book.facts(key.mark))
+
+    def _is_refused(self, facts: Facts) -> bool:
+        refusal = facts.refused.get(self.host)
         return refusal is not None and refusal.generation > self.since
 
     def _proven(self, key: Key) -> bool:
@@ -272,7 +279,10 @@ class KeyRing:
         return expires is not None and expires <= self._clock()
 
     def _ending(self, key: Key) -> bool:
-        return self._clock() >= key.leave_at(self.expires(key))
+        return self._is_ending(key, self.book.facts(key.mark))
+
+    def _is_ending(self, key: Key, facts: Facts) -> bool:
+        return self._clock() >= key.leave_at(key.expires if key.expires is not None else facts.expires)
 
     def _try(self, source: Source) -> Key | None:
         try:

@@ -89,11 +89,19 @@ class Facts(_Page):
     whose: str = ""
 
 
+NOTHING = Facts()
+"""What is known of a key that nobody met."""
+
+
 class Book(_Page):
     """All of it. `generation` counts judgements."""
 
     generation: int = 0
     keys: dict[str, Facts] = Field(default_factory=dict)
+
+    def facts(self, mark: str) -> Facts:
+        """Return what is known of a key."""
+        return self.keys.get(mark, NOTHING)
 
 
 class KeyBook:
@@ -109,11 +117,26 @@ class KeyBook:
     @property
     def generation(self) -> int:
         """How many judgements on keys there were so far."""
-        return self._look().generation
+        return self.read().generation
+
+    def read(self) -> Book:
+        """Return all of it as it is now: the file is read when it is not the one that was read last."""
+        if self.path is None:
+            return self._book
+        try:
+            stat = os.stat(self.path)
+            seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            if seen != self._seen:
+                self._book, self._seen = Book.model_validate_json(self.path.read_bytes()), seen
+        except FileNotFoundError:
+            self._book, self._seen = Book(), None
+        except (OSError, ValidationError):
+            pass
+        return self._book
 
     def facts(self, mark: str) -> Facts:
         """Return what is known of a key."""
-        return self._look().keys.get(mark, Facts())
+        return self.read().facts(mark)
 
     def refuse(self, mark: str, name: str, host: str, seen: int) -> bool:
         """Note that `host` refused this key, taken in generation `seen`. False: that was known already."""
@@ -121,7 +144,7 @@ class KeyBook:
         if known is not None and known.generation > seen:
             return False
         with self._changing() as book:
-            facts = book.keys.get(mark, Facts())
+            facts = book.facts(mark)
             known = facts.refused.get(host)
             if known is not None and known.generation > seen:
                 return False
@@ -137,7 +160,7 @@ class KeyBook:
         if self._is_no_news(self.facts(mark), host, seen):
             return
         with self._changing() as book:
-            facts = book.keys.get(mark, Facts())
+            facts = book.facts(mark)
             if not self._is_no_news(facts, host, seen):
                 worked = {**facts.worked, host: self.clock()}
                 facts = facts.model_copy(update={"refused": _without(facts.refused, host), "worked": worked})
@@ -152,7 +175,7 @@ class KeyBook:
         if (known := self._judged(self.facts(mark), host, seen, by)) is not None:
             return known
         with self._changing() as book:
-            facts = book.keys.get(mark, Facts())
+            facts = book.facts(mark)
             if (known := self._judged(facts, host, seen, by)) is not None:
                 return known
             mine = Doubt(by=by, until=self.clock() + ASKING)
@@ -162,13 +185,17 @@ class KeyBook:
 
     def in_doubt(self, mark: str, host: str) -> bool:
         """Whether somebody asks just now whether a refusal of this key is meant."""
-        doubt = self.facts(mark).doubted.get(host)
+        return self.is_doubted(self.facts(mark), host)
+
+    def is_doubted(self, facts: Facts, host: str) -> bool:
+        """Whether somebody asks about it, by what is known of it."""
+        doubt = facts.doubted.get(host)
         return doubt is not None and self._asks(doubt)
 
     def accept(self, mark: str, name: str, host: str) -> None:
         """Note that a key was found good that `host` had refused: refusals up to now say nothing."""
         with self._changing() as book:
-            facts, generation = book.keys.get(mark, Facts()), book.generation + 1
+            facts, generation = book.facts(mark), book.generation + 1
             changed = {
                 "refused": _without(facts.refused, host),
                 "doubted": _without(facts.doubted, host),
@@ -180,7 +207,7 @@ class KeyBook:
     def drop(self, mark: str, name: str, host: str) -> None:
         """Note that whoever asked about a refused key does so no more, and knows nothing."""
         with self._changing() as book:
-            facts = book.keys.get(mark, Facts())
+            facts = book.facts(mark)
             facts = facts.model_copy(update={"doubted": _without(facts.doubted, host)})
             self._write(self._with(book, mark, name, facts))
 
@@ -217,7 +244,7 @@ class KeyBook:
         if not self._unasked(self.facts(mark)):
             return False
         with self._changing() as book:
-            facts = book.keys.get(mark, Facts())
+            facts = book.facts(mark)
             if not self._unasked(facts):
                 return False
             self._write(self._with(book, mark, name, facts.model_copy(update={"asked": self.clock()})))
@@ -226,7 +253,7 @@ class KeyBook:
     def ask_later(self, mark: str, name: str) -> None:
         """Note that whoever was to ask about this key did not."""
         with self._changing() as book:
-            facts = book.keys.get(mark, Facts())
+            facts = book.facts(mark)
             self._write(self._with(book, mark, name, facts.model_copy(update={"asked": None})))
 
     def _unasked(self, facts: Facts) -> bool:
@@ -236,7 +263,7 @@ class KeyBook:
         """Note what the product said: when the key ends (None: it does not say), and whose it is."""
         with self._changing() as book:
             said = {"asked": self.clock(), "told": True, "expires": expires, "whose": whose}
-            self._write(self._with(book, mark, name, book.keys.get(mark, Facts()).model_copy(update=said)))
+            self._write(self._with(book, mark, name, book.facts(mark).model_copy(update=said)))
 
     @staticmethod
     def _is_no_news(facts: Facts, host: str, seen: int) -> bool:
@@ -257,7 +284,7 @@ class KeyBook:
             if file is not None:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 self._seen = None
-            yield self._look()
+            yield self.read()
         finally:
             if file is not None:
                 os.close(file)
@@ -271,21 +298,6 @@ class KeyBook:
         except OSError:
             self.path = None  # from here on this process remembers for itself
             return None
-
-    def _look(self) -> Book:
-        """Read the file when it is not the one that was read last; what is no such file is empty."""
-        if self.path is None:
-            return self._book
-        try:
-            stat = self.path.stat()
-            seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-            if seen != self._seen:
-                self._book, self._seen = Book.model_validate_json(self.path.read_bytes()), seen
-        except FileNotFoundError:
-            self._book, self._seen = Book(), None
-        except (OSError, ValidationError):
-            pass
-        return self._book
 
     def _write(self, book: Book) -> None:
         self._book = book

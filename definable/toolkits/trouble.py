@@ -77,3 +77,12 @@ def _connect_cause(error: BaseException) -> Cause:
             return "tls"
         here = here.__cause__ or here.__context__
     return "connect"
+
+
+def check_location(response: httpx.Response) -> None:
+    """Raise RemoteProtocolError for a redirect to what is no address: that is no answer in HTTP."""
+    if response.has_redirect_location:
+        try:
+            httpx.URL(response.headers["location"])
+        except httpx.InvalidURL as error:
+            raise httpx.RemoteProtocolError(f"Invalid URL in location header: {error}.") from None

@@ -95,6 +95,13 @@ async def test_a_redirect_is_an_outcome_and_is_not_followed() -> None:
     assert (outcome.status, outcome.headers["location"]) == (307, "https://evil.test/")
 
 
+async def test_a_redirect_to_what_is_no_address_tells_nothing() -> None:
+    """Whoever says that is no product: nobody knows what became of the request."""
+    outcome = await _answered(302, START, headers={"location": "http://x:port/"})
+    assert (outcome.phase, outcome.cause, outcome.status) == (Phase.UNKNOWN, "reset", None)
+    assert "Invalid URL in location header" in outcome.error
+
+
 async def test_cookies_are_not_kept() -> None:
     """What a server sets for one call or key is not sent with another."""
     seen: list[str | None] = []

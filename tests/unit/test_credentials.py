@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from definable.spec.toolkit import Source
 from definable.toolkits.credentials import Key, KeyRing, is_exclusive
@@ -153,6 +154,25 @@ def test_what_one_host_refuses_another_may_accept() -> None:
     here, there = (KeyRing(SOURCES, {"KEY": "a"}, book, host) for host in ("https://a", "https://b"))
     assert _refused(here) is None
     assert _value(there.current()) == "a"
+
+
+@pytest.mark.anyio
+async def test_what_another_process_learns_of_a_key_counts_for_the_next_attempt(tmp_path: Path) -> None:
+    """That it was refused, in which generation, and that it ends."""
+    books = [KeyBook(tmp_path / "keys.json") for _ in range(2)]
+    here, there = (KeyRing(SOURCES, {"KEY": "a", "NEXT": "b", "FILE": ""}, book, "h") for book in books)
+    key = await here.ready()
+    assert (_value(key), key and key.generation) == ("a", 0)
+    assert _value(_refused(there)) == "b"
+    key = await here.ready()
+    assert (_value(key), key and key.generation) == ("b", 1)
+    here.answered(key or Key("", SecretStr("")), 200)
+    there.book.accept(here.set_now()[0].mark, "KEY", "h")
+    key = await here.ready()
+    assert (_value(key), key and key.generation) == ("b", 2), "one that is good stays"
+    assert key is not None
+    there.book.told(key.mark, key.name, 1.0, "ana")
+    assert _value(await here.ready()) == "a"
 
 
 def test_a_changed_variable_counts_as_a_new_key() -> None:
