@@ -80,8 +80,9 @@ class Segment:
             raise DefinableError(POISON.format(n=ATTEMPTS), hint=f"see its log; {AGAIN.format(run=row.id)}")
         workflow = self._limited(Workflow.model_validate_json(json.dumps(row.definition)), row)
         async with self._context(row, workflow, yes_to) as context:
+            desk = Desk(context)
             with self.kept.checkpoints.of(self.store.check) as saver:
-                return await self._through(build(workflow, saver), context)
+                return await self._through(build(workflow, saver), desk)
 
     def _limited(self, workflow: Workflow, row: RunRow) -> Workflow:
         """Return the workflow as it was when the run started, with the limits that its file has now."""
@@ -95,28 +96,31 @@ class Segment:
         steps = tuple(s.model_copy(update={"limits": limits.get(s.id, s.limits)}) for s in workflow.steps)
         return workflow.model_copy(update={"limits": now.limits, "steps": steps})
 
-    async def _through(self, graph: Any, context: Context) -> RunRow:
+    async def _through(self, graph: Any, desk: Desk) -> RunRow:
+        context = desk.context
         config = {"configurable": {"thread_id": context.run.id}, "recursion_limit": MOST_STEPS}
         given = await self._input(graph, config, context)
         try:
-            await graph.ainvoke(given, config, context=Desk(context), durability="exit")
+            # What `ainvoke` would put together of every step, nobody reads.
+            async for _ in graph.astream(given, config, context=desk, stream_mode=[], durability="exit"):
+                pass
         except asyncio.CancelledError:
             self.store.set_status(context.run.id, RunStatus.QUEUED, reason="interrupted")
             raise
         except RunParked as wait:
             return self._parked(context, wait.parked)
-        return self._stand(context, await graph.aget_state(config))
+        return self._stand(context, None if desk.over else await graph.aget_state(config))
 
     def _stand(self, context: Context, state: Any) -> RunRow:
-        """Say where the run stands now that the graph has come to rest."""
+        """Say where the run stands now that the graph has come to rest: `state`, or None for at its end."""
         store, run = context.store, context.run.id
         if store.status(run) is RunStatus.CANCELLED:
             return store.run(run)
-        if state.interrupts:
+        if state is not None and state.interrupts:
             reasons = [ask["ask"]["reason"] for i in state.interrupts for ask in i.value]
             reason = min(reasons, key=["auth", "review", "approval"].index)
             return context.stand(RunStatus.WAITING, "run.waiting", {"reason": reason}, reason=reason)
-        if state.values.get("step") != len(context.workflow.steps):
+        if state is not None and state.values.get("step") != len(context.workflow.steps):
             raise DefinableError(
                 "the graph came to rest before its last step, which is a defect of Definable",
                 hint=f"nothing is lost: definable runs show {run}",
