@@ -82,6 +82,7 @@ class Segment:
         async with self._context(row, workflow, yes_to) as context:
             desk = Desk(context)
             with self.kept.checkpoints.of(self.store.check) as saver:
+                saver.begins, saver.over = not context.started, lambda: desk.over
                 return await self._through(build(workflow, saver), desk)
 
     def _limited(self, workflow: Workflow, row: RunRow) -> Workflow:
