@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from langgraph.types import Command
@@ -42,6 +44,17 @@ AGAIN = "definable runs resume {run} tries again"
 
 MOST_STEPS = 100_000
 """LangGraph's own limit on node visits; ours are `limits` and `turns`."""
+
+
+@cache
+def settle_in() -> None:
+    """Take what a process has loaded by the end of its first segment out of garbage collection, once.
+
+    Modules, prices, SDKs of models and what they are made of stay for good, and each full collection would go
+    through all of it: half of what collections cost a process that does runs. Nothing is collected first, for
+    that takes as long as a short run: what garbage there is then, of one segment, stays as well.
+    """
+    gc.freeze()
 
 
 class Segment:
@@ -83,7 +96,9 @@ class Segment:
             desk = Desk(context)
             with self.kept.checkpoints.of(self.store.check) as saver:
                 saver.begins, saver.over = not context.started, lambda: desk.over
-                return await self._through(build(workflow, saver), desk)
+                row = await self._through(build(workflow, saver), desk)
+        settle_in()
+        return row
 
     def _limited(self, workflow: Workflow, row: RunRow) -> Workflow:
         """Return the workflow as it was when the run started, with the limits that its file has now."""
