@@ -123,6 +123,8 @@ class Context:
     """Exchanges that were just recorded, by call and number, until they are asked for."""
     kept: dict[str, tuple[float, bool]] = field(default_factory=dict)
     """Call → until when it has a place to itself, and whether others were there since its first look."""
+    offers: dict[str, list[str]] = field(default_factory=dict)
+    """Step id → the slugs its agent may ask for, once that was asked."""
     read: Read | None = None
     """The verified results as they were read for the artifact before."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
