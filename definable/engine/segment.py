@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from langgraph.types import Command
@@ -44,6 +44,12 @@ AGAIN = "definable runs resume {run} tries again"
 
 MOST_STEPS = 100_000
 """LangGraph's own limit on node visits; ours are `limits` and `turns`."""
+
+
+@lru_cache(maxsize=64)
+def _pinned(definition: str) -> Workflow:
+    """Return the workflow that a run was created with; nothing changes it, and most runs are of a few."""
+    return Workflow.model_validate_json(definition)
 
 
 @cache
@@ -91,7 +97,7 @@ class Segment:
             raise overdue(row.deadline)
         if row.priority is not None and self.store.tries > ATTEMPTS:
             raise DefinableError(POISON.format(n=ATTEMPTS), hint=f"see its log; {AGAIN.format(run=row.id)}")
-        workflow = self._limited(Workflow.model_validate_json(json.dumps(row.definition)), row)
+        workflow = self._limited(_pinned(json.dumps(row.definition)), row)
         async with self._context(row, workflow, yes_to) as context:
             desk = Desk(context)
             with self.kept.checkpoints.of(self.store.check) as saver:
