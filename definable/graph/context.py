@@ -248,8 +248,7 @@ class Context:
         deadline, left = self.run.deadline or "", None
         if deadline:
             left = datetime.fromisoformat(deadline).timestamp() - self.now()
-        whole = {"limits": self.workflow.limits, "spent": self.spent.at(now)}
-        found = [Budget(name="run", deadline=deadline, left=left, **whole)]
+        found = [Budget("run", self.workflow.limits, self.spent.at(now), deadline, left)]
         if step.agent and (own := self.agent(step).limits):
             found.append(Budget(name=f"agent {step.agent}", limits=own, spent=mine))
         if step.limits:
