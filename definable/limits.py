@@ -7,6 +7,7 @@ carries. A price that is not known is None, never 0.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -77,13 +78,13 @@ class Spent(BaseModel):
         return self.model_copy(update={"seconds": seconds})
 
 
-class Budget(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Budget:
     """Limits, what is spent of them, and whose they are: `run`, or `step research`."""
 
-    model_config = ConfigDict(frozen=True)
     name: str
     limits: Limits
-    spent: Spent = Spent()
+    spent: Spent = field(default_factory=Spent)
     deadline: str = ""
     """When all has to be done, RFC 3339; empty: whenever."""
     left: float | None = None

@@ -6,6 +6,7 @@ that writes to the run log would block the very loop that has to let it commit.
 
 from __future__ import annotations
 
+import copy
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,10 +37,14 @@ class InLoop(Base):
     """
 
     check: Check = staticmethod(lambda: None)
+    begins: bool = False
+    """Whether the run is at its very beginning: there is no checkpoint to look for."""
+    over: Callable[[], bool] = staticmethod(lambda: False)
+    """Whether the graph comes to its end: nobody goes on from there, so that no checkpoint is kept of it."""
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return a checkpoint."""
-        return self.get_tuple(config)
+        return None if self.begins else self.get_tuple(config)
 
     async def alist(
         self,
@@ -62,6 +67,9 @@ class InLoop(Base):
     ) -> RunnableConfig:
         """Keep a checkpoint."""
         self.check()
+        if self.over():
+            return config
+        self.begins = False
         return self.put(config, checkpoint, metadata, new_versions)
 
     async def aput_writes(
@@ -102,6 +110,7 @@ class Checkpoints:
         self._where = where
         self._serde = JsonPlusSerializer(allowed_msgpack_modules=None)
         self._db: Any = None
+        self._saver: SqliteCheckpoints | None = None
 
     @contextmanager
     def of(self, check: Check) -> Iterator[InLoop]:
@@ -122,14 +131,12 @@ class Checkpoints:
         """Let go of the connection."""
         if self._db is not None:
             self._db.close()
-            self._db = None
+            self._db = self._saver = None
 
     def _in_file(self, path: Path) -> SqliteCheckpoints:
-        known = self._db is not None
-        if not known:
+        if self._saver is None:
             self._db = sqlite3.connect(path, check_same_thread=False, timeout=30)
             self._db.execute("PRAGMA synchronous = NORMAL")
-        saver = SqliteCheckpoints(self._db, serde=self._serde)
-        saver.is_setup = known
-        saver.setup()
-        return saver
+            self._saver = SqliteCheckpoints(self._db, serde=self._serde)
+            self._saver.setup()
+        return copy.copy(self._saver)  # each run has its own `check`

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from typing import Any
 
 from langgraph.types import Command
@@ -44,6 +46,23 @@ MOST_STEPS = 100_000
 """LangGraph's own limit on node visits; ours are `limits` and `turns`."""
 
 
+@lru_cache(maxsize=64)
+def _pinned(definition: str) -> Workflow:
+    """Return the workflow that a run was created with; nothing changes it, and most runs are of a few."""
+    return Workflow.model_validate_json(definition)
+
+
+@cache
+def settle_in() -> None:
+    """Take what a process has loaded by the end of its first segment out of garbage collection, once.
+
+    Modules, prices, SDKs of models and what they are made of stay for good, and each full collection would go
+    through all of it: half of what collections cost a process that does runs. Nothing is collected first, for
+    that takes as long as a short run: what garbage there is then, of one segment, stays as well.
+    """
+    gc.freeze()
+
+
 class Segment:
     """Builds what a run needs from the environment, and works on it."""
 
@@ -78,10 +97,14 @@ class Segment:
             raise overdue(row.deadline)
         if row.priority is not None and self.store.tries > ATTEMPTS:
             raise DefinableError(POISON.format(n=ATTEMPTS), hint=f"see its log; {AGAIN.format(run=row.id)}")
-        workflow = self._limited(Workflow.model_validate_json(json.dumps(row.definition)), row)
+        workflow = self._limited(_pinned(json.dumps(row.definition)), row)
         async with self._context(row, workflow, yes_to) as context:
+            desk = Desk(context)
             with self.kept.checkpoints.of(self.store.check) as saver:
-                return await self._through(build(workflow, saver), context)
+                saver.begins, saver.over = not context.started, lambda: desk.over
+                row = await self._through(build(workflow, saver), desk)
+        settle_in()
+        return row
 
     def _limited(self, workflow: Workflow, row: RunRow) -> Workflow:
         """Return the workflow as it was when the run started, with the limits that its file has now."""
@@ -95,28 +118,31 @@ class Segment:
         steps = tuple(s.model_copy(update={"limits": limits.get(s.id, s.limits)}) for s in workflow.steps)
         return workflow.model_copy(update={"limits": now.limits, "steps": steps})
 
-    async def _through(self, graph: Any, context: Context) -> RunRow:
+    async def _through(self, graph: Any, desk: Desk) -> RunRow:
+        context = desk.context
         config = {"configurable": {"thread_id": context.run.id}, "recursion_limit": MOST_STEPS}
         given = await self._input(graph, config, context)
         try:
-            await graph.ainvoke(given, config, context=Desk(context), durability="exit")
+            # What `ainvoke` would put together of every step, nobody reads.
+            async for _ in graph.astream(given, config, context=desk, stream_mode=[], durability="exit"):
+                pass
         except asyncio.CancelledError:
             self.store.set_status(context.run.id, RunStatus.QUEUED, reason="interrupted")
             raise
         except RunParked as wait:
             return self._parked(context, wait.parked)
-        return self._stand(context, await graph.aget_state(config))
+        return self._stand(context, None if desk.over else await graph.aget_state(config))
 
     def _stand(self, context: Context, state: Any) -> RunRow:
-        """Say where the run stands now that the graph has come to rest."""
+        """Say where the run stands now that the graph has come to rest: `state`, or None for at its end."""
         store, run = context.store, context.run.id
         if store.status(run) is RunStatus.CANCELLED:
             return store.run(run)
-        if state.interrupts:
+        if state is not None and state.interrupts:
             reasons = [ask["ask"]["reason"] for i in state.interrupts for ask in i.value]
             reason = min(reasons, key=["auth", "review", "approval"].index)
             return context.stand(RunStatus.WAITING, "run.waiting", {"reason": reason}, reason=reason)
-        if state.values.get("step") != len(context.workflow.steps):
+        if state is not None and state.values.get("step") != len(context.workflow.steps):
             raise DefinableError(
                 "the graph came to rest before its last step, which is a defect of Definable",
                 hint=f"nothing is lost: definable runs show {run}",

@@ -123,6 +123,8 @@ class Context:
     """Exchanges that were just recorded, by call and number, until they are asked for."""
     kept: dict[str, tuple[float, bool]] = field(default_factory=dict)
     """Call → until when it has a place to itself, and whether others were there since its first look."""
+    offers: dict[str, list[str]] = field(default_factory=dict)
+    """Step id → the slugs its agent may ask for, once that was asked."""
     read: Read | None = None
     """The verified results as they were read for the artifact before."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
@@ -246,8 +248,7 @@ class Context:
         deadline, left = self.run.deadline or "", None
         if deadline:
             left = datetime.fromisoformat(deadline).timestamp() - self.now()
-        whole = {"limits": self.workflow.limits, "spent": self.spent.at(now)}
-        found = [Budget(name="run", deadline=deadline, left=left, **whole)]
+        found = [Budget("run", self.workflow.limits, self.spent.at(now), deadline, left)]
         if step.agent and (own := self.agent(step).limits):
             found.append(Budget(name=f"agent {step.agent}", limits=own, spent=mine))
         if step.limits:

@@ -46,6 +46,8 @@ class Desk:
 
     context: Context
     live: dict[str, _Live] = field(default_factory=dict)
+    over: bool = False
+    """Whether the last step is over: once the graph has come to rest, nothing goes on from there."""
 
     def next(self, call: ToolCall) -> tuple[int, Order | Receipt]:
         """Return how many exchanges the call has, and what is to be done now, or its receipt.

@@ -21,8 +21,11 @@ OWN = {"inputs", "run"}
 
 def allowed(context: Context, step: Step) -> list[str]:
     """Return the slugs an agent may ask for in this step: its allowlist with the globs filled in."""
-    globs = step.tools if step.tools is not None else context.agent(step).tools
-    return offered({slug: tool for slug, (_, tool) in context.catalog.tools.items()}, globs)
+    if step.id not in context.offers:
+        globs = step.tools if step.tools is not None else context.agent(step).tools
+        tools = {slug: tool for slug, (_, tool) in context.catalog.tools.items()}
+        context.offers[step.id] = offered(tools, globs)
+    return context.offers[step.id]
 
 
 def propose(

@@ -229,4 +229,5 @@ def _open_step(context: Context, desk: Desk, work: State, index: int) -> Next:
         work["open"] = [declared(context, step).id]
         return _go_on(context, desk, work)
     work["step"] = index
+    desk.over = True
     return _go(work, END)

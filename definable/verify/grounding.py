@@ -19,6 +19,7 @@ from definable.verify.facts import Fact
 from definable.verify.known import Basis, Known, Read, readings
 from definable.verify.links import URL, links_in, misled, wrong_url
 from definable.verify.mentions import Mention, mentions
+from definable.verify.mentions import read as mentioned
 from definable.verify.naming import names, unknown
 from definable.verify.prose import Passage, passages
 from definable.verify.ranking import misranked
@@ -139,7 +140,7 @@ class _Check:
                     f"{where} says {text!r} in “{shown}”, but the link leads to {other}; "
                     "did you mean another address? Let the link lead to what it names."
                 )
-        for mention in mentions(_blank(reading)):
+        for mention in mentioned(_blank(reading)):
             context = reading.context(mention)
             if mention.kind != "url" and not stands(mention, context, known):
                 yield self.untraced(where, mention, context, reading, known, accepted)

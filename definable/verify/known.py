@@ -12,7 +12,7 @@ from definable.spec.lookup import parse
 from definable.verify.clauses import Reading, window
 from definable.verify.evidence import Evidence
 from definable.verify.facts import Fact, Made, facts, given, numbers, stated, texts
-from definable.verify.mentions import mentions
+from definable.verify.mentions import read as mentioned
 from definable.verify.prose import Passage, Sentence, passages, sentences
 from definable.verify.quantities import Facts
 from definable.verify.recipes import Results, plain, result_of, walked
@@ -142,7 +142,7 @@ class Basis:
         self.today = _today(constants)
         self.given = list(given(constants))
         self.own_words = tuple(words)
-        self.told = [(r, mentions(r.text)) for source in sources for r in self._readings(source)]
+        self.told = [(r, mentioned(r.text)) for source in sources for r in self._readings(source)]
         self.handed = [*self._figures(), *self._points()]
         self._made, self._derived = read.made.setdefault((*self.windows, self.today), ({}, {}))
 

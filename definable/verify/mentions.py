@@ -146,7 +146,7 @@ _READERS: tuple[tuple[Kind, re.Pattern[str], _Reader], ...] = (
 
 @lru_cache(maxsize=8192)
 def read(text: str) -> tuple[Mention, ...]:
-    """Return what a text of a result mentions; each is read for many sentences."""
+    """Return what a text mentions that is read often: one of a result, a sentence of an earlier artifact."""
     return tuple(mentions(text))
 
 

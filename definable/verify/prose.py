@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Kind = Literal["prose", "heading", "fence"]
@@ -78,6 +79,16 @@ _ABBREVIATED = re.compile(r"(?:\b(?:e\.g|i\.e|vs|approx|ca|no|cf|etc|dr|mr|mrs|m
 
 def passages(markdown: str) -> Iterator[Passage]:
     """Yield the passages of a Markdown text, in order."""
+    return iter(_read(markdown))
+
+
+@lru_cache(maxsize=64)
+def _read(markdown: str) -> tuple[Passage, ...]:
+    """Read a text once, for all artifacts that come after it are held against it as well."""
+    return tuple(_found(markdown))
+
+
+def _found(markdown: str) -> Iterator[Passage]:
     at = 0
     for fence in _FENCE.finditer(markdown):
         yield from _blocks(markdown[at : fence.start()])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from definable.calls import Receipt
+from definable.calls import Decision, Receipt
 from definable.cli import main
 from definable.engine.checkpoints import Checkpoints
 from definable.engine.engine import Engine
@@ -177,8 +177,13 @@ async def test_a_real_run_is_forgotten_and_can_be_taken_back_all_the_same(
     settings = Settings(database=where.url if isinstance(where, Server) else None, offline=True)
     space = find(tmp_path, {}, tmp_path)
     async with hexes() as hex, Runner.open(space, settings, hex.environ, Options()) as runner:
-        run = await runner.start(checked(space, "weekly-brief"), {"project": hex.project()})
-        assert (await runner.go(run)).status == "done"
+        brief = checked(space, "weekly-brief")
+        *steps, deliver = brief.steps
+        asking = (*steps, deliver.model_copy(update={"approve": True}))
+        run = await runner.start(brief.model_copy(update={"steps": asking}), {"project": hex.project()})
+        assert (await runner.go(run)).status == "waiting"
+        runner.answer(run, None, Decision(approve=True, by="ana"))
+        assert (await runner.resume(run)).status == "done"
         assert would_be_pruned(runner.store, 3600.0) == []
         assert would_be_pruned(runner.store, -1.0) == [run]
         with runner.store.alone(run):
@@ -192,6 +197,7 @@ async def test_a_real_run_is_forgotten_and_can_be_taken_back_all_the_same(
         assert left.undo
         undoing = await runner.go(runner.undo(run, approve=True))
         assert undoing.status == "done"
+        assert not threads(runner.store, undoing.id)  # it never came to rest before its end
         assert hex.effects() == ["HEX_CREATE_CELL", "HEX_DELETE_CELL"]
 
 
