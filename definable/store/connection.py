@@ -6,19 +6,21 @@ A transaction has the file to itself (BEGIN IMMEDIATE), whatever locks it names.
 from __future__ import annotations
 
 import fcntl
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO
 
 from definable.errors import StoreError
 from definable.store.database import Row, Values
-from definable.store.lockfile import locked
+from definable.store.lockfile import broken_in, grasped, named
 from definable.store.schema import missing
 
 APPLICATION_ID = 0x44464E42
@@ -26,12 +28,21 @@ APPLICATION_ID = 0x44464E42
 
 ELSEWHERE = "set DEFINABLE_HOME to another folder"
 
+LOCKS = "locks"
+"""The folder of locks beside the file."""
+
 EAR = 0.03
 """Seconds between two looks whether another connection has written; one takes some microseconds."""
 
-NEXT = 0.0001
-"""Seconds between two looks whether another process has let the gate go: it holds it for less than a
-millisecond. SQLite's own waiting sleeps 1, 2, 5, 10 … of them."""
+EAGER, NEXT = 200, 0.0001
+"""How often it is looked, without a pause, whether another process has let go of the gate, which it holds for
+a tenth of a millisecond; and the seconds between two looks after that. SQLite's own waiting sleeps 1, 2, 5, …
+milliseconds."""
+
+STUCK = 1.0
+"""Seconds after which whoever holds the gate does not go on, stopped by a signal: it is passed by then."""
+
+flush = getattr(os, "fdatasync", os.fsync)
 
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
@@ -69,47 +80,56 @@ class Sqlite:
     def __init__(self, path: Path, patience: float = 10.0) -> None:
         """Open the file; wait `patience` seconds at most for other processes. StoreError when refused."""
         self.place = path
-        self.patience = patience
         self._lock = threading.RLock()
         self._db = connect(path, patience)
         self._gate = _gate(path)
-        self._durable: bool | None = None
+        self._written: IO[bytes] | None = None
         self._version = 0
 
     @contextmanager
     def transaction(self, *locks: str, durable: bool) -> Iterator[None]:
         """One transaction, alone in the file."""
-        with self._lock, self._alone():
-            try:
-                if durable is not self._durable:
-                    self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                    self._durable = durable
-                self._db.execute("BEGIN IMMEDIATE")
-                yield
-                self._db.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._db.rollback()
-                raise explain(error, self.place) from error
-            except BaseException:
-                self._db.rollback()
-                raise
+        with self._lock:
+            with self._alone():
+                try:
+                    self._db.execute("BEGIN IMMEDIATE")
+                    yield
+                    self._db.execute("COMMIT")
+                except sqlite3.Error as error:
+                    self._db.rollback()
+                    raise explain(error, self.place) from error
+                except BaseException:
+                    self._db.rollback()
+                    raise
+            if durable:
+                self._flush()
+
+    def _flush(self) -> None:
+        """Wait until all that was committed is on the disk.
+
+        With `synchronous = FULL`, SQLite does just this to its write-ahead log before it lets the next
+        transaction begin; so they go on meanwhile. The log is the same file as long as a connection is open.
+        """
+        try:
+            if self._written is None:
+                self._written = open(f"{self.place}-wal", "rb", buffering=0)  # noqa: SIM115 - as long as this
+            flush(self._written.fileno())
+        except OSError as error:
+            what, hint = REASONS[sqlite3.SQLITE_IOERR]
+            raise StoreError(
+                f"{self.place} {what} ({error.strerror})", hint=hint, path=str(self.place)
+            ) from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Go through the gate, where writers wait for each other; SQLite has the last word.
-
-        Who holds it and does not go on, stopped by a signal, is SQLite's to judge.
-        """
-        until = 0.0
-        while True:
-            try:
-                fcntl.flock(self._gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                until = until or time.monotonic() + self.patience
-                if time.monotonic() > until:
-                    break
-            time.sleep(NEXT)
+        """Go through the gate, where writers wait for each other. SQLite's own lock has the last word."""
+        pauses = count(-EAGER)
+        end = time.monotonic() + STUCK
+        while not grasped(self._gate) and time.monotonic() < end:
+            if next(pauses) < 0:
+                os.sched_yield()
+            else:
+                time.sleep(NEXT)
         try:
             yield
         finally:
@@ -130,7 +150,7 @@ class Sqlite:
     @contextmanager
     def held(self, name: str) -> Iterator[bool]:
         """Hold a name among the processes of this machine until the block or the process ends."""
-        with locked(self.place.parent / "locks" / name) as got:
+        with named(self.place.parent / LOCKS, name) as got:
             yield got
 
     @property
@@ -139,9 +159,9 @@ class Sqlite:
         return 0
 
     def break_in(self, session: int, names: Iterable[str]) -> None:
-        """Put lock files away: who holds one holds nothing by it from now on."""
+        """Free names of who holds them, and holds nothing by it from now on."""
         for name in names:
-            (self.place.parent / "locks" / name).unlink(missing_ok=True)
+            broken_in(self.place.parent / LOCKS, name)
 
     def tell(self) -> None:
         """Nothing is done: whoever waits sees each commit."""
@@ -170,6 +190,8 @@ class Sqlite:
         """Let go of the file."""
         self._db.close()
         self._gate.close()
+        if self._written is not None:
+            self._written.close()
 
 
 def _gate(path: Path) -> IO[str]:
@@ -227,7 +249,7 @@ def _prepare(db: sqlite3.Connection, path: Path, patience: float) -> None:
     if pending(db, path):  # before anything is changed in a file that may not be ours
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded in a new file only
         _write_ahead(db, patience)
-    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA synchronous = NORMAL")  # what has to wait for the disk does, after its transaction
     db.execute("PRAGMA foreign_keys = ON")
     migrate(db, path)
 

@@ -127,17 +127,19 @@ class SqlStore(
                 raise UsageError(
                     f"run {row.id!r} is {row.status.value}; nothing follows that", hint="start a new run"
                 )
-            changes = {
+            changes: dict[str, object] = {
                 "status": status,
                 "reason": reason,
                 "until": until,
-                "outputs": row.outputs if outputs is None else outputs,
                 "error": error,
                 "ended_at": (row.ended_at or self._now()) if status.ended else None,
             }
+            if outputs is not None:
+                changes["outputs"] = outputs
             before, row = row, row.model_copy(update=changes)
             names = ", ".join(f"{name} = :{name}" for name in changes)
-            db.execute(f"UPDATE runs SET {names}, {STILL} WHERE id = :id", columns(row))  # noqa: S608 - our names
+            values = {**as_columns(changes), "id": row.id}
+            db.execute(f"UPDATE runs SET {names}, {STILL} WHERE id = :id", values)  # noqa: S608 - our names
             if status.ended:
                 leave_queue(db, row.id)
             self._stands(db, before, row)
@@ -203,8 +205,9 @@ class SqlStore(
         self, run: str, type: str, data: dict[str, Json], step: str | None = None, call: str | None = None
     ) -> int:
         """Add an event and return its number."""
+        text = dump(data)  # before others have to wait
         with self._writing(run, durable=False):
-            return self._log(run, type, dump(data), step, call)
+            return self._log(run, type, text, step, call)
 
     def events(self, run: str, after: int = 0) -> list[Event]:
         """Return the events after a number."""
@@ -213,10 +216,11 @@ class SqlStore(
 
     def record(self, run: str, exchange: Exchange) -> Exchange:
         """Add an exchange, and with it the outcome to the ledger."""
+        text = whole(exchange)
         with self._writing(run, *ledger.effect_of(exchange), durable=ledger.lasting(exchange)) as db:
             if kept := self._exchanges(run, exchange.call, exchange.n):
                 return kept[0]
-            seq = self._log(run, "exchange", whole(exchange), None, exchange.call)
+            seq = self._log(run, "exchange", text, None, exchange.call)
             row = {"run": run, "call": exchange.call, "n": exchange.n, "seq": seq}
             db.execute(insert("exchanges", row), row)
             self._conclude(exchange)
@@ -232,11 +236,11 @@ class SqlStore(
 
     def settle(self, run: str, receipt: Receipt, n: int | None = None) -> Receipt:
         """Keep a receipt."""
+        brief = whole(receipt, without="result")
+        kept_whole = brief if n is not None or receipt.result is None else whole(receipt)
         with self._writing(run, durable=False) as db:
             if kept := self.receipt(run, receipt.call):
                 return kept
-            brief = whole(receipt, without="result")
-            kept_whole = brief if n is not None or receipt.result is None else whole(receipt)
             row = {"run": run, "call": receipt.call, "receipt": kept_whole, "n": n}
             db.execute(insert("receipts", row), row)
             self._log(run, "receipt", brief, None, receipt.call)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -12,13 +14,15 @@ import pytest
 
 from definable.errors import StoreError
 from definable.spec.model import Evidence
-from definable.store import RunStatus, Store, open_store, schema
+from definable.store import RunStatus, Store, connection, open_store, schema
 from definable.store.connection import Sqlite, explain
 from definable.store.lockfile import locked
 from definable.store.schema import MIGRATIONS
 from definable.store.sql import SqlStore
 from tests.integration.service_contract import ServiceContract
 from tests.integration.store_contract import a_run, an_exchange
+
+LINUX = sys.platform == "linux"
 
 
 class TestSqliteStore(ServiceContract):
@@ -42,12 +46,24 @@ def test_the_file_is_made_with_its_folder(tmp_path: Path) -> None:
     assert pragmas == ["wal", len(MIGRATIONS)]
 
 
-def test_only_what_the_outside_may_know_of_waits_for_the_disk(tmp_path: Path) -> None:
+def test_only_what_the_outside_may_know_of_waits_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A run, an attempt that leaves and its answer are flushed, and with them all that was written before."""
+    flushed: list[str] = []
+    flush = connection.flush
+
+    def noted(descriptor: int) -> None:
+        flush(descriptor)
+        flushed.append(os.readlink(f"/proc/self/fd/{descriptor}") if LINUX else "")
+
+    monkeypatch.setattr(connection, "flush", noted)
     with SqlStore(Sqlite(tmp_path / "state.db")) as store:
 
         def waited() -> bool:
-            return bool(store._db.execute("PRAGMA synchronous").fetchone()["synchronous"] == 2)
+            files, flushed[:] = {*flushed}, []
+            assert files <= {str(tmp_path / "state.db-wal") if LINUX else ""}
+            return bool(files)
 
         seen = {}
         store.create_run(a_run())
@@ -67,7 +83,7 @@ def test_only_what_the_outside_may_know_of_waits_for_the_disk(tmp_path: Path) ->
         seen["proof"] = waited()
         store.set_status("r1", RunStatus.DONE)
         seen["status"] = waited()
-    assert {what for what, flushed in seen.items() if flushed} == {"run", "sent", "answer", "status"}
+    assert {what for what, waited_for in seen.items() if waited_for} == {"run", "sent", "answer", "status"}
 
 
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
@@ -190,10 +206,10 @@ def test_a_lock_that_is_held_too_long_is_told(tmp_path: Path) -> None:
         assert store.create_run(a_run()).id == "r1"
 
 
-def test_a_gate_that_stays_shut_is_passed_by(tmp_path: Path) -> None:
+def test_a_gate_that_stays_shut_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who stands in it was stopped by a signal, say; SQLite knows whether the file is really taken."""
-    path = tmp_path / "state.db"
-    with SqlStore(Sqlite(path, patience=0.2)) as store, locked(tmp_path / "state.db-gate") as free:
+    monkeypatch.setattr(connection, "STUCK", 0.2)
+    with SqlStore(Sqlite(tmp_path / "state.db")) as store, locked(tmp_path / "state.db-gate") as free:
         assert free
         began = time.monotonic()
         store.create_run(a_run())
