@@ -55,7 +55,7 @@ class Scripted(Models):
 async def ended(store: Store, run: str) -> None:
     """Wait until a run has ended well, or waits for a person."""
     while (status := store.status(run)) in (RunStatus.QUEUED, RunStatus.RUNNING):  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.01)
     assert status in (RunStatus.DONE, RunStatus.WAITING), store.run(run)
 
 
