@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,11 +46,12 @@ def command(
             stack.enter_context(alone(state.with_suffix(".lock"), BUSY))
         world = _world(state, seed, speed)
         server = stack.enter_context(serve(world, planned, port=port))
+        told = _listening()
         screen.result(f"export HEX_BASE_URL={server.base_url}")
         screen.result(f"export HEX_API_TOKEN={server.token}")
         origin = server.base_url.removesuffix("/api")
         screen.say(f"sandbox at {origin}; effects at {origin}/_sandbox/effects; ctrl-C ends it")
-        _until_told()
+        told.wait()
         if state is not None:
             _keep(state, world.snapshot())
             screen.say(f"state kept in {state}")
@@ -84,13 +86,10 @@ def _keep(state: Path, snapshot: dict[str, Any]) -> None:
     new.replace(state)
 
 
-def _until_told() -> None:
-    """Wait for ctrl-C or SIGTERM."""
+def _listening() -> threading.Event:
+    """Return what ctrl-C and SIGTERM set from now on."""
+    told = threading.Event()
     # a shell starts what it puts into the background deaf to ctrl-C
-    for told in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(told, signal.default_int_handler)
-    try:
-        while True:
-            signal.pause()
-    except KeyboardInterrupt:
-        return
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: told.set())
+    return told
