@@ -131,15 +131,14 @@ class SqlStore(
                 "status": status,
                 "reason": reason,
                 "until": until,
+                "outputs": row.outputs if outputs is None else outputs,
                 "error": error,
                 "ended_at": (row.ended_at or self._now()) if status.ended else None,
             }
-            if outputs is not None:
-                changes["outputs"] = outputs
             before, row = row, row.model_copy(update=changes)
             names = ", ".join(f"{name} = :{name}" for name in changes)
-            values = {**as_columns(changes), "id": row.id}
-            db.execute(f"UPDATE runs SET {names}, {STILL} WHERE id = :id", values)  # noqa: S608 - our names
+            changes["id"] = row.id
+            db.execute(f"UPDATE runs SET {names}, {STILL} WHERE id = :id", as_columns(changes))  # noqa: S608
             if status.ended:
                 leave_queue(db, row.id)
             self._stands(db, before, row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,12 +112,12 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
     """Two guards on one store."""
-    store = open_store(tmp_path / "state.db")
-    made = Fleet(store)
-    made.guards = [Guard(store, made.clock), Guard(store, made.clock)]
-    return made
+    with open_store(tmp_path / "state.db") as store:
+        made = Fleet(store)
+        made.guards = [Guard(store, made.clock), Guard(store, made.clock)]
+        yield made
 
 
 def test_it_opens_for_everybody_and_lets_one_try(fleet: Fleet) -> None:
