@@ -164,14 +164,15 @@ class Runner:
         limits = workflow.limits if runs == 1 else RunLimits()
         return ahead(work, toolkits, governor, calls=limits.calls, time=limits.time)
 
-    async def go(self, run: str, watch: Watch = nobody, *, wait: bool | None = None) -> RunRow:
-        """Work on a run until it ends or waits; return where it stands then.
+    async def go(self, run: str | RunRow, watch: Watch = nobody, *, wait: bool | None = None) -> RunRow:
+        """Work on a run, named or just read, until it ends or waits; return where it stands then.
 
         With `wait`, what can end by itself (a key may come) is waited out, and the run goes on; by default
         what is known to end, such as a wait for a quota. Nothing is held meanwhile: another process may take
         the run over, and then this one lets it go.
         """
-        with self._place(row := self.store.run(run)) as environ:
+        row = self.store.run(run) if isinstance(run, str) else run
+        with self._place(row) as environ:
             row = await self._stretch(row.id, environ, watch)
             while row.status is RunStatus.WAITING and (over := self._waits(wait).get(row.reason)):
                 if not await over(row, watch):

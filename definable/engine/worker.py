@@ -158,7 +158,7 @@ class Worker:
                 self.store.requeue(run, RunStatus.RUNNING, why="its log is newer than this worker")
                 return "newer"
             try:
-                return (await self.runner.go(run, wait=False)).status
+                return (await self.runner.go(row, wait=False)).status
             except RunBusy:
                 await asyncio.sleep(PAUSE)
         self.lost.add(run)
