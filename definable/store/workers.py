@@ -332,8 +332,9 @@ class SqlWorkers:
                 return []
             rows = db.execute(
                 "SELECT fences.run FROM fences JOIN runs ON runs.id = fences.run "
-                "WHERE fences.worker = ? AND runs.status = 'running'",
-                (worker.id,),
+                "WHERE fences.worker = :worker AND runs.status = 'running' "
+                "UNION SELECT id FROM runs WHERE taken = :worker",
+                {"worker": worker.id},
             ).fetchall()
         runs = [row["run"] for row in rows]
         self._db.break_in(worker.session, runs)

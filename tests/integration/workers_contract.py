@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from definable.errors import Fenced, UsageError
+from definable.errors import Fenced, RunBusy, StoreError, UsageError
 from definable.store import RunStatus, Store, WorkerRow
 from tests.integration.store_contract import FakeClock, StoreContract, a_question, a_run, a_yes
 
@@ -210,6 +211,20 @@ class WorkersContract(StoreContract):
                     assert other.beat("w1", other.session) == "dead"
                     with pytest.raises(Fenced):
                         bound.append(run, "noted", {})
+
+    def test_what_a_dead_worker_was_about_to_begin_is_free(self, store: Store) -> None:
+        """It was stopped when it had the run's name, and had not yet written that it begins."""
+        run = submitted(store)
+        with self.make(FakeClock()) as other:
+            joined = other.join(a_worker())
+            assert taken(other) == [run]
+            with suppress(StoreError), other.alone(run):
+                with pytest.raises(RunBusy), store.alone(run):
+                    pass
+                assert store.bury(joined) == [run]
+                with store.alone(run):
+                    store.let_go("w1", run)
+                    assert taken(store, 1, "w2") == [run]
 
     def test_a_run_that_a_command_went_on_with_is_found_again(self, store: Store) -> None:
         """It is `running`, and no worker has it: whoever looks whether its lock is free puts it back."""
