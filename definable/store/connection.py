@@ -31,7 +31,7 @@ ELSEWHERE = "set DEFINABLE_HOME to another folder"
 LOCKS = "locks"
 """The folder of locks beside the file."""
 
-EAR = 0.03
+EAR = 0.02
 """Seconds between two looks whether another connection has written; one takes some microseconds."""
 
 EAGER, NEXT = 200, 0.0001
