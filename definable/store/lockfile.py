@@ -15,6 +15,9 @@ from typing import IO
 NAMES = "names"
 """The file in a folder of locks of which each name has one byte, far behind its end: nothing is written."""
 
+WORKER = "worker-"
+"""How names begin that have files everywhere: older workers beside ours look there whether ours live."""
+
 BYTES = sys.platform == "linux" and sys.maxsize > 2**32
 """Whether bytes of a file are locked, by whoever has opened it. To make a file for each name costs some
 hundred times as much, and it stays."""
@@ -43,7 +46,7 @@ def locked(path: Path) -> Iterator[bool]:
 def named(folder: Path, name: str) -> Iterator[bool]:
     """Hold a name in a folder of locks until the block or the process ends; False when another holds it."""
     own = folder / name
-    if not BYTES or own.exists():
+    if not BYTES or name.startswith(WORKER) or own.exists():
         with locked(own) as free:
             yield free
         return

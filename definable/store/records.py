@@ -36,9 +36,6 @@ JSON_COLUMNS = frozenset(
 )
 
 
-HIDDEN = frozenset({"rowid", "taken"})
-"""Columns that only queries know."""
-
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -58,7 +55,7 @@ def load(row: Row) -> dict[str, Any]:
     return {
         name: json.loads(row[name]) if name in JSON_COLUMNS and row[name] is not None else row[name]
         for name in row.keys()  # noqa: SIM118 - SQLite's rows iterate over their values
-        if name not in HIDDEN
+        if name != "rowid"
     }
 
 
@@ -90,8 +87,9 @@ def _absent(name: str, value: Any) -> bool:
 
 
 def run_row(row: Row) -> RunRow:
-    """Return the run in a row."""
-    return RunRow.model_validate(load(row))
+    """Return the run in a row, without columns that only queries know, or a newer version beside this one."""
+    known = {name: value for name, value in load(row).items() if name in RunRow.model_fields}
+    return RunRow.model_validate(known)
 
 
 def event(row: Row) -> Event:

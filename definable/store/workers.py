@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 
 from definable.errors import UsageError
 from definable.store.database import Database, Row
+from definable.store.lockfile import WORKER
 from definable.store.records import as_columns, columns, insert, load, run_row
 from definable.store.rows import RunRow, RunStatus, WorkerRow
 
@@ -295,7 +296,7 @@ class SqlWorkers:
 
     def present(self, worker: str) -> AbstractContextManager[bool]:
         """Hold a worker's name."""
-        return self._db.held(f"worker-{worker}")
+        return self._db.held(f"{WORKER}{worker}")
 
     def join(self, worker: WorkerRow) -> WorkerRow:
         """Say that a worker is there."""

@@ -104,13 +104,16 @@ def test_a_name_that_is_broken_in_while_it_is_taken_is_held_by_one(
 
 
 def test_an_older_version_holds_the_file_of_a_name(tmp_path: Path) -> None:
-    """It made one for each run, which is there; nothing is made for others."""
+    """It made one for each run, which is there, and looks at those of workers; other runs have none."""
     with locked(tmp_path / "old") as held:
         assert held
         with named(tmp_path, "old") as free:
             assert not free
-    with named(tmp_path, "new") as free:
-        assert free
+    with named(tmp_path, "new") as free, named(tmp_path, "worker-1") as worker:
+        assert (free, worker) == (True, True)
+        with locked(tmp_path / "worker-1") as gone:
+            assert not gone, "the older version would bury it"
+    (tmp_path / "worker-1").unlink()
     assert {path.name for path in tmp_path.iterdir()} == (
         {"old", NAMES} if lockfile.BYTES else {"old", "new"}
     )

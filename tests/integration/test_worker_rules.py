@@ -180,6 +180,17 @@ def test_what_an_older_version_had_queued_is_taken(where: Place, monkeypatch: py
         assert store.take_runs("w1", 9, HISTORY) == [begun]
 
 
+def test_what_a_newer_version_has_added_is_passed_over(where: Place) -> None:
+    """It may have brought the database up to date while a worker of this version was at work."""
+    with open_store(where) as store:
+        assert isinstance(store, SqlStore)
+        store.submit(a_run("a").model_copy(update={"priority": 10}))
+        with store._writing() as db:
+            db.execute("ALTER TABLE runs ADD COLUMN newer TEXT")
+        assert store.take_runs("w1", 9, HISTORY) == ["a"]
+        assert store.set_status("a", RunStatus.DONE) == store.run("a") == store.runs()[0]
+
+
 async def test_a_run_waits_while_another_process_has_the_simulator(tmp_path: Path) -> None:
     """A worker that cannot have it leaves the run to one that can, and takes it up once it is free."""
     space, settings = find(tmp_path, {}, tmp_path), Settings(offline=True)
