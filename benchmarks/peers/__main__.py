@@ -6,7 +6,8 @@ A run is: the Researcher asks a model, the Writer asks a model, the Verifier che
 HTTP write to a server on loopback. Models and the server answer at once. Each engine does it as its own
 documentation shows it, with the durability that this gives, in processes of its own and in turns; all its
 processes count (servers, workers, and what asks for the runs). Celery has a process for each of two cores, as
-its default is; so has Definable where its row says two processes (`definable worker --processes 2`).
+its default is; so has Definable where its row says two processes: one works and submits, as `definable batch`
+does, the other is a `definable worker` beside it.
 `--kills` shows by experiment what each guarantees: everything is killed (-9) when the write was made and its
 answer is under way, and started again.
 

@@ -82,11 +82,11 @@ async def way(stack: AsyncExitStack, workflow: str, how: str) -> tuple[Store, Ru
             assert row.status is RunStatus.DONE, row
 
         return runner.store, run
-    slots = {"queue": work.IN_FLIGHT, "worker": work.IN_FLIGHT // WORKERS, "workers": 0}[how]
+    slots = work.IN_FLIGHT if how == "queue" else work.IN_FLIGHT // WORKERS
     engine = await stack.enter_async_context(Engine.open(space, settings, environ, slots=slots))
     if how == "workers":
         command = [sys.executable, "-m", "benchmarks.peers.with_definable", workflow, "worker"]
-        for _ in range(WORKERS):
+        for _ in range(WORKERS - 1):  # this process is one, as with `definable batch`
             stack.callback(_worker(command))
 
     async def submitted(title: str) -> None:
