@@ -11,7 +11,7 @@ does, the other is a `definable worker` beside it.
 `--kills` shows by experiment what each guarantees: everything is killed (-9) when the write was made and its
 answer is under way, and started again.
 
-The other engines are installed into `build/peers` from locked requirements, DBOS comes with Definable.
+The other engines are installed into `build/peers` from locked requirements, DBOS with what the tests need.
 `redis-server` is the system's.
 """
 

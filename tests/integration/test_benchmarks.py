@@ -137,7 +137,7 @@ def test_the_others_do_what_they_are_known_for() -> None:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", ["definable", "definable-queue", "dbos"])
 def test_peers_do_their_runs(name: str) -> None:
-    """Ours and DBOS, which come with us: a few runs, by the clock and by the cores of their processes."""
+    """Ours and DBOS, which are installed: a few runs, by the clock and by the cores of their processes."""
     (peer,) = [each for each in PEERS if each.name == name]
     with notes() as url, started(peer, None, url) as process:
         sample = process.run([f"run-{n}" for n in range(4)])
