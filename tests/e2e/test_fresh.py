@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.test_cli_processes import COMMAND, clean
 
 MODELS = {"openai", "anthropic"}
-GRAPH = {"langgraph", "langchain_core", "langsmith", "starlette", "uvicorn", "genai_prices"}
+GRAPH = {"langgraph", "langchain_core", "langsmith", "starlette", "uvicorn", "genai_prices", "dbos"}
 HTTP = {"httpx", "httpx2", "psycopg"}
 FILES = {"pydantic", "yaml", "jsonschema_rs", "rich"}
 LOADED = re.compile(r"^import time: +\d+ \| +\d+ \| +(\w+)", re.MULTILINE)
