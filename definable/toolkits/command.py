@@ -7,7 +7,6 @@ Neither the command line nor anything it prints is ever shown: both may hold sec
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +20,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from definable.store.lockfile import grasped
 from definable.toolkits import memory
 from definable.toolkits.key import Key, Unusable, checked, moment, second
 
@@ -243,11 +243,7 @@ async def _all(process: asyncio.subprocess.Process) -> bytes:
 
 async def _locked(file: int) -> None:
     deadline = time.monotonic() + 2 * TIMEOUT
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise Unusable("is being run by another process that does not end") from None
-            await asyncio.sleep(LOCK_TICK)
+    while not grasped(file):
+        if time.monotonic() >= deadline:
+            raise Unusable("is being run by another process that does not end")
+        await asyncio.sleep(LOCK_TICK)
