@@ -151,7 +151,7 @@ class KeyRing:
 
     def expires(self, key: Key) -> float | None:
         """Return when a key ends: as its source says, else as the product said; None when nobody told."""
-        return key.expires if key.expires is not None else self.book.facts(key.mark).expires
+        return _end(key, self.book.facts(key.mark))
 
     def renews(self, key: Key) -> bool:
         """Whether a key is replaced without a person when it ends: a command brought it."""
@@ -282,7 +282,7 @@ class KeyRing:
         return self._is_ending(key, self.book.facts(key.mark))
 
     def _is_ending(self, key: Key, facts: Facts) -> bool:
-        return self._clock() >= key.leave_at(key.expires if key.expires is not None else facts.expires)
+        return self._clock() >= key.leave_at(_end(key, facts))
 
     def _try(self, source: Source) -> Key | None:
         try:
@@ -357,3 +357,7 @@ def _file(path: str) -> str:
 
 def _is(state: str) -> str:
     return {"refused": "was refused", "not set": "is not set"}.get(state, state)
+
+
+def _end(key: Key, facts: Facts) -> float | None:
+    return key.expires if key.expires is not None else facts.expires
