@@ -199,6 +199,7 @@ def test_runs_are_found_by_words_status_and_workflow(page: Page, service: Servic
     expect(row).to_have_count(1)
     expect(row).to_contain_text(other)
     page.get_by_label("Status").select_option("")
+    expect(row).to_have_count(2)
     page.get_by_label("Search runs").fill("5c432228")
     expect(row).to_have_count(1)
     expect(row).to_contain_text(one)
