@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.pagekit import CELL, FREELY, PROJECT, browsing, looking, shown_log, workspace
+from tests.e2e.pagekit import CELL, FREELY, PROJECT, browsing, looking, workspace
 from tests.service import Service, serving
 
 
@@ -48,38 +48,6 @@ def brief(service: Service) -> str:
     run: str = done[0]["id"] if done else service.submit("weekly-brief", project=PROJECT)
     assert service.follow(run)["status"] == "done"
     return run
-
-
-def test_a_form_starts_a_run_and_shows_each_call_until_it_is_done(page: Page, service: Service) -> None:
-    """What is missing is said at its field; then calls appear as they happen, and the healed say how."""
-    page.goto("/")
-    page.get_by_role("button", name="Weekly brief").click()
-    page.get_by_label("Days").fill("99")
-    page.get_by_role("button", name="Start").click()
-    expect(page.get_by_label("Project", exact=True)).to_be_focused()
-    expect(page.get_by_text("This is needed.")).to_be_visible()
-    expect(page.get_by_text("It has to be at most 31; it is 99.")).to_be_visible()
-    page.get_by_label("Project", exact=True).fill(PROJECT)
-    page.get_by_label("Days").fill("7")
-    page.get_by_role("button", name="Start").click()
-
-    run = page.locator("article.run")
-    expect(run).to_have_attribute("data-status", "running")
-    expect(run.locator("[data-step=research] .call").first).to_be_visible()
-    expect(run).not_to_have_attribute("data-status", "done")
-    expect(run).to_have_attribute("data-status", "done", timeout=30_000)
-    expect(run.locator(".headline")).to_contain_text("2 healed")
-    listed = run.locator(".call", has_text="List projects")
-    listed.locator("summary").first.click()
-    expect(listed.locator(".attempts li")).to_have_count(2)
-    expect(listed.locator(".attempts li").first).to_contain_text("429")
-    expect(listed.locator(".healing")).to_contain_text("rate limited")
-    expect(run.locator(".call.group").first).to_contain_text("11")
-    made = run.locator("[data-step=deliver] .call")
-    made.locator("summary").first.click()
-    expect(made).to_contain_text("Read back afterwards, and equal to what was asked for")
-    expect(made.locator(".attempts")).to_contain_text("no answer")
-    expect(run.locator(".result")).to_contain_text("What nobody looked at")
 
 
 def test_words_start_a_run_too(page: Page) -> None:
@@ -167,19 +135,6 @@ def test_a_refusal_keeps_its_reason(page: Page, service: Service) -> None:
     expect(page.locator(f"[data-run='{run}']")).to_have_attribute("data-status", "failed")
     expect(page.locator(".call.denied")).to_contain_text("We have that group")
     assert "We have that group" in json.dumps(service.http.get(f"/api/runs/{run}/receipts/rename.1").json())
-
-
-def test_a_reload_in_the_middle_neither_loses_nor_repeats_an_event(page: Page, service: Service) -> None:
-    """The log on the page is the log of the run, however often the page was loaded on the way."""
-    run = service.submit("weekly-brief", project=PROJECT)
-    page.goto(f"/runs/{run}")
-    shown = page.locator(f"[data-run='{run}']")
-    expect(shown.locator(".call").first).to_be_visible()
-    expect(shown).to_have_attribute("data-status", "running")
-    page.reload()
-    expect(shown).to_have_attribute("data-status", "done", timeout=30_000)
-    log = service.http.get(f"/api/runs/{run}/events").json()["events"]
-    assert shown_log(page) == [(event["seq"], event["type"]) for event in log]
 
 
 def test_runs_are_found_by_words_status_and_workflow(page: Page, service: Service) -> None:

@@ -177,13 +177,13 @@ def test_a_run_is_submitted_once_and_answered_once(home: dict[str, str], tmp_pat
 @pytest.mark.timeout(120)
 def test_a_run_is_cancelled_while_a_worker_has_it(home: dict[str, str], tmp_path: Path) -> None:
     """It stops before its next call, and stays cancelled."""
-    slow = {"tool": "HEX_LIST_PROJECTS", "fault": "slow", "with": {"seconds": 2}, "times": 1}
+    slow = {"tool": "HEX_LIST_PROJECTS", "fault": "slow", "with": {"seconds": 5}, "times": 1}
     with sandbox(slow) as served, worker(tmp_path, **home, **where(served)):
         environ = {**home, **where(served)}
         run = submitted(served, tmp_path, **environ)
         until(lambda: shown(run, **environ).status == "running", "it did not begin")
         assert definable("runs", "cancel", run, cwd=tmp_path, **environ).returncode == 0
-        time.sleep(3)
+        time.sleep(5)
         assert shown(run, **environ).status == "cancelled"
         assert not effects(served)
         assert not asked(served, "HEX_CREATE_CELL")
