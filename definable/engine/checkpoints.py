@@ -66,9 +66,9 @@ class InLoop(Base):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Keep a checkpoint."""
-        self.check()
         if self.over():
             return config
+        self.check()
         self.begins = False
         return self.put(config, checkpoint, metadata, new_versions)
 

@@ -22,7 +22,8 @@ def recall(context: Context) -> None:
         _note(context, event)
         if event.type == "step.started":
             context.begun[event.step or ""] = seconds_at_work(events[:number])
-    context.receipts.update((receipt.call, receipt) for receipt in context.store.receipts(context.run.id))
+    if events:
+        context.receipts.update((each.call, each) for each in context.store.receipts(context.run.id))
     context.spent = context.spent.at(seconds_at_work(events))
     context.shown = events[-1].seq if events else 0
     context.started = any(event.type == "run.started" for event in events)

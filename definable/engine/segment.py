@@ -135,9 +135,6 @@ class Segment:
 
     def _stand(self, context: Context, state: Any) -> RunRow:
         """Say where the run stands now that the graph has come to rest: `state`, or None for at its end."""
-        store, run = context.store, context.run.id
-        if store.status(run) is RunStatus.CANCELLED:
-            return store.run(run)
         if state is not None and state.interrupts:
             reasons = [ask["ask"]["reason"] for i in state.interrupts for ask in i.value]
             reason = min(reasons, key=["auth", "review", "approval"].index)
@@ -145,7 +142,7 @@ class Segment:
         if state is not None and state.values.get("step") != len(context.workflow.steps):
             raise DefinableError(
                 "the graph came to rest before its last step, which is a defect of Definable",
-                hint=f"nothing is lost: definable runs show {run}",
+                hint=f"nothing is lost: definable runs show {context.run.id}",
             )
         outputs = render(context.workflow.outputs, context.scope(), missing="drop")
         return context.stand(RunStatus.DONE, "run.done", {"outputs": outputs}, outputs=outputs)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-
-from definable.store.database import Database
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 
 class Batch:
-    """A transaction on `locks` that does not wait for the disk; `check` stands at its beginning."""
+    """A transaction on `locks` that does not wait for the disk; `begins` gives it."""
 
-    def __init__(self, db: Database, locks: tuple[str, ...], check: Callable[[], None]) -> None:
+    def __init__(self, locks: tuple[str, ...], begins: Callable[..., AbstractContextManager[object]]) -> None:
         """Begin nothing yet."""
-        self._db = db
         self._locks = locks
-        self._check = check
+        self._begins = begins
         self._open: ExitStack | None = None
 
     def covers(self, locks: Sequence[str]) -> bool:
@@ -29,8 +26,7 @@ class Batch:
         try:
             if self._open is None:
                 self._open = ExitStack()
-                self._open.enter_context(self._db.transaction(*self._locks, durable=False))
-                self._check()
+                self._open.enter_context(self._begins(*self._locks, durable=False))
             yield
         except BaseException:
             if self._open is not None:

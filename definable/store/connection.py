@@ -87,13 +87,15 @@ class Sqlite:
         self._version = 0
 
     @contextmanager
-    def transaction(self, *locks: str, durable: bool) -> Iterator[None]:
+    def transaction(
+        self, *locks: str, durable: bool, first: str = "", values: Values = ()
+    ) -> Iterator[list[Row]]:
         """One transaction, alone in the file."""
         with self._lock:
             with self._alone():
                 try:
                     self._db.execute("BEGIN IMMEDIATE")
-                    yield
+                    yield self._db.execute(first, values).fetchall() if first else []
                     self._db.execute("COMMIT")
                 except sqlite3.Error as error:
                     self._db.rollback()

@@ -46,8 +46,10 @@ class Database(Protocol):
     def place(self) -> Place:
         """Where it is."""
 
-    def transaction(self, *locks: str, durable: bool) -> AbstractContextManager[None]:
-        """One transaction: all of it, or nothing when the block raises.
+    def transaction(
+        self, *locks: str, durable: bool, first: str = "", values: Values = ()
+    ) -> AbstractContextManager[Sequence[Row]]:
+        """One transaction: all of it, or nothing when the block raises. Give the rows of the query `first`.
 
         `locks` name what it decides on: a run, an effect, the owner of a quota. Nobody else's transaction
         with one of these names runs meanwhile, and each query sees what those before it have committed.

@@ -94,12 +94,16 @@ class Postgres:
         return db
 
     @contextmanager
-    def transaction(self, *locks: str, durable: bool) -> Iterator[None]:
-        """One transaction, alone with what it names."""
+    def transaction(
+        self, *locks: str, durable: bool, first: str = "", values: Values = ()
+    ) -> Iterator[list[dict[str, Any]]]:
+        """One transaction, alone with what it names; it begins with one message to the server."""
         with self._lock, explained(self.place):
             try:
-                self._first(_beginning(locks, durable))
-                yield
+                begun = self._first(b"; ".join([*_beginning(locks, durable), *self._bound(first, values)]))
+                while begun.nextset():
+                    pass
+                yield begun.fetchall() if first else []
                 self._db.execute("COMMIT")
             except BaseException:
                 self._undo()
@@ -184,6 +188,12 @@ class Postgres:
         self._db = self._open()
         return self._db.execute(query, values)
 
+    def _bound(self, query: str, values: Values) -> list[bytes]:
+        """Return a query with its values in it, as one of several in a message; none without a query."""
+        if not query:
+            return []
+        return [psycopg.ClientCursor(self._db).mogrify(translated(query), values).encode()]
+
     def _undo(self) -> None:
         with suppress(*LOST):
             if not self._db.closed and self._db.info.transaction_status is not TransactionStatus.IDLE:
@@ -253,8 +263,8 @@ def locking(*names: str) -> list[bytes]:
     return [f"SELECT pg_advisory_xact_lock({key})".encode() for key in keys]
 
 
-def _beginning(locks: tuple[str, ...], durable: bool) -> bytes:
-    begin = ["BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"]
+def _beginning(locks: tuple[str, ...], durable: bool) -> list[bytes]:
+    begin = [b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"]
     if not durable:
-        begin.append("SET LOCAL synchronous_commit = off")
-    return b"; ".join(["; ".join(begin).encode(), *locking(*locks)])
+        begin.append(b"SET LOCAL synchronous_commit = off")
+    return [*begin, *locking(*locks)]

@@ -7,17 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from definable.calls import Exchange, Json, Outcome, Phase, Receipt, Send
-from definable.errors import LedgerError, RunBusy, UsageError
+from definable.calls import Exchange, Json, Receipt
+from definable.errors import RunBusy, UsageError
 from definable.quota.claim import holder
-from definable.spec.model import Evidence
 from definable.store import ledger
 from definable.store.asks import SqlAsks
 from definable.store.batch import Batch
 from definable.store.clients import SqlClients
 from definable.store.contracts import SqlContracts
 from definable.store.database import Database, Row
-from definable.store.ledger import OUTCOMES, State, Verb
+from definable.store.effects import SqlEffects
 from definable.store.place import Place
 from definable.store.quotas import SqlQuotas, give_back, leave_queue
 from definable.store.records import (
@@ -26,7 +25,6 @@ from definable.store.records import (
     as_columns,
     columns,
     dump,
-    effect_row,
     event,
     insert,
     nearby,
@@ -50,9 +48,27 @@ NEXT = (
 )
 """The next event of a run."""
 
+EXCHANGE = (
+    "INSERT INTO log (run, seq, at, type, step, call, data) SELECT :run, "
+    "(SELECT coalesce(max(seq), 0) + 1 FROM log WHERE run = :run), :at, 'exchange', NULL, :call, :data "
+    "WHERE NOT EXISTS (SELECT 1 FROM exchanges WHERE run = :run AND call = :call AND n = :n) RETURNING seq"
+)
+"""The next event of a run, unless it has this exchange already."""
+
+NEWEST = "SELECT token FROM fences WHERE run = ?"
+"""The token of whoever has begun a run last."""
+
 
 class SqlStore(
-    SqlQuotas, SqlReservations, SqlAsks, SqlContracts, SqlWorkers, SqlTriggers, SqlRetention, SqlClients
+    SqlEffects,
+    SqlQuotas,
+    SqlReservations,
+    SqlAsks,
+    SqlContracts,
+    SqlWorkers,
+    SqlTriggers,
+    SqlRetention,
+    SqlClients,
 ):
     """A `Store` (see contract.py) in a database that has the tables."""
 
@@ -63,6 +79,8 @@ class SqlStore(
         self._fence: tuple[str, int] | None = None
         self.tries = 0
         self._joined = False
+        self._seen: dict[str, EffectRow] = {}
+        """Effects as the transaction of `together` has left them."""
         self._batch: Batch | None = None
         self._later: list[tuple[str, tuple[object, ...]]] = []
         self._swept: dict[tuple[str, str], float] = {}
@@ -169,11 +187,12 @@ class SqlStore(
 
     def check(self) -> None:
         """Raise Fenced once somebody else has begun."""
-        if self._fence is None:
-            return
-        run, token = self._fence
-        newest = self._read("SELECT token FROM fences WHERE run = ?", run)[0]["token"]
-        ledger.hold(run, token, newest)
+        if self._fence is not None:
+            self._hold(self._read(NEWEST, self._fence[0]))
+
+    def _hold(self, newest: Sequence[Row]) -> None:
+        if self._fence is not None:
+            ledger.hold(*self._fence, newest[0]["token"])
 
     # Log
 
@@ -182,10 +201,12 @@ class SqlStore(
         """Make what the block writes one transaction."""
         with self._writing(run, *effects, durable=durable):
             self._joined = True
+            self._seen = {}
             try:
                 yield
             finally:
                 self._joined = False
+                self._seen = {}
 
     @contextmanager
     def batch(self, run: str, *effects: str) -> Iterator[None]:
@@ -193,7 +214,7 @@ class SqlStore(
         if self._fence is None or self._fence[0] != run or self._batch is not None:
             yield
             return
-        self._batch = batch = Batch(self._db, (run, *effects), self._begun)
+        self._batch = batch = Batch((run, *effects), self._transaction)
         try:
             yield
         finally:
@@ -217,10 +238,11 @@ class SqlStore(
         """Add an exchange, and with it the outcome to the ledger."""
         text = whole(exchange)
         with self._writing(run, *ledger.effect_of(exchange), durable=ledger.lasting(exchange)) as db:
-            if kept := self._exchanges(run, exchange.call, exchange.n):
-                return kept[0]
-            seq = self._log(run, "exchange", text, None, exchange.call)
-            row = {"run": run, "call": exchange.call, "n": exchange.n, "seq": seq}
+            row = {"run": run, "call": exchange.call, "n": exchange.n}
+            added = db.execute(EXCHANGE, {**row, "at": self._now(), "data": text}).fetchone()
+            if added is None:
+                return self._exchanges(run, exchange.call, exchange.n)[0]
+            row["seq"] = added["seq"]
             db.execute(insert("exchanges", row), row)
             self._conclude(exchange)
         return exchange
@@ -238,10 +260,10 @@ class SqlStore(
         brief = whole(receipt, without="result")
         kept_whole = brief if n is not None or receipt.result is None else whole(receipt)
         with self._writing(run, durable=False) as db:
-            if kept := self.receipt(run, receipt.call):
-                return kept
             row = {"run": run, "call": receipt.call, "receipt": kept_whole, "n": n}
-            db.execute(insert("receipts", row), row)
+            added = db.execute(f"{insert('receipts', row)} ON CONFLICT DO NOTHING RETURNING call", row)
+            if added.fetchone() is None:
+                return next(kept for kept in self.receipts(run) if kept.call == receipt.call)
             self._log(run, "receipt", brief, None, receipt.call)
             give_back(db, holder(run, receipt.call))
             give_up(db, run, receipt.call)
@@ -255,64 +277,6 @@ class SqlStore(
     def receipts(self, run: str) -> list[Receipt]:
         """Return the receipts of a run."""
         return [receipt(row) for row in self._read(f"{RECEIPTS} ORDER BY receipts.rowid", run)]
-
-    # Ledger
-
-    def intend(
-        self,
-        effect: str,
-        run: str,
-        call: str,
-        tool: str,
-        arguments: dict[str, Json],
-        attempt: int | None = None,
-    ) -> EffectRow:
-        """Put the intent to send on disk."""
-        with self._writing(effect, durable=False):
-            if (row := self.effect(effect)) is None:
-                return self._intended(effect, run, call, tool, arguments)
-            if attempt is not None:
-                ledger.fence(effect, row.attempt, attempt)
-            return self._step(row, Verb.INTEND, sending=arguments)
-
-    def sent(self, effect: str, attempt: int) -> EffectRow:
-        """Let one attempt out."""
-        with self._writing(effect):
-            row = self._effect(effect)
-            if row.state is State.INTENDED:
-                ledger.fence(effect, row.attempt, attempt)
-            return self._step(row, Verb.SEND, attempt=attempt)
-
-    def outcome(self, effect: str, phase: Phase) -> EffectRow:
-        """Take in how far an attempt got."""
-        with self._writing(effect):
-            return self._step(self._effect(effect), OUTCOMES[phase])
-
-    def reconciled(self, effect: str, adopted: Json = None) -> EffectRow:
-        """Take in that the effect was found."""
-        with self._writing(effect):
-            return self._step(self._effect(effect), Verb.RECONCILE, adopted=adopted)
-
-    def needs_review(self, effect: str, note: str) -> EffectRow:
-        """Leave the effect to a person."""
-        with self._writing(effect):
-            return self._step(self._effect(effect), Verb.REVIEW, note=note)
-
-    def verified(self, effect: str, evidence: Evidence, note: str = "") -> EffectRow:
-        """Close the effect."""
-        with self._writing(effect, durable=False):
-            return self._step(self._effect(effect), Verb.VERIFY, evidence=evidence, note=note)
-
-    def effect(self, effect: str) -> EffectRow | None:
-        """Return an effect."""
-        found = self._read("SELECT * FROM effects WHERE effect = ?", effect)
-        return effect_row(found[0]) if found else None
-
-    def effects(self, run: str) -> list[EffectRow]:
-        """Return the effects of a run."""
-        return [
-            effect_row(row) for row in self._read("SELECT * FROM effects WHERE run = ? ORDER BY rowid", run)
-        ]
 
     # Inside a transaction
 
@@ -329,15 +293,18 @@ class SqlStore(
                 return
             self._batch.commit()
         mine = self._fence[:1] if self._fence else ()
-        with self._db.transaction(*mine, *(lock for lock in locks if lock not in mine), durable=durable):
-            self._begun()
+        with self._transaction(*mine, *(lock for lock in locks if lock not in mine), durable=durable):
             yield self._db
 
-    def _begun(self) -> None:
+    @contextmanager
+    def _transaction(self, *locks: str, durable: bool) -> Iterator[None]:
         """Begin a transaction: see that it may write, and take along what was left for it."""
-        self.check()
-        while self._later:
-            self._db.execute(*self._later.pop())
+        first, values = (NEWEST, self._fence[:1]) if self._fence else ("", ())
+        with self._db.transaction(*locks, durable=durable, first=first, values=values) as newest:
+            self._hold(newest)
+            while self._later:
+                self._db.execute(*self._later.pop())
+            yield
 
     def _read(self, query: str, *values: object) -> Sequence[Row]:
         return self._db.read(query, values)
@@ -354,47 +321,6 @@ class SqlStore(
             *[value for value in (run, call, n) if value is not None],
         )
         return [Exchange.model_validate(event(row).data) for row in rows]
-
-    def _intended(self, effect: str, run: str, call: str, tool: str, arguments: dict[str, Json]) -> EffectRow:
-        at = self._now()
-        row = EffectRow(
-            effect=effect,
-            run=run,
-            call=call,
-            tool=tool,
-            arguments=arguments,
-            sending=arguments,
-            state=State.INTENDED,
-            created_at=at,
-            at=at,
-        )
-        values = columns(row)
-        self._db.execute(insert("effects", values), values)
-        return row
-
-    def _conclude(self, exchange: Exchange) -> None:
-        order, reply = exchange.order, exchange.reply
-        if not (isinstance(order, Send) and order.effect and isinstance(reply, Outcome)):
-            return
-        row = self.effect(order.effect)
-        if row and row.state is State.SENT and row.attempt == order.attempt:
-            self._step(row, OUTCOMES[reply.phase])
-
-    def _effect(self, effect: str) -> EffectRow:
-        if row := self.effect(effect):
-            return row
-        raise LedgerError(
-            f"effect {effect!r} was never intended",
-            hint="its intent must be on disk before it is sent",
-            effect=effect,
-        )
-
-    def _step(self, row: EffectRow, verb: Verb, **changes: object) -> EffectRow:
-        changes |= {"state": ledger.move(row.effect, row.state, verb), "at": self._now()}
-        names = ", ".join(f"{name} = :{name}" for name in changes)
-        values = {**as_columns(changes), "effect": row.effect}
-        self._db.execute(f"UPDATE effects SET {names} WHERE effect = :effect", values)  # noqa: S608 - our names
-        return row.model_copy(update=changes)
 
     def _now(self) -> str:
         return stamp(self._clock())
