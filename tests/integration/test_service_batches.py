@@ -199,23 +199,23 @@ def test_a_key_is_one_batch_and_a_name_is_used_once(service: Service) -> None:
 
 def test_a_batch_is_stopped_and_goes_on(service: Service) -> None:
     """Stopped, it begins nothing more and loses nothing; resumed, each item has been run once."""
-    made = order(service, items(range(1, 13)), concurrency="1").json()
+    made = order(service, items(range(1, 81)), concurrency="1").json()
     assert service.http.post(f"/api/batches/{made['id']}/resume").status_code == 409
     stopped = service.http.post(f"/api/batches/{made['id']}/stop")
     assert stopped.status_code == 200, stopped.text
     stands = until(service, made["id"], "stopped")["progress"]
     assert stands["running"] == 0
-    assert 0 < stands["left"] <= 12
+    assert 0 < stands["left"] <= 80
     assert service.http.post(f"/api/batches/{made['id']}/stop").status_code == 409
     had = len(lines(service, made["id"], "output"))
     assert had == stands["done"]
     service.http.post(f"/api/batches/{made['id']}/resume", json={"concurrency": 8}).raise_for_status()
     ended = until(service, made["id"], *REST)
-    assert (ended["state"], ended["concurrency"], ended["progress"]["done"]) == ("ended", 8, 12)
+    assert (ended["state"], ended["concurrency"], ended["progress"]["done"]) == ("ended", 8, 80)
     output = lines(service, made["id"], "output")
-    assert len({each["custom_id"] for each in output}) == len(output) == 12
+    assert len({each["custom_id"] for each in output}) == len(output) == 80
     runs = service.http.get("/api/runs", params={"batch": made["id"], "limit": 200}).json()["runs"]
-    assert len(runs) == 12
+    assert len(runs) == 80
 
 
 def test_no_more_run_at_once_than_was_ordered(service: Service) -> None:
@@ -257,7 +257,7 @@ def test_a_batch_of_the_command_line_is_listed_too(service: Service) -> None:
 
 def test_what_it_may_cost_is_heeded_and_raised(service: Service) -> None:
     """At its limit a batch begins nothing more and says why; with a higher one it goes on to its end."""
-    made = order(service, items(range(1, 7)), concurrency="1", limit_usd="1.5").json()
+    made = order(service, items(range(1, 81)), concurrency="1", limit_usd="1.5").json()
     while not (output := lines(service, made["id"], "output")):
         time.sleep(0.02)
     service.http.post(f"/api/batches/{made['id']}/stop").raise_for_status()
@@ -274,7 +274,7 @@ def test_what_it_may_cost_is_heeded_and_raised(service: Service) -> None:
     assert service.http.post(path, json={"limit_usd": 0}).status_code == 422
     service.http.post(path, json={"limit_usd": 50}).raise_for_status()
     ended = until(service, made["id"], "ended")
-    assert (ended["progress"]["done"], ended["limit_usd"]) == (6, 50)
+    assert (ended["progress"]["done"], ended["limit_usd"]) == (80, 50)
 
 
 def test_what_is_not_there_is_not_found(service: Service) -> None:
@@ -304,7 +304,7 @@ def test_a_service_that_is_told_to_stop_brings_its_runs_to_rest(tmp_path: Path) 
     """It ends with 0, no run is left as running, its worker has said so, and its batch is to go on."""
     root = _workspace(tmp_path)
     with process(root) as (service, running):
-        batch = order(service, items(range(1, 21)), concurrency="4").json()["id"]
+        batch = order(service, items(range(1, 91)), concurrency="4").json()["id"]
         while not lines(service, batch, "output"):
             time.sleep(0.02)
         running.terminate()
