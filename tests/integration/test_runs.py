@@ -228,6 +228,21 @@ async def test_a_cancelled_run_sends_nothing_more(hexes: Hexes, bench: Bench) ->
         assert hex.effects() == []
 
 
+async def test_a_run_cancelled_at_its_very_end_stays_cancelled(hexes: Hexes, bench: Bench) -> None:
+    """Its last step is over, and it has not been said yet that the run is: it is neither done nor failed."""
+    async with hexes() as hex, bench.open(hex) as runner:
+        run = await runner.start(checked(runner.workspace, "weekly-brief"), {"project": hex.project()})
+
+        def watch(event: Event) -> None:
+            if event.type == "step.done" and event.step == "deliver":
+                runner.store.set_status(run, RunStatus.CANCELLED)
+
+        row = await runner.go(run, watch)
+        assert (row.status, row.error) == (RunStatus.CANCELLED, None)
+        assert {event.type for event in runner.store.events(run)}.isdisjoint({"run.done", "run.failed"})
+        assert hex.effects() == ["HEX_CREATE_CELL"]
+
+
 DRIFTS: list[dict[str, Any]] = [
     {"fault": "drift_retype", "with": {"path": "label", "to": "number"}},
     {"fault": "drift_wrap"},
