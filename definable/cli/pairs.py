@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from definable.errors import UsageError
+from definable.spec.inputs import whole
 
 WHOLE = frozenset({"integer", "number", "boolean", "array", "object", "null"})
 
@@ -28,7 +29,7 @@ def split(pairs: Sequence[str]) -> dict[str, str]:
 def read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file. UsageError when it is not there, no JSON, or no object."""
     try:
-        value = json.loads(path.read_bytes(), object_pairs_hook=_once)
+        value = json.loads(path.read_bytes(), object_pairs_hook=_once, parse_int=whole)
     except OSError as error:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
     except UnicodeDecodeError as error:

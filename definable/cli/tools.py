@@ -121,7 +121,7 @@ def call(
     from definable.engine.options import Options
     from definable.errors import UsageError
     from definable.sandbox import Faults
-    from definable.spec.inputs import is_text
+    from definable.spec.inputs import unwritable
 
     screen = session.screen(as_json)
     exact, toolkit, tool = _find(session, slug)
@@ -129,8 +129,8 @@ def call(
     for key, text in split(pairs).items():
         given[key] = typed(text, argument(toolkit, tool, key))
     for key, value in given.items():
-        if not is_text(value):
-            raise UsageError(f"{exact}: {key}: a text has half a character (a lone surrogate)")
+        if wrong := unwritable(value):
+            raise UsageError(f"{exact}: {key}: {wrong}")
     options = Options(sandbox=sandbox or faults is not None, faults=faults)
     if faults is not None:
         Faults.load(faults)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NoReturn
 
 from definable.errors import UsageError
+from definable.spec.events import DEEPEST
 from definable.spec.explain import shown
 from definable.spec.lookup import Json
 from definable.spec.nearest import suggest
@@ -27,7 +28,8 @@ _AS_JSON: Final = {
     "array": 'a list as JSON, such as ["a", "b"],',
     "object": 'an object as JSON, such as {"a": 1},',
 }
-_WHOLE: Final = re.compile(r"[-+]?[0-9]{1,300}")
+MOST_DIGITS: Final = 300
+_WHOLE: Final = re.compile(rf"[-+]?[0-9]{{1,{MOST_DIGITS}}}")
 _BOOLEAN: Final = {"true": True, "false": False}
 
 
@@ -132,8 +134,8 @@ def misfit(declared: Input, value: Json) -> str:
     """Return why `value` does not fit a declared input, or an empty text. Null fits what is not needed."""
     if value is None and not needed(declared):
         return ""
-    if not is_text(value):
-        return f"a text has half a character (a lone surrogate): {shown(value)}"
+    if wrong := unwritable(value):
+        return f"{wrong}: {shown(value)}"
     if not is_a(declared.type, value):
         return f"{_TYPES[declared.type]} is expected, not {shown(value)}"
     if declared.enum is not None and not any(same(value, each) for each in declared.enum):
@@ -171,13 +173,42 @@ def is_a(kind: str, value: Json) -> bool:
     return isinstance(value, {"string": str, "array": list, "object": dict}.get(kind, object))
 
 
-def is_text(value: Json) -> bool:
-    """Whether every text in a JSON value can be written down: half a character (a lone surrogate) cannot."""
+def whole(digits: str) -> int:
+    """Return the number that digits in JSON are. ValueError, in words, when there are too many of them."""
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a whole number has {len(digits):,} digits; at most {MOST_DIGITS} are read")
+    return int(digits)
+
+
+def unwritable(value: Json) -> str:
+    """Return why a value cannot be written down as JSON, or an empty text.
+
+    Half a character (a lone surrogate) cannot, nor a number that is infinite or none (`1e999`), nor what is
+    nested so deeply that those who read it give up.
+    """
+    if _deeper(value, DEEPEST):
+        return f"more than {DEEPEST} levels deep"
     try:
-        json.dumps(value, ensure_ascii=False).encode()
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        return "a text has half a character (a lone surrogate)"
+    except ValueError:
+        return "a number is too large, or none"
+    return ""
+
+
+def _deeper(value: Json, levels: int) -> bool:
+    """Whether lists and objects stand in one another on more levels than so many."""
+    level = [value]
+    for _ in range(levels + 1):
+        level = [part for whole in level for part in _parts(whole)]
+    return bool(level)
+
+
+def _parts(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def declaration_problems(declared: Input) -> Iterator[tuple[str, str]]:

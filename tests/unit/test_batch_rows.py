@@ -117,6 +117,12 @@ def test_a_column_names_the_items(tmp_path: Path) -> None:
             "custom_id: 1 to 200 printable characters are expected, not ''",
         ),
         (b"[" * 100_000, "nested too deeply"),
+        (b'{"project": "p", "tags": ' + b"[" * 300 + b"]" * 300 + b"}", "tags: more than 64 levels deep"),
+        (b'{"project": "p", "tags": [1e999]}', "tags: a number is too large, or none: a list"),
+        (
+            b'{"project": "p", "days": ' + b"9" * 5000 + b"}",
+            "a whole number has 5,000 digits; at most 300 are read",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_row_is_said(tmp_path: Path, line: bytes, says: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 from definable.engine.batch.lines import LONGEST, Line, lines
 from definable.engine.batch.rows import BadRow, Item, Reading
 from definable.errors import UsageError
+from definable.spec.inputs import whole
 
 STDIN: Final = "-"
 
@@ -77,7 +78,7 @@ def json_rows(text: Iterator[Line], name: str, reading: Reading) -> Rows:
 
 def _json_row(line: Line, reading: Reading) -> Item | BadRow:
     try:
-        row = json.loads(line, object_pairs_hook=_once, parse_constant=_refuse)
+        row = json.loads(line, object_pairs_hook=_once, parse_constant=_refuse, parse_int=whole)
     except json.JSONDecodeError as error:
         what = f"not JSON: {error.msg} at column {error.colno}; each line is one object by itself"
         return BadRow(line.number, (what,))
