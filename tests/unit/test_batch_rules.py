@@ -10,12 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from definable.engine.batch.files import Lines, tidy
+from definable.engine.batch.files import Files, Lines, tidy
 from definable.engine.batch.progress import Rate
 from definable.engine.batch.purse import Purse
 from definable.engine.batch.shape import dumped
 from definable.engine.batch.weather import Weather, away
-from definable.errors import CredentialsError, DefinableError, LimitReached, ModelError, UpstreamError
+from definable.errors import (
+    CredentialsError,
+    DefinableError,
+    LimitReached,
+    ModelError,
+    UpstreamError,
+    UsageError,
+)
 from definable.store import TallyRow
 
 
@@ -126,3 +133,17 @@ def test_a_file_that_was_cut_anywhere_is_whole_again(texts: list[str], cut: int)
         added.close()
         assert path.read_bytes() == whole
         assert [json.loads(line) for line in path.read_bytes().splitlines()] == lines
+
+
+@pytest.mark.parametrize("name", ["output.jsonl", "errors.jsonl", "summary.json"])
+def test_a_file_that_no_batch_wrote_is_left_alone(tmp_path: Path, name: str) -> None:
+    """Somebody's own, or the items themselves, where results go: it is said, and not written over."""
+    (tmp_path / name).write_text('{"custom_id": "a"}\n')
+    with pytest.raises(UsageError, match=f"{name}' is there, and is not known to be the result of a batch"):
+        Files(tmp_path, "b")
+    assert (tmp_path / name).read_text() == '{"custom_id": "a"}\n'
+    (tmp_path / name).unlink()
+    for _ in range(2):
+        files = Files(tmp_path, "b")
+        files.open(lambda item, run: True)
+        files.close()

@@ -60,7 +60,7 @@ class Files:
     """The files of one batch in a folder. Use `Files.open`; `close` at the end."""
 
     def __init__(self, folder: Path, batch: str) -> None:
-        """Make the folder. UsageError when it has another batch's results, StoreError when it cannot be."""
+        """Make the folder. UsageError when it has what is not this batch's, StoreError when it cannot be."""
         self.folder = folder
         self.batch = batch
         with _written(folder):
@@ -92,12 +92,23 @@ class Files:
         try:
             known = json.loads((self.folder / SUMMARY).read_bytes())["batch"]
         except (OSError, ValueError, KeyError, TypeError):
-            return
-        if known != self.batch:
+            known = None
+        if known is None:
+            self._nobodys()
+        elif known != self.batch:
             raise UsageError(
                 f"{str(self.folder)!r} has the results of the batch {known!r}",
                 hint="name another folder: --out",
             )
+
+    def _nobodys(self) -> None:
+        """UsageError when a file is there that no batch wrote: it would be written over."""
+        for name in (OUTPUT, ERRORS, SUMMARY):
+            if os.path.lexists(self.folder / name):
+                raise UsageError(
+                    f"{str(self.folder / name)!r} is there, and is not known to be the result of a batch",
+                    hint="move it away, or name another folder: --out",
+                )
 
 
 def tidy(path: Path, keep: Keep) -> None:
