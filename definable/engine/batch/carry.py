@@ -30,6 +30,12 @@ SELDOM = 2.0
 
 TO_DO = (Stage.AGAIN, Stage.NEW, Stage.HELD)
 
+TRIAL = (Stage.NEW, Stage.AGAIN, Stage.HELD)
+"""Which item tries whether a service is well again: one that did not fail before, where there is one.
+
+Those that did may fail by themselves, and hold up all others.
+"""
+
 
 class End(StrEnum):
     """Why a batch stops."""
@@ -222,7 +228,7 @@ class Carry:
         """Begin as many items as have room."""
         now = self.clock()
         room = 0 if self.keyless else self.weather.room(self.most - len(self.open), len(self.open), now)
-        order = (Stage.HELD, *TO_DO) if self.weather.paused else TO_DO
+        order = TRIAL if self.weather.paused else TO_DO
         while room > 0 and self.results.purse.may(len(self.open)):
             entry = self.index.first(*order)
             if entry is None or self.stop.is_set():

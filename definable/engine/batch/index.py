@@ -22,7 +22,7 @@ TABLES = """
 CREATE TABLE items (
     n INTEGER PRIMARY KEY, line INTEGER NOT NULL, custom_id TEXT NOT NULL UNIQUE, mark TEXT NOT NULL,
     inputs TEXT NOT NULL, stage TEXT NOT NULL, run TEXT, turn INTEGER NOT NULL, tries INTEGER NOT NULL,
-    written INTEGER NOT NULL DEFAULT 0
+    written INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX items_by_stage ON items (stage, n);
 CREATE INDEX items_by_run ON items (run);
@@ -159,11 +159,15 @@ class Index:
             yield [Entry(row) for row in rows]
 
     def first(self, *stages: Stage) -> Entry | None:
-        """Return the first item at one of these stages: those of the first stage come first."""
+        """Return the first item at one of these stages: those of the first stage come first.
+
+        Of those that are held, one that was held least often, so that all of them take turns.
+        """
         for stage in stages:
             if self.stages[stage]:
-                row = self._db.execute("SELECT * FROM items WHERE stage = ? ORDER BY n LIMIT 1", (stage,))
-                return Entry(row.fetchone())
+                order = "held, n" if stage is Stage.HELD else "n"
+                query = f"SELECT * FROM items WHERE stage = ? ORDER BY {order} LIMIT 1"  # noqa: S608
+                return Entry(self._db.execute(query, (stage,)).fetchone())
         return None
 
     def named(self, custom_id: str) -> Entry | None:
@@ -189,9 +193,9 @@ class Index:
     ) -> None:
         """Put an item at another stage; `run` and the others are kept unless given."""
         self._db.execute(
-            "UPDATE items SET stage = ?, run = coalesce(?, run), turn = max(?, turn), tries = max(?, tries) "
-            "WHERE n = ?",
-            (stage, run, turn, tries, entry.n),
+            "UPDATE items SET stage = ?, run = coalesce(?, run), turn = max(?, turn), tries = max(?, tries), "
+            "held = held + ? WHERE n = ?",
+            (stage, run, turn, tries, stage is Stage.HELD, entry.n),
         )
         self.stages[entry.stage] -= 1
         self.stages[stage] += 1
