@@ -12,6 +12,7 @@ from definable.cli.app import Session
 from definable.errors import UsageError
 
 if TYPE_CHECKING:
+    from definable.cli.batch_view import View
     from definable.cli.screen import Screen
     from definable.engine.ahead import Ahead
     from definable.engine.batch.job import Ended, Job
@@ -23,7 +24,7 @@ FILE = click.Path(path_type=Path)
 SLOTS = 8
 
 SHOWN = 20
-"""Bad rows that are told one by one."""
+"""Bad rows that are told on a terminal; a file or a pipe gets all of them."""
 
 
 @click.command("batch")
@@ -128,8 +129,8 @@ def _tell_bad(screen: Screen, job: Job, skip: bool) -> None:
 
     name = "standard input" if job.order.items == "-" else job.order.items
     for number, row in enumerate(job.index.bad_rows()):
-        if number == SHOWN:
-            screen.say(f"… and {plural(job.index.bad - SHOWN, 'bad row')} more")
+        if number == SHOWN and screen.err.isatty():
+            screen.say(f"… and {plural(job.index.bad - SHOWN, 'bad row')} more; all of them: 2> FILE")
             break
         screen.say(f"{name}:{row.line}: {'; '.join(row.problems)}")
     if not skip:
@@ -151,7 +152,7 @@ def _run(session: Session, screen: Screen, job: Job) -> int:
 
     async def go() -> Ended:
         stop = asyncio.Event()
-        _stops(asyncio.get_running_loop(), stop)
+        _stops(asyncio.get_running_loop(), stop, view)
         with view:
             return await job.run(view.watch(), stop, lambda *what: _begin(screen, job, *what))
 
@@ -164,15 +165,15 @@ def _run(session: Session, screen: Screen, job: Job) -> int:
     return ended.exit_code
 
 
-def _stops(loop: Any, stop: Any) -> None:
+def _stops(loop: Any, stop: Any, view: View) -> None:
     """Let the first signal stop the batch in order, and the second at once."""
     import signal
 
     def told() -> None:
         if stop.is_set():
-            os._exit(
-                130
-            )  # every line that was written is whole; runs at work are taken up by the next process
+            view.leave()
+            # Every line that was written is whole; runs at work are taken up by the next process.
+            os._exit(130)
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):

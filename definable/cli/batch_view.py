@@ -30,7 +30,8 @@ EVERY = 10.0
 MOST = 20
 """Items that failed, or wait, which are told one by one."""
 
-BAR = 24
+BAR, LEAST = 24, 8
+"""Characters of the bar, at most and at least."""
 
 
 class View:
@@ -70,6 +71,12 @@ class View:
 
         return Watch(self.progress, self.ended, self.say)
 
+    def leave(self) -> None:
+        """Stop showing at once, and say how to go on: the process ends before anything else is told."""
+        if self.live is not None:
+            self.live.stop()  # the terminal has its cursor again
+        self.screen.say(f"interrupted; go on with the same command: {again()}")
+
     def say(self, text: str) -> None:
         """Show a line that stays."""
         if self.live is not None:
@@ -102,13 +109,18 @@ class View:
     def _picture(self) -> Text:
         from rich.text import Text
 
-        if self.now is None:
-            return Text("")
-        width = self.live.console.width - 1
-        ended = self.now.done + self.now.failed
-        full = round(BAR * ended / max(self.now.total, 1))
-        bar = "━" * full + "╌" * (BAR - full)
-        return Text(words.short_end(f"{bar}  {line(self.now)}", width), style="cyan")
+        picture = "" if self.now is None else drawn(self.now, self.live.console.width - 1)
+        return Text(picture, style="cyan", overflow="fold")
+
+
+def drawn(now: Progress, width: int) -> str:
+    """Return how far a batch is, as a terminal so wide shows it: a bar where there is room for one."""
+    text = line(now)
+    room = min(BAR, width - len(text) - 2)
+    if room < LEAST:
+        return text
+    full = round(room * (now.done + now.failed) / max(now.total, 1))
+    return f"{'━' * full}{'╌' * (room - full)}  {text}"
 
 
 def line(now: Progress) -> str:
@@ -193,17 +205,22 @@ def _counts(ended: Ended) -> str:
 
 def _further(ended: Ended) -> list[str]:
     """Return how to go on."""
-    again = " ".join(["definable", *map(shlex.quote, sys.argv[1:])])
     end, now = ended.end.value, ended.progress
     if end == "limited":
-        return [f"stopped at the limit: {ended.why}", f"go on with a higher --limit-usd: {again}"]
+        return [f"stopped at the limit: {ended.why}", f"go on with a higher --limit-usd: {again()}"]
     if end == "interrupted":
-        return [f"interrupted; go on with the same command: {again}"]
+        return [f"interrupted; go on with the same command: {again()}"]
     if end == "away":
-        return [f"a service has been away for too long; go on with the same command: {again}"]
+        return [f"a service has been away for too long; go on with the same command: {again()}"]
     if now.waiting:
-        return [f"answer what waits (definable runs approve RUN), then: {again}"]
-    return [f"try what failed again from where it failed: {again}"] if now.failed else []
+        return [f"answer what waits (definable runs approve RUN), then: {again()}"]
+    tried = now.failed - ended.summary["bad_rows"]
+    return [f"try what failed again from where it failed: {again()}"] if tried else []
+
+
+def again() -> str:
+    """Return the command that was given."""
+    return " ".join(["definable", *map(shlex.quote, sys.argv[1:])])
 
 
 def shown(path: str) -> str:
