@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from definable.cli.app import Session
+from definable.cli.app import Number, Session
 from definable.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ SHOWN = 20
 @click.option(
     "--concurrency", type=click.IntRange(1, 1000), metavar="N", help=f"Items at a time; {SLOTS} unless given."
 )
-@click.option(
-    "--limit-usd", type=click.FloatRange(0, min_open=True), metavar="X", help="Stop before it costs more."
-)
+@click.option("--limit-usd", type=Number(0, min_open=True), metavar="X", help="Stop before it costs more.")
 @click.option("--out", type=FILE, metavar="DIR", help="Where results go; a folder beside ITEMS unless given.")
 @click.option("--id", "column", metavar="COLUMN", help="What names an item; custom_id unless given.")
 @click.option("--name", metavar="NAME", help="The batch's name, by which it goes on.")
@@ -45,9 +43,7 @@ SHOWN = 20
 @click.option("--faults", type=FILE, metavar="FILE", help="What the sandbox does wrong; see `sandbox`.")
 @click.option("--yes-to", multiple=True, metavar="GLOB", help="Approve these tools ahead; repeatable.")
 @click.option("--offline", is_flag=True, help="Use the offline models even if keys are set.")
-@click.option(
-    "--grace", type=click.FloatRange(min=0), default=20.0, help="Seconds that runs have at the end."
-)
+@click.option("--grace", type=Number(min=0), default=20.0, help="Seconds that runs have at the end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.pass_obj
 def command(

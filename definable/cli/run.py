@@ -72,11 +72,14 @@ def command(
     from definable.cli.follow import Follow, steps_of
     from definable.cli.keys import need_keys
     from definable.engine.options import Options
+    from definable.errors import UsageError
     from definable.sandbox import Faults
     from definable.workspace import checked
     from definable.workspace.reach import products
 
     screen = session.screen(as_json)
+    if key == "":
+        raise UsageError("--key is empty: it names no run", hint="is the variable set that it comes from?")
     until = _deadline(deadline, detached=detach or key is not None)
     definition = checked(session.workspace, workflow)
     given = _inputs(definition, pairs, inputs)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from definable.cli.app import Session
+from definable.cli.app import Number, Session
 
 if TYPE_CHECKING:
     from definable.sandbox import World
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command("sandbox")
 @click.option("--port", type=click.IntRange(0, 65535), default=8808, show_default=True, help="0: any.")
 @click.option("--faults", metavar="FILE|help", help="What it does wrong; 'help' lists what it can do wrong.")
-@click.option("--speed", type=click.FloatRange(min=0.001), default=1.0, help="How fast its clock goes.")
+@click.option("--speed", type=Number(min=0.001), default=1.0, help="How fast its clock goes.")
 @click.option("--state", type=click.Path(path_type=Path), metavar="FILE", help="Keep its state in this file.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of its workspace and ids.")
 @click.pass_obj

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from definable.cli.app import Session
+from definable.cli.app import Number, Session
 
 if TYPE_CHECKING:
     from definable.cli.screen import Screen
@@ -24,7 +24,7 @@ SLOTS = 8
 @click.option("--slots", type=click.IntRange(min=0), default=SLOTS, show_default=True, help="Runs at a time.")
 @click.option(
     "--rate",
-    type=click.FloatRange(min=1),
+    type=Number(min=1),
     default=50.0,
     show_default=True,
     help="Requests a second of a client.",
@@ -41,9 +41,7 @@ SLOTS = 8
 )
 @click.option("--offline", is_flag=True, help="Use the offline models even if keys are set.")
 @click.option("--database", metavar="URL", help="postgresql://…; otherwise DEFINABLE_DATABASE, or a file.")
-@click.option(
-    "--grace", type=click.FloatRange(min=0), default=20.0, help="Seconds that runs have at the end."
-)
+@click.option("--grace", type=Number(min=0), default=20.0, help="Seconds that runs have at the end.")
 @click.pass_obj
 def command(
     session: Session,

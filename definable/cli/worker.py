@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from definable.cli.app import Session
+from definable.cli.app import Number, Session
 from definable.cli.processes import Prefork
 from definable.errors import UsageError
 
@@ -35,9 +35,7 @@ SLOTS = 8
     help="Workers, each in a process: one for a core, where runs take the core and not the time.",
 )
 @click.option("--database", metavar="URL", help="postgresql://…; otherwise DEFINABLE_DATABASE, or a file.")
-@click.option(
-    "--grace", type=click.FloatRange(min=0), default=20.0, help="Seconds that runs have at the end."
-)
+@click.option("--grace", type=Number(min=0), default=20.0, help="Seconds that runs have at the end.")
 @click.option("--until-idle", is_flag=True, help="End when nothing is left that could go on by itself.")
 @click.option(
     "--sandbox",

@@ -50,6 +50,17 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         ),
         (["run", "h\udcff"], "error: the argument 'h\\udcff' is not UTF-8", "type it in a UTF-8 terminal"),
         (["run"], "error: Missing argument 'WORKFLOW'.", "definable run --help"),
+        (
+            ["batch", "context-pull", "/dev/null", "--sandbox"],
+            "error: items from '/dev/null' need a --name",
+            "by it",
+        ),
+        (["run", "hello", "--key", ""], "error: --key is empty: it names no run", "is the variable set"),
+        (
+            ["batch", "hello", "i.jsonl", "--limit-usd", "nan"],
+            "error: Invalid value for '--limit-usd': 'nan' is not a valid number.",
+            "definable batch --help",
+        ),
         (["schema", "x"], "error: Invalid value for '{workflow|agent|toolkit}': 'x' is not one of", "schema"),
     ],
 )

@@ -20,7 +20,7 @@ from definable.engine.batch.index import Index, Stage
 from definable.engine.batch.plan import Plan, Planner, take_up
 from definable.engine.batch.progress import Progress
 from definable.engine.batch.purse import Purse
-from definable.engine.batch.reader import STDIN, read_items
+from definable.engine.batch.reader import STDIN, passes, read_items
 from definable.engine.batch.results import Results
 from definable.engine.batch.rows import Foresee, Reading
 from definable.engine.batch.weather import PATIENCE
@@ -153,16 +153,18 @@ class Job:
         kits = products(self.workspace, self.workflow)
         hosts = sorted(base_url(kit, self.environ) for kit in kits.values())
         where = "sandbox" if options.sandbox else ", ".join(hosts) or "no product"
-        if order.name is None and order.items == STDIN:
+        passing = path == STDIN or passes(Path(path))
+        if order.name is None and passing:
+            what = "the standard input" if path == STDIN else repr(order.items)
             raise UsageError(
-                "items from the standard input need a --name", hint="by it the batch is known when it goes on"
+                f"items from {what} need a --name", hint="by it the batch is known when it goes on"
             )
         if order.name is not None and not NAMES.fullmatch(order.name):
             raise UsageError(f"--name {order.name!r} is no name", hint="letters, digits, '.', '_' and '-'")
         stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(path).stem).strip("-")[:24]
         made = f"{self.workflow.name}-{stem}-{digest([self.workflow.name, path, where])[:6]}"
         name = order.name or made
-        beside = Path.cwd() if path == STDIN else Path(path).parent
+        beside = Path.cwd() if passing else Path(path).parent
         folder = str((order.out or beside / name).absolute())
         return BatchRow(id=name, workflow=self.workflow.name, items=path, place=where, folder=folder)
 

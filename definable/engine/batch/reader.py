@@ -43,6 +43,11 @@ def read_items(path: str, reading: Reading, called: str = "") -> Rows:
         yield from read(chain([first], text), name, reading)
 
 
+def passes(path: Path) -> bool:
+    """Whether what can be read there is gone when it was read: a pipe's or a device's, and no file's."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 @contextmanager
 def _opened(path: str) -> Iterator[BinaryIO]:
     if path == STDIN:
