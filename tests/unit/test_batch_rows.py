@@ -139,7 +139,12 @@ def test_what_is_wrong_with_a_row_is_said(tmp_path: Path, line: bytes, says: str
         (b"project,days\np\n", 2, "1 fields, where the first line names 2 columns"),
         (b"project,days\np,x\n", 2, "days: a whole number is expected, not 'x'"),
         (b'project,days\n"a"b,3\n', 2, "the quotes are wrong"),
-        (b'project,days\nq,1\n"a\nb,3\n', 3, "a quote that opens in this row is never closed"),
+        (b'project,days\nq,1\n"a,3\n', 3, "a quote that opens in this row is never closed"),
+        (
+            b'project,days\nq,1\n"a\nb,3\nc,3',
+            3,
+            "a quote that opens in this row is never closed; the lines up to 5 went into it",
+        ),
         (b"project,days\ncaf\xe9,3\n", 2, "byte 4 is not UTF-8"),
     ],
 )

@@ -142,7 +142,7 @@ def table_rows(text: Iterator[Line], name: str, reading: Reading) -> Rows:
             return
         except csv.Error as error:
             physical.troubles.clear()
-            yield BadRow(start, (_unquoted(str(error)),))
+            yield BadRow(start, (_unquoted(str(error), start, physical.last),))
             continue
         if physical.troubles:
             yield from physical.troubles
@@ -170,7 +170,8 @@ def _table_row(line: int, columns: list[str], cells: list[str], reading: Reading
     return reading.of_texts(line, dict(zip(columns, cells, strict=True)))
 
 
-def _unquoted(error: str) -> str:
+def _unquoted(error: str, start: int, last: int) -> str:
     if "end of data" in error or "field limit" in error:
-        return "a quote that opens in this row is never closed"
+        taken = f"; the lines up to {last:,} went into it" if last > start else ""
+        return f"a quote that opens in this row is never closed{taken}"
     return f'the quotes are wrong ({error}); a quote inside quotes is written twice, ""'
