@@ -19,6 +19,7 @@ from definable.service.desk import Desk
 from definable.service.door import AtDesk
 from definable.service.problems import Refusal
 from definable.service.views import RunBrief
+from definable.spec.inputs import whole
 from definable.spec.paths import render
 from definable.spec.workflow import Trigger, Workflow
 
@@ -119,8 +120,10 @@ def _json(body: bytes) -> Any:
     if not body.strip():
         return None
     try:
-        return json.loads(body, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        return json.loads(body, parse_constant=_refuse, parse_int=whole)
+    except RecursionError as error:
+        raise Refusal(422, "the body is nested too deeply") from error
+    except ValueError as error:
         raise Refusal(422, f"the body is not JSON: {error}", "send it as application/json") from error
 
 

@@ -155,7 +155,13 @@ def test_a_hook_says_what_it_lacks(service: Service) -> None:
     missing = call(service, "none-hook", b"{}")
     assert missing.status_code == 503
     assert "NO_SECRET is not set" in missing.json()["detail"]
-    for body, words in ((b"[", "not JSON"), (b"{}", "there is no 'most'"), (b'{"most": 1000}', "most")):
+    for body, words in (
+        (b"[", "not JSON"),
+        (b"{}", "there is no 'most'"),
+        (b'{"most": 1000}', "most"),
+        (b'{"most": ' + b"9" * 5000 + b"}", "a whole number has 5,000 digits"),
+        (b"[" * 90_000, "nested too deeply"),
+    ):
         answer = call(service, "base-hook", body, ident=f"msg_{words}")
         assert answer.status_code == 422
         assert words in answer.json()["detail"]
