@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from definable.engine.batch.files import Files, Lines, tidy
-from definable.engine.batch.progress import Rate
+from definable.engine.batch.progress import Floor, Progress, Rate
 from definable.engine.batch.purse import Purse
 from definable.engine.batch.shape import dumped
 from definable.engine.batch.weather import Weather, away
@@ -108,6 +109,22 @@ def test_the_rate_is_that_of_the_last_minute() -> None:
     for second in range(11, 200):
         last = rate.of(float(second), 20 + (second - 10) * 10)
     assert last == pytest.approx(10.0)
+
+
+def test_what_is_left_takes_as_long_as_quotas_make_it() -> None:
+    """The first items are a burst; what was known when the batch began says more than their rate."""
+    floor = Floor(100.0, 360.0, 200)
+    assert [floor.of(100.0, 200), floor.of(103.0, 198), floor.of(103.0, 2), floor.of(500.0, 9)] == [
+        360.0,
+        pytest.approx(356.4),
+        pytest.approx(3.6),
+        0.0,
+    ]
+    assert Floor().of(0.0, 7) == 0.0
+    now = Progress(200, done=30, failed=0, waiting=0, running=8, quota=0, healed=0, usd=0.0, unpriced=0)
+    assert now.eta is None
+    assert replace(now, rate=10.0).eta == 17.0
+    assert replace(now, rate=10.0, floor=300.0).eta == replace(now, floor=300.0).eta == 300.0
 
 
 TEXT = st.text(st.characters(), max_size=20)

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from definable.engine.batch.index import Entry, Index, Stage
 from definable.engine.batch.plan import PERSON, asks
-from definable.engine.batch.progress import Progress, Rate
+from definable.engine.batch.progress import Floor, Progress, Rate
 from definable.engine.batch.results import Results
 from definable.engine.batch.weather import TRIES, Weather, away
 from definable.engine.engine import Engine
@@ -75,6 +75,7 @@ class Carry:
         *,
         options: Options | None = None,
         patient: bool = False,
+        floor: Floor | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep what it works with. Only this one may carry the batch on.
@@ -89,6 +90,7 @@ class Carry:
         self.most = most
         self.options = options
         self.patient = patient
+        self.floor = floor or Floor()
         self.watch = watch
         self.stop = stop
         self.clock = clock
@@ -144,7 +146,7 @@ class Carry:
     def progress(self) -> Progress:
         """Return where the batch stands."""
         results, purse = self.results, self.results.purse
-        ended = self._ended_so_far()
+        ended, now = self._ended_so_far(), self.clock()
         return Progress(
             total=self.index.total + self.index.bad,
             done=results.done,
@@ -155,8 +157,9 @@ class Carry:
             healed=results.healed,
             usd=purse.spent,
             unpriced=purse.unknown,
-            rate=self.rate.of(self.clock(), ended - self.before),
+            rate=self.rate.of(now, ended - self.before),
             paused=self._paused(),
+            floor=self.floor.of(now, self._left() + len(self.open)),
         )
 
     def _ended_so_far(self) -> int:

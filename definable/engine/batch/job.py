@@ -18,7 +18,7 @@ from definable.engine.batch.carry import Carry, End, Watch
 from definable.engine.batch.files import ERRORS, OUTPUT, Files
 from definable.engine.batch.index import Index, Stage
 from definable.engine.batch.plan import Plan, Planner, take_up
-from definable.engine.batch.progress import Progress
+from definable.engine.batch.progress import Floor, Progress
 from definable.engine.batch.purse import Purse
 from definable.engine.batch.reader import STDIN, passes, read_items
 from definable.engine.batch.results import Results
@@ -123,6 +123,7 @@ class Job:
         """Works on its runs among others; None for one that the batch opens for itself."""
         self.hurry = asyncio.Event()
         """Set when a batch that is told to stop may wait for none of its runs."""
+        self.floor = Floor()
         self.row = self._row()
 
     @classmethod
@@ -242,7 +243,10 @@ class Job:
         begin: Begin,
     ) -> tuple[Carry, End]:
         async with self._engine() as engine:
-            begin(planner.plan, self._ahead(engine))
+            ahead = self._ahead(engine)
+            begin(planner.plan, ahead)
+            if ahead is not None:
+                self.floor = Floor(time.monotonic(), ahead.seconds, self.index.stages[Stage.NEW])
             for run in planner.outdated:
                 with suppress(UsageError):  # it has ended meanwhile
                     await engine.cancel(run)
@@ -309,6 +313,7 @@ class Job:
             stop,
             options=self.options,
             patient=shared,
+            floor=self.floor,
         )
 
     def _ahead(self, engine: Engine) -> Ahead | None:

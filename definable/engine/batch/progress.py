@@ -32,6 +32,8 @@ class Progress:
     """Items that end in a second; None while nothing can be said."""
     paused: str = ""
     """Why nothing new is begun now."""
+    floor: float = 0.0
+    """Seconds that quotas make the rest take at least, as far as it is known."""
 
     @property
     def left(self) -> int:
@@ -40,8 +42,8 @@ class Progress:
 
     @property
     def eta(self) -> float | None:
-        """Seconds until the rest has ended, at the present rate."""
-        return self.left / self.rate if self.rate else None
+        """Seconds until the rest has ended, at the present rate, where quotas let it last."""
+        return max(self.left / self.rate if self.rate else 0.0, self.floor) or None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -55,6 +57,24 @@ class Progress:
             "usd": None if self.unpriced else round(self.usd, 6),
             "usd_known": round(self.usd, 6),
         }
+
+
+@dataclass(frozen=True)
+class Floor:
+    """How long quotas make a batch take at least, as it was known when it began.
+
+    The rate does not tell: it is that of a burst, which they allow at first.
+    """
+
+    began: float = 0.0
+    seconds: float = 0.0
+    items: int = 0
+    """Items whose requests are counted."""
+
+    def of(self, now: float, left: int) -> float:
+        """Return the seconds of that which are left, with so many items."""
+        part = min(1.0, left / self.items) if self.items else 0.0
+        return max(0.0, min(self.began + self.seconds - now, self.seconds * part))
 
 
 @dataclass
