@@ -21,6 +21,7 @@ from definable.errors import (
     DefinableError,
     LimitReached,
     ModelError,
+    StoreError,
     UpstreamError,
     UsageError,
 )
@@ -164,3 +165,15 @@ def test_a_file_that_no_batch_wrote_is_left_alone(tmp_path: Path, name: str) -> 
         files = Files(tmp_path, "b")
         files.open(lambda item, run: True)
         files.close()
+
+
+def test_a_result_that_cannot_be_replaced_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that is there may be protected where its folder is not."""
+
+    def refused(path: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path), 0, str(target))
+
+    (tmp_path / "output.jsonl").write_text("junk\n")
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(StoreError, match=r"cannot be written to .*output.jsonl': Operation not permitted"):
+        tidy(tmp_path / "output.jsonl", lambda item, run: bool(item))

@@ -46,7 +46,8 @@ class Lines:
 
     def empty(self) -> None:
         """Take all lines out."""
-        os.ftruncate(self._file, 0)
+        with _written(self.path):
+            os.ftruncate(self._file, 0)
         self._size = 0
 
     def close(self) -> None:
@@ -116,16 +117,17 @@ def tidy(path: Path, keep: Keep) -> None:
     if not path.exists():
         return
     new = path.with_name(f"{path.name}.new")
-    with _written(path), path.open("rb") as old, new.open("wb") as file:
-        changed = False
-        for line in old:
-            if line.endswith(b"\n") and keep(*_whose(line)):
-                file.write(line)
-            else:
-                changed = True
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path) if changed else new.unlink()
+    with _written(path):
+        with path.open("rb") as old, new.open("wb") as file:
+            changed = False
+            for line in old:
+                if line.endswith(b"\n") and keep(*_whose(line)):
+                    file.write(line)
+                else:
+                    changed = True
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path) if changed else new.unlink()
 
 
 def _whose(line: bytes) -> tuple[str, str]:
