@@ -81,7 +81,10 @@ class Files:
         """Replace the summary."""
         new = self.folder / f"{SUMMARY}.new"
         with _written(self.folder):
-            new.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            with new.open("w", encoding="utf-8") as file:
+                file.write(json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+                file.flush()
+                os.fsync(file.fileno())  # after a power failure, too, it says whose the other files are
             new.replace(self.folder / SUMMARY)
 
     def close(self) -> None:
