@@ -9,7 +9,9 @@
     ├── ModelError                 a language model failed; carries its failure class     exit 5
     ├── LimitReached               a limit would be broken by the next call               exit 4
     ├── RunCancelled               the run was cancelled from elsewhere                   exit 1
-    ├── StoreError                 the local database refused                             exit 1
+    ├── StoreError                 the database cannot be used now                        exit 1
+    │   ├── StoreRefused           it is well, and does not take what was said            exit 1
+    │   └── StoreUnreachable       its server is not there, or does not let us in         exit 5
     ├── LedgerError                an effect was asked to make a step its state forbids   exit 1
     │   └── Fenced                 another process works on the run now                   exit 1
     └── ReplayError                a recorded history does not fit today's code           exit 1
@@ -41,6 +43,8 @@ class DefinableError(Exception):
     """Root of the tree. `exit_code` is what the command line ends with; `hint` says what to do next."""
 
     exit_code: ClassVar[int] = 1
+    ends_run: ClassVar[bool] = True
+    """Whether a run that comes upon it has failed; else only who works on it has to stop."""
 
     def __init__(self, message: str, *, hint: str = "", **facts: Any) -> None:
         """Keep `message`, the next step in `hint`, and any JSON-ready `facts`."""
@@ -126,6 +130,14 @@ class RunCancelled(DefinableError):
 class StoreError(DefinableError):
     """The database could not be opened, read or written."""
 
+    ends_run = False
+
+
+class StoreRefused(StoreError):
+    """The database is well, and does not take what was said: it would not the next time either."""
+
+    ends_run = True
+
 
 class StoreUnreachable(StoreError):
     """The database's server is not there, has gone away, or does not let us in."""
@@ -139,6 +151,8 @@ class LedgerError(DefinableError):
 
 class Fenced(LedgerError):
     """Another process has begun to work on the run since: this one sends and writes nothing more for it."""
+
+    ends_run = False
 
 
 class ReplayError(DefinableError):

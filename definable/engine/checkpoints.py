@@ -19,6 +19,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from definable.store import Place
+from definable.store.connection import explained
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -87,10 +88,12 @@ class InLoop(Base):
 class SqliteCheckpoints(InLoop, SqliteSaver):
     """The checkpointer in a file."""
 
+    path: Path
+
     @contextmanager
     def cursor(self, transaction: bool = True) -> Iterator[sqlite3.Cursor]:
         """Return a cursor; one that writes has the file to itself, so that nobody takes the run over then."""
-        with super().cursor(transaction) as cursor:
+        with explained(self.path), super().cursor(transaction) as cursor:
             if transaction:
                 cursor.execute("BEGIN IMMEDIATE")
                 self.check()
@@ -135,8 +138,11 @@ class Checkpoints:
 
     def _in_file(self, path: Path) -> SqliteCheckpoints:
         if self._saver is None:
-            self._db = sqlite3.connect(path, check_same_thread=False, timeout=30)
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._saver = SqliteCheckpoints(self._db, serde=self._serde)
-            self._saver.setup()
+            with explained(path):
+                self._db = self._db or sqlite3.connect(path, check_same_thread=False, timeout=30)
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                saver = SqliteCheckpoints(self._db, serde=self._serde)
+                saver.path = path
+                saver.setup()
+            self._saver = saver
         return copy.copy(self._saver)  # each run has its own `check`

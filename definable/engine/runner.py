@@ -23,7 +23,7 @@ from definable.engine.segment import Segment
 from definable.engine.single import single
 from definable.engine.standings import KEYS
 from definable.engine.waits import PARKED, TICK, have_keys, key_comes, lacking, turn_comes
-from definable.errors import DefinableError, Fenced, LimitReached, RunCancelled, StoreError, UsageError
+from definable.errors import DefinableError, LimitReached, RunCancelled, StoreError, UsageError
 from definable.graph.context import nobody, run_names
 from definable.graph.governor import Account, Governor
 from definable.graph.guard import Guard
@@ -352,9 +352,9 @@ class Runner:
             return self.store.run(row.id)
         except LimitReached as error:
             return _ended(store, row, RunStatus.LIMITED, "run.limited", error, watch)
-        except Fenced:
-            raise
         except DefinableError as error:
+            if not error.ends_run:
+                raise
             return _ended(store, row, RunStatus.FAILED, "run.failed", error, watch)
 
     def governor(self, accounts: Mapping[str, Account]) -> Governor | None:

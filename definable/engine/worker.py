@@ -133,7 +133,7 @@ class Worker:
             self.rung.set()
 
     async def _outlasting(self, run: str) -> str:
-        """Work on a run; when the database goes away, leave the run to whoever is there when it is back.
+        """Work on a run; when the database cannot be used, leave the run to whoever is there when it can.
 
         Until then this worker has taken it: should it end now, others take over.
         """

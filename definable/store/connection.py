@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO
 
-from definable.errors import StoreError
+from definable.errors import StoreError, StoreRefused
 from definable.store.database import Row, Values
 from definable.store.lockfile import broken_in, grasped, named
 from definable.store.schema import missing
@@ -212,7 +212,9 @@ def _gate(path: Path) -> IO[str]:
 def explain(error: sqlite3.Error, path: Path) -> StoreError:
     """Return what a person can do about an error of SQLite's."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    what, hint = REASONS.get(code, ("refused", ""))
+    if code not in REASONS:
+        return StoreRefused(f"{path} refused ({error})", path=str(path), code=code)
+    what, hint = REASONS[code]
     return StoreError(f"{path} {what} ({error})", hint=hint, path=str(path), code=code)
 
 

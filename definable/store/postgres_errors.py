@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from definable.errors import StoreError, StoreUnreachable
+from definable.errors import StoreError, StoreRefused, StoreUnreachable
 from definable.store.place import Server
 
 LOST = (psycopg.OperationalError, psycopg.InterfaceError)
@@ -75,4 +75,4 @@ def explain(error: psycopg.Error, server: Server) -> StoreError:
     if isinstance(error, LOST) and (not code or code.startswith(("08", "57P", "25P", "53", "28", "3D"))):
         what, hint = next((what, hint) for words, what, hint in UNREACHABLE if re.search(words, said))
         return StoreUnreachable(f"the {server} {what} ({said})", hint=hint)
-    return StoreError(f"the {server} refused ({said})", code=code)
+    return StoreRefused(f"the {server} refused ({said})", code=code)

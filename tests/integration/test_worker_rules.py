@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from definable.calls import Exchange
+from definable.engine.checkpoints import Checkpoints
 from definable.engine.engine import Engine
 from definable.engine.options import Options
 from definable.engine.place import alone
@@ -19,6 +22,7 @@ from definable.engine.queue import ATTEMPTS, HISTORY
 from definable.engine.runner import Runner
 from definable.engine.vigil import Vigil, put_back
 from definable.engine.worker import Worker
+from definable.errors import StoreError
 from definable.settings import Settings
 from definable.spec.workflow import Step, Workflow
 from definable.store import Place, RunStatus, WorkerRow, open_store, schema
@@ -160,6 +164,46 @@ async def test_a_run_that_a_stopping_worker_never_began_is_put_back(
                 await worker._close(0)
         await worker._close(0)
         assert worker.store.take_runs("peer", 9, HISTORY) == [run]
+
+
+async def test_a_run_whose_database_cannot_be_written_for_a_while_is_put_back(
+    tmp_path: Path, hexes: Hexes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody was stopped in the middle of a write, say. That is no failure of the run's: it goes on."""
+    record = SqlStore.record
+    async with hexes() as hex, working(tmp_path, hex) as worker:
+        assert isinstance(worker.store.place, Path)
+        other = sqlite3.connect(worker.store.place, timeout=0, isolation_level=None)
+
+        def locked_out(store: SqlStore, run: str, exchange: Exchange) -> Exchange:
+            monkeypatch.setattr(SqlStore, "record", record)
+            store._db.read("PRAGMA busy_timeout = 50")
+            other.execute("BEGIN IMMEDIATE")
+            try:
+                return record(store, run, exchange)
+            finally:
+                other.execute("ROLLBACK")
+
+        run = worker.runner.submit(READ, {}, priority=10).id
+        assert worker.store.take_runs(worker.row.id, 1, HISTORY) == [run]
+        monkeypatch.setattr(SqlStore, "record", locked_out)
+        assert await worker._perform(run) == "let go"
+        other.close()
+        assert (worker.store.status(run), worker.store.run(run).error) == (RunStatus.QUEUED, None)
+        assert worker.store.take_runs("peer", 9, HISTORY) == [run]
+        assert (await worker.runner.go(run, wait=False)).status is RunStatus.DONE
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told_as_all_else_is(tmp_path: Path) -> None:
+    """So the run is put back: no defect."""
+    with open_store(tmp_path / "state.db"), closing(Checkpoints(tmp_path / "state.db")) as kept:
+        other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+        with kept.of(lambda: None) as saver:
+            kept._db.execute("PRAGMA busy_timeout = 50")
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreError, match="is locked by another process"):
+                saver.delete_thread("r1")
+        other.close()
 
 
 def test_what_an_older_version_had_queued_is_taken(where: Place, monkeypatch: pytest.MonkeyPatch) -> None:
