@@ -13,7 +13,7 @@ from definable.engine.retention import PIECE, prune
 from definable.engine.schedules import Schedules
 from definable.engine.waits import trials
 from definable.errors import DefinableError, RunBusy, StoreError
-from definable.store import RunRow, RunStatus, Store, WorkerRow
+from definable.store import RunRow, RunStatus, Store
 
 if TYPE_CHECKING:
     from definable.engine.worker import Worker
@@ -110,13 +110,9 @@ class Vigil:
         for peer in self.store.workers():
             if peer.id == self.worker.row.id or not peer.alive:
                 continue
-            if self._gone(peer) or peer.beat < now - STALE:
+            if self.store.gone(peer.id) or peer.beat < now - STALE:
                 self.store.bury(peer)
                 self._recover(peer.id)
-
-    def _gone(self, peer: WorkerRow) -> bool:
-        with self.store.present(peer.id) as free:
-            return free
 
     def _left(self) -> None:
         """Put back what is left of workers that ended, or whose burial was cut short."""

@@ -150,7 +150,7 @@ class Sqlite:
             raise explain(error, self.place) from error
 
     @contextmanager
-    def held(self, name: str) -> Iterator[bool]:
+    def held(self, name: str, *, at_once: bool = False) -> Iterator[bool]:
         """Hold a name among the processes of this machine until the block or the process ends."""
         with named(self.place.parent / LOCKS, name) as got:
             yield got

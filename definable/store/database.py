@@ -62,8 +62,11 @@ class Database(Protocol):
     def read(self, query: str, values: Values = ()) -> Sequence[Row]:
         """Return the rows of a query, inside a transaction or on its own."""
 
-    def held(self, name: str) -> AbstractContextManager[bool]:
-        """Hold a name until the block or the process ends; give False when another block holds it."""
+    def held(self, name: str, *, at_once: bool = False) -> AbstractContextManager[bool]:
+        """Hold a name until the block or the process ends; give False when another block holds it.
+
+        Unless `at_once`, a holder that was killed a moment ago is waited for until the server has noticed.
+        """
 
     @property
     def session(self) -> int:

@@ -104,6 +104,9 @@ class Workers(Protocol):
     def present(self, worker: str) -> AbstractContextManager[bool]:
         """Hold a worker's name until the block or the process ends; False when another process holds it."""
 
+    def gone(self, worker: str) -> bool:
+        """Return at once whether no process holds a worker's name."""
+
     def join(self, worker: WorkerRow) -> WorkerRow:
         """Say that a worker is there, with its first sign of life; returned with that and its session."""
 

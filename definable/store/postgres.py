@@ -121,10 +121,10 @@ class Postgres:
             return self._db.execute(translated(query), values).fetchall()
 
     @contextmanager
-    def held(self, name: str) -> Iterator[bool]:
+    def held(self, name: str, *, at_once: bool = False) -> Iterator[bool]:
         """Hold a name among all machines until the block, the process or the connection ends."""
         key = _key("held", name)
-        free = self._take(name, key)
+        free = self._take(name, key, 0.0 if at_once else NOTICED)
         try:
             yield free
         finally:
@@ -199,13 +199,13 @@ class Postgres:
             if not self._db.closed and self._db.info.transaction_status is not TransactionStatus.IDLE:
                 self._db.execute("ROLLBACK")
 
-    def _take(self, name: str, key: int) -> bool:
+    def _take(self, name: str, key: int, patience: float) -> bool:
         with self._lock, explained(self.place):
             if name in self._held:  # to the server, one connection may hold a lock twice
                 return False
-            until = time.monotonic() + NOTICED
+            until = time.monotonic() + patience
             while not self._tried(key):
-                if time.monotonic() > until:
+                if time.monotonic() >= until:
                     return False
                 time.sleep(0.02)
             self._held.add(name)

@@ -298,6 +298,11 @@ class SqlWorkers:
         """Hold a worker's name."""
         return self._db.held(f"{WORKER}{worker}")
 
+    def gone(self, worker: str) -> bool:
+        """Return whether nobody holds a worker's name."""
+        with self._db.held(f"{WORKER}{worker}", at_once=True) as free:
+            return free
+
     def join(self, worker: WorkerRow) -> WorkerRow:
         """Say that a worker is there."""
         facts = {"beat": self.time(), "session": self._db.session, "started_at": self._now()}

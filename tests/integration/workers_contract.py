@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -279,3 +280,11 @@ class WorkersContract(StoreContract):
                 assert (mine, theirs) == (True, False)
             with other.present("w1") as theirs:
                 assert theirs
+
+    def test_who_looks_whether_others_live_waits_for_nobody(self, store: Store) -> None:
+        """A worker looks once a second after each of the others, and does nothing else meanwhile."""
+        with self.make(FakeClock()) as other, other.present("w1"):
+            began = time.monotonic()
+            assert [store.gone("w1") for _ in range(5)] == [False] * 5
+            assert time.monotonic() - began < 0.5
+        assert store.gone("w1")
