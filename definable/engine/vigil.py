@@ -104,10 +104,12 @@ class Vigil:
             put_back(self.store, run, RunStatus.RUNNING, why="its process ended")
 
     def _peers(self) -> None:
+        now, workers = self.store.time(), self.store.workers()
+        if any(each.id == self.worker.row.id and each.beat < now - STALE for each in workers):
+            self.worker.cut_off = time.monotonic()  # its own signs of life did not come through
         if time.monotonic() - self.worker.cut_off < STALE:
             return  # they were cut off as well, and are about to say so
-        now = self.store.time()
-        for peer in self.store.workers():
+        for peer in workers:
             if peer.id == self.worker.row.id or not peer.alive:
                 continue
             if self.store.gone(peer.id) or peer.beat < now - STALE:

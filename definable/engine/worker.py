@@ -23,7 +23,7 @@ from definable import __version__
 from definable.engine.intake import Intake
 from definable.engine.queue import HISTORY
 from definable.engine.runner import Runner
-from definable.engine.vigil import Vigil, put_back
+from definable.engine.vigil import STALE, Vigil, put_back
 from definable.errors import DefinableError, Fenced, RunBusy, StoreError
 from definable.store import RunStatus, Store, WorkerRow, open_store
 
@@ -61,7 +61,7 @@ class Worker:
         self.lost: set[str] = set()
         """Runs that were let go, for somebody else held them for long."""
         self.cut_off = -math.inf
-        """When it last found that it had been cut off from the database, by its own clock."""
+        """When it last found that it had been cut off from the database, or asleep, by its own clock."""
         self.buried = asyncio.Event()
         """Set when another worker has taken this one for dead."""
 
@@ -233,10 +233,13 @@ class _Beat:
         return self._store
 
     def _run(self) -> None:
-        worker = self._worker
+        worker, last = self._worker, math.inf
         while not self._stop.is_set():
             try:
                 store = self._open()
+                if (now := store.time()) - last > STALE:  # the machine was asleep, and so were its peers
+                    worker.cut_off = time.monotonic()
+                last = now
                 if store.beat(worker.row.id, worker.store.session) == "dead":
                     self._loop.call_soon_threadsafe(worker.buried.set)
                     break

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from definable.engine.vigil import STALE
 from definable.sandbox import Served
 from definable.store import RunRow, open_store, place
 from tests import warm
@@ -126,6 +127,27 @@ def test_the_run_of_a_worker_that_is_gone_goes_on_in_another(
                     assert served.world.requests == before
                 second.send_signal(signal.SIGTERM)
                 assert second.wait(PATIENCE) == 0
+
+
+@BOTH
+@pytest.mark.timeout(120)
+def test_workers_that_slept_at_the_same_time_bury_nobody(home: dict[str, str], tmp_path: Path) -> None:
+    """Their machine was paused: whoever wakes first finds that the others said nothing for long."""
+    with worker(tmp_path, **home) as first, worker(tmp_path, **home) as second:
+        both = (first, second)
+        time.sleep(1.5)  # each knows of the other
+        for each in both:
+            os.kill(each.pid, signal.SIGSTOP)
+        time.sleep(STALE + 1)
+        for each in both:
+            os.kill(each.pid, signal.SIGCONT)
+            time.sleep(0.5)
+        time.sleep(STALE)
+        with open_store(place(Path(home.get("DEFINABLE_HOME", "")), home.get("DEFINABLE_DATABASE"))) as store:
+            assert [(row.pid, row.state) for row in store.workers()] == [
+                (second.pid, "working"),
+                (first.pid, "working"),
+            ]
 
 
 @pytest.mark.timeout(120)

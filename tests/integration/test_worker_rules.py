@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from definable.engine.options import Options
 from definable.engine.place import alone
 from definable.engine.queue import ATTEMPTS, HISTORY
 from definable.engine.runner import Runner
-from definable.engine.vigil import Vigil, put_back
+from definable.engine.vigil import STALE, Vigil, put_back
 from definable.engine.worker import Worker
 from definable.errors import StoreError
 from definable.settings import Settings
@@ -82,6 +83,24 @@ async def test_a_worker_that_was_cut_off_judges_nobody_for_a_while(tmp_path: Pat
         assert worker.store.taken_by(peer) == set()
         assert {row.id: row.state for row in worker.store.workers()}[peer] == "dead"
         assert worker.store.take_runs(worker.row.id, 9, HISTORY) == [run]
+
+
+async def test_a_worker_whose_own_signs_of_life_did_not_come_through_judges_nobody(
+    tmp_path: Path, hexes: Hexes
+) -> None:
+    """Somebody had the file for long: nobody could say that he lives, and the peer is about to."""
+    async with hexes() as hex, working(tmp_path, hex) as worker:
+        peer, vigil = a_peer(worker), Vigil(worker)
+        assert isinstance(worker.store, SqlStore)
+        then = worker.store._clock() + timedelta(seconds=STALE + 1)
+        worker.store._clock = lambda: then
+        vigil._peers()
+        worker.store.beat(worker.row.id, 0)
+        vigil._peers()
+        assert {row.id: row.state for row in worker.store.workers()}[peer] == "working"
+        worker.cut_off = -math.inf
+        vigil._peers()
+        assert {row.id: row.state for row in worker.store.workers()}[peer] == "dead"
 
 
 async def test_what_a_buried_worker_had_is_put_back_by_whoever_comes_later(
