@@ -82,7 +82,8 @@ class Sqlite:
         self.place = path
         self._lock = threading.RLock()
         self._db = connect(path, patience)
-        self._gate = _gate(path)
+        self._file = path.resolve()  # beside which SQLite has its log, too, when `path` is a link
+        self._gate = _gate(self._file)
         self._written: IO[bytes] | None = None
         self._version = 0
 
@@ -114,7 +115,7 @@ class Sqlite:
         """
         try:
             if self._written is None:
-                self._written = open(f"{self.place}-wal", "rb", buffering=0)  # noqa: SIM115 - as long as this
+                self._written = open(f"{self._file}-wal", "rb", buffering=0)  # noqa: SIM115 - as long as this
             flush(self._written.fileno())
         except OSError as error:
             what, hint = REASONS[sqlite3.SQLITE_IOERR]
@@ -152,7 +153,7 @@ class Sqlite:
     @contextmanager
     def held(self, name: str, *, at_once: bool = False) -> Iterator[bool]:
         """Hold a name among the processes of this machine until the block or the process ends."""
-        with named(self.place.parent / LOCKS, name) as got:
+        with named(self._file.parent / LOCKS, name) as got:
             yield got
 
     @property
@@ -163,7 +164,7 @@ class Sqlite:
     def break_in(self, session: int, names: Iterable[str]) -> None:
         """Free names of who holds them, and holds nothing by it from now on."""
         for name in names:
-            broken_in(self.place.parent / LOCKS, name)
+            broken_in(self._file.parent / LOCKS, name)
 
     def tell(self) -> None:
         """Nothing is done: whoever waits sees each commit."""
@@ -252,7 +253,7 @@ def _prepare(db: sqlite3.Connection, path: Path, patience: float) -> None:
     db.row_factory = sqlite3.Row
     if pending(db, path):  # before anything is changed in a file that may not be ours
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded in a new file only
-        _write_ahead(db, patience)
+    _write_ahead(db, patience)  # a copy that SQLite has made may have another journal
     db.execute("PRAGMA synchronous = NORMAL")  # what has to wait for the disk does, after its transaction
     db.execute("PRAGMA foreign_keys = ON")
     migrate(db, path)

@@ -7,12 +7,13 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from definable.errors import StoreError
+from definable.errors import RunBusy, StoreError
 from definable.spec.model import Evidence
 from definable.store import RunStatus, Store, connection, open_store, schema
 from definable.store.connection import Sqlite, explain
@@ -189,6 +190,24 @@ def test_a_full_disk_loses_nothing_that_was_kept(tmp_path: Path, monkeypatch: py
             store.append("r1", "large", {"x": "x" * 400_000})
         store.append("r1", "small", {})
         assert [(e.seq, e.type) for e in store.events("r1")] == [(1, "small"), (2, "small")]
+
+
+def test_a_file_may_be_a_link(tmp_path: Path) -> None:
+    """SQLite has its log beside the file itself, and so is what keeps processes apart."""
+    (tmp_path / "link.db").symlink_to(tmp_path / "there" / "state.db")
+    with open_store(tmp_path / "there" / "state.db") as store, open_store(tmp_path / "link.db") as linked:
+        linked.create_run(a_run())
+        with store.alone("r1"), pytest.raises(RunBusy), linked.alone("r1"):
+            pass
+
+
+def test_a_file_may_be_a_copy_that_sqlite_made(tmp_path: Path) -> None:
+    """Such a copy keeps no write-ahead log until it is told to."""
+    with open_store(tmp_path / "state.db") as store, closing(sqlite3.connect(tmp_path / "state.db")) as db:
+        store.create_run(a_run())
+        db.execute("VACUUM INTO ?", (str(tmp_path / "copy.db"),))
+    with open_store(tmp_path / "copy.db") as store:
+        assert store.set_status("r1", RunStatus.DONE) == store.run("r1")
 
 
 def test_a_lock_that_is_held_too_long_is_told(tmp_path: Path) -> None:
