@@ -84,6 +84,7 @@ class Sqlite:
         self._db = connect(path, patience)
         self._file = path.resolve()  # beside which SQLite has its log, too, when `path` is a link
         self._gate = _gate(self._file)
+        self._inode = self._found()
         self._written: IO[bytes] | None = None
         self._version = 0
 
@@ -169,8 +170,22 @@ class Sqlite:
     def tell(self) -> None:
         """Nothing is done: whoever waits sees each commit."""
 
+    def _found(self) -> tuple[int, int] | None:
+        """Which file is there now."""
+        try:
+            found = self._file.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     def heard(self, seconds: float) -> bool:
-        """Wait until another connection has written."""
+        """Wait until another connection has written. StoreError once the file was taken away."""
+        if self._found() != self._inode:
+            raise StoreError(
+                f"{self.place} is not the file any more that was opened: it was moved, deleted or replaced",
+                hint="stop its workers before a file is moved; they go on with the one that is there now",
+                path=str(self.place),
+            )
         until = time.monotonic() + seconds
         while (version := self.read("PRAGMA data_version")[0]["data_version"]) == self._version:
             if time.monotonic() >= until:

@@ -210,6 +210,18 @@ def test_a_file_may_be_a_copy_that_sqlite_made(tmp_path: Path) -> None:
         assert store.set_status("r1", RunStatus.DONE) == store.run("r1")
 
 
+def test_a_file_that_was_taken_away_is_noticed(tmp_path: Path) -> None:
+    """By whoever listens to it, so that a worker begins anew, in the file that is there by then."""
+    with open_store(tmp_path / "state.db") as store:
+        store.heard(0)
+        for each in tmp_path.glob("state.db*"):
+            each.unlink()
+        with pytest.raises(StoreError, match="is not the file any more that was opened"):
+            store.heard(0)
+        with open_store(tmp_path / "state.db"), pytest.raises(StoreError, match="is not the file any more"):
+            store.heard(0)
+
+
 def test_a_lock_that_is_held_too_long_is_told(tmp_path: Path) -> None:
     """Waiting for another process has an end."""
     path = tmp_path / "state.db"
