@@ -9,6 +9,7 @@ each run (docs/decisions/0020).
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 import os
 import secrets
@@ -135,17 +136,22 @@ class Worker:
     async def _outlasting(self, run: str) -> str:
         """Work on a run; when the database cannot be used, leave the run to whoever is there when it can.
 
-        Until then this worker has taken it: should it end now, others take over.
+        Until then this worker has taken it: should it end now, others take over. So with a process that can
+        open no more files: no run is to blame for that.
         """
         try:
             return await self._attempt(run)
         except StoreError:
-            pass
+            why = "the database went away"
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            why = "its process had too many files open"
         while True:
             await asyncio.sleep(BEAT)
             with suppress(StoreError):
                 # It may not have begun yet: then it is still queued, and nobody else looks for it.
-                put_back(self.store, run, RunStatus.RUNNING, RunStatus.QUEUED, why="the database went away")
+                put_back(self.store, run, RunStatus.RUNNING, RunStatus.QUEUED, why=why)
                 return "let go"
 
     async def _attempt(self, run: str) -> str:

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -154,7 +154,9 @@ class Sqlite:
     @contextmanager
     def held(self, name: str, *, at_once: bool = False) -> Iterator[bool]:
         """Hold a name among the processes of this machine until the block or the process ends."""
-        with named(self._file.parent / LOCKS, name) as got:
+        with ExitStack() as stack:
+            with self._locking():
+                got = stack.enter_context(named(self._file.parent / LOCKS, name))
             yield got
 
     @property
@@ -164,8 +166,22 @@ class Sqlite:
 
     def break_in(self, session: int, names: Iterable[str]) -> None:
         """Free names of who holds them, and holds nothing by it from now on."""
-        for name in names:
-            broken_in(self._file.parent / LOCKS, name)
+        with self._locking():
+            for name in names:
+                broken_in(self._file.parent / LOCKS, name)
+
+    @contextmanager
+    def _locking(self) -> Iterator[None]:
+        """Turn what the system refuses into a StoreError that names the file or the folder."""
+        try:
+            yield
+        except OSError as error:
+            where = error.filename or self._file.parent / LOCKS
+            raise StoreError(
+                f"{where} cannot be locked ({error.strerror})",
+                hint="give yourself write access to the folder, or this process more open files: ulimit -n",
+                path=str(where),
+            ) from error
 
     def tell(self) -> None:
         """Nothing is done: whoever waits sees each commit."""

@@ -222,6 +222,15 @@ def test_a_file_that_was_taken_away_is_noticed(tmp_path: Path) -> None:
             store.heard(0)
 
 
+def test_a_name_that_the_system_cannot_lock_is_told(tmp_path: Path) -> None:
+    """As all else is that keeps a store from its work, such as too many open files."""
+    with open_store(tmp_path / "state.db") as store:
+        (tmp_path / "locks").write_text("a file")
+        for what in (store.alone("r1"), store.present("w1")):
+            with pytest.raises(StoreError, match=r" cannot be locked \(Not a directory\)"), what:
+                pass
+
+
 def test_a_lock_that_is_held_too_long_is_told(tmp_path: Path) -> None:
     """Waiting for another process has an end."""
     path = tmp_path / "state.db"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 import sqlite3
 import time
@@ -210,6 +211,24 @@ async def test_a_run_whose_database_cannot_be_written_for_a_while_is_put_back(
         other.close()
         assert (worker.store.status(run), worker.store.run(run).error) == (RunStatus.QUEUED, None)
         assert worker.store.take_runs("peer", 9, HISTORY) == [run]
+        assert (await worker.runner.go(run, wait=False)).status is RunStatus.DONE
+
+
+async def test_a_run_whose_process_has_too_many_files_open_is_put_back(
+    tmp_path: Path, hexes: Hexes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may have more, or this one a moment later; thousands may be in line behind it."""
+
+    async def full(*_: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with hexes() as hex, working(tmp_path, hex) as worker:
+        run = worker.runner.submit(READ, {}, priority=10).id
+        assert worker.store.take_runs(worker.row.id, 1, HISTORY) == [run]
+        with monkeypatch.context() as patched:
+            patched.setattr(Adapter, "attempt", full)
+            assert await worker._perform(run) == "let go"
+        assert (worker.store.status(run), worker.store.run(run).error) == (RunStatus.QUEUED, None)
         assert (await worker.runner.go(run, wait=False)).status is RunStatus.DONE
 
 
