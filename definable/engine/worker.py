@@ -88,7 +88,10 @@ class Worker:
 
     async def idle(self) -> None:
         """Return when nothing is at work, in the queue, or waiting for a time that comes by itself."""
-        while self.active or self.store.moving():  # noqa: ASYNC110 - other processes change it
+        while True:
+            with suppress(StoreError):  # nobody knows while the database is away
+                if not self.active and not self.store.moving():
+                    return
             await asyncio.sleep(PAUSE)
 
     @property

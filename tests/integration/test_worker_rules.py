@@ -24,7 +24,7 @@ from definable.engine.queue import ATTEMPTS, HISTORY
 from definable.engine.runner import Runner
 from definable.engine.vigil import STALE, Vigil, put_back
 from definable.engine.worker import Worker
-from definable.errors import StoreError
+from definable.errors import StoreError, StoreUnreachable
 from definable.settings import Settings
 from definable.spec.workflow import Step, Workflow
 from definable.store import Place, RunStatus, WorkerRow, open_store, schema
@@ -230,6 +230,23 @@ async def test_a_run_whose_process_has_too_many_files_open_is_put_back(
             assert await worker._perform(run) == "let go"
         assert (worker.store.status(run), worker.store.run(run).error) == (RunStatus.QUEUED, None)
         assert (await worker.runner.go(run, wait=False)).status is RunStatus.DONE
+
+
+async def test_a_worker_is_not_idle_while_its_database_is_away(
+    tmp_path: Path, hexes: Hexes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be runs that wait for a time: told to end when nothing is left, it ended as if that were so."""
+    answers: list[int | None] = [1, None, None, 1, 0]
+
+    def moving(_: SqlStore) -> int:
+        if (found := answers.pop(0)) is None:
+            raise StoreUnreachable("has left us")
+        return found
+
+    async with hexes() as hex, working(tmp_path, hex) as worker:
+        monkeypatch.setattr(SqlStore, "moving", moving)
+        await worker.idle()
+        assert answers == []
 
 
 def test_a_checkpoint_that_cannot_be_written_is_told_as_all_else_is(tmp_path: Path) -> None:
