@@ -42,7 +42,7 @@ class Workers(Protocol):
 
         With `queued` among them, one that a worker has taken, too: for one that took it in vain.
         Returns the number of that line of the log, for a run that is `queued` already that of the last one,
-        and None when the run is in another status. Whoever comes twice gets the same number.
+        and None when the run is in another status, or forgotten. Whoever comes twice gets the same number.
         """
 
     def enlist(self, run: str, priority: int) -> RunRow:

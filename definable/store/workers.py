@@ -10,6 +10,7 @@ from definable.errors import UsageError
 from definable.store.database import Database, Row
 from definable.store.lockfile import WORKER
 from definable.store.records import as_columns, columns, insert, load, run_row
+from definable.store.retention import PRUNING
 from definable.store.rows import RunRow, RunStatus, WorkerRow
 
 SUBMITTED = "submitted"
@@ -49,6 +50,9 @@ SELECT count(*) AS n FROM (
     UNION SELECT id FROM runs WHERE status = 'running' AND priority IS NOT NULL
     AND workflow = :workflow AND id != :run) AS known
 """
+
+KEPT = f"priority IS NOT NULL AND pruned_at IS NULL AND reason != '{PRUNING}'"
+"""A submitted run that may go on, as far as its log goes."""
 
 LAST = "(SELECT coalesce(max(seq), 0) FROM log WHERE log.run = runs.id)"
 
@@ -154,7 +158,7 @@ class SqlWorkers:
         """Make a run queued again."""
         with self._writing(run) as db:
             row = db.execute(
-                f"SELECT status, taken, {LAST} AS last FROM runs WHERE id = ? AND priority IS NOT NULL",  # noqa: S608
+                f"SELECT status, taken, {LAST} AS last FROM runs WHERE id = ? AND {KEPT}",  # noqa: S608
                 (run,),
             ).fetchone()
             if row is None or row["status"] not in (*statuses, RunStatus.QUEUED):

@@ -134,6 +134,18 @@ def test_what_was_begun_is_ended_by_whoever_comes_next(store: Store, where: Plac
         assert len(other.receipts("r1")) == 1
 
 
+def test_a_run_is_not_queued_again_once_somebody_has_begun_to_forget_it(
+    store: Store, clock: FakeClock
+) -> None:
+    """Who is told to go on with it may have read it the moment before; its exchanges are gone by then."""
+    worked(store, "a", RunStatus.FAILED)
+    store.enlist("a", 10)
+    while store.prune("a"):
+        assert store.requeue("a", RunStatus.FAILED, why="retry") is None
+    assert store.requeue("a", RunStatus.FAILED, why="retry") is None
+    assert store.status("a") is RunStatus.FAILED
+
+
 def test_how_far_schedules_were_seen_to_never_goes_back(store: Store) -> None:
     """Whoever is late with what it saw changes nothing."""
     store.looked(["a", "b"], 10.0)

@@ -235,7 +235,7 @@ async def test_a_run_whose_process_has_too_many_files_open_is_put_back(
 async def test_a_worker_is_not_idle_while_its_database_is_away(
     tmp_path: Path, hexes: Hexes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There may be runs that wait for a time: told to end when nothing is left, it ended as if that were so."""
+    """Runs may wait for a time: told to end when nothing is left, it ended as if that were so."""
     answers: list[int | None] = [1, None, None, 1, 0]
 
     def moving(_: SqlStore) -> int:
