@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from definable.errors import UsageError
 from definable.store.database import Database, Row
-from definable.store.records import insert, load, run_row
+from definable.store.records import insert, known, run_row
 from definable.store.rows import BatchRow, RunRow, RunStatus, Standing, Tallied, TallyRow
 
 STANDS = """
@@ -48,7 +48,7 @@ class SqlBatches:
                 values = row.model_dump(mode="json")
                 db.execute(insert("batches", values), values)
                 return row
-            kept = BatchRow.model_validate(load(found))
+            kept = known(BatchRow, found)
             _same(kept, batch)
             db.execute(
                 "UPDATE batches SET items = ?, folder = ? WHERE id = ?", (batch.items, batch.folder, batch.id)
@@ -58,7 +58,7 @@ class SqlBatches:
     def known_batch(self, batch: str) -> BatchRow:
         """Return a batch."""
         if found := self._read("SELECT * FROM batches WHERE id = ?", batch):
-            return BatchRow.model_validate(load(found[0]))
+            return known(BatchRow, found[0])
         close = get_close_matches(batch, [each.id for each in self.batches()], n=3)
         hint = f"did you mean {', '.join(close)}?" if close else "`definable runs batches` shows all"
         raise UsageError(f"there is no batch {batch!r}", hint=hint)
@@ -66,7 +66,7 @@ class SqlBatches:
     def batches(self) -> list[BatchRow]:
         """Return all batches."""
         rows = self._read("SELECT * FROM batches ORDER BY created_at DESC, rowid DESC")
-        return [BatchRow.model_validate(load(row)) for row in rows]
+        return [known(BatchRow, row) for row in rows]
 
     def items(self, batch: str, names: Sequence[str]) -> dict[str, RunRow]:
         """Return the runs of items."""
@@ -86,7 +86,7 @@ class SqlBatches:
             return []
         marks = ", ".join("?" * len(runs))
         rows = self._read(f"SELECT id, status, reason FROM runs WHERE id IN ({marks})", *runs)  # noqa: S608
-        return [Standing.model_validate(load(row)) for row in rows]
+        return [known(Standing, row) for row in rows]
 
     def stands(self, batch: str) -> dict[tuple[RunStatus, str], int]:
         """Return how many items are where."""
@@ -100,12 +100,12 @@ class SqlBatches:
         with self._writing(row.run, durable=False) as db:
             old = db.execute("SELECT * FROM tallies WHERE run = ?", (row.run,)).fetchone()
             db.execute(f"{insert('tallies', values)} ON CONFLICT (run) DO UPDATE SET {changes}", values)
-        return TallyRow.model_validate(load(old)) if old else None
+        return known(TallyRow, old) if old else None
 
     def tallied(self, batch: str) -> Tallied:
         """Return what all runs of a batch have come to."""
         (row,) = self._read(TALLIED, batch)
-        return Tallied.model_validate(load(row))
+        return known(Tallied, row)
 
 
 def _same(kept: BatchRow, batch: BatchRow) -> None:

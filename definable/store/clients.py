@@ -9,7 +9,7 @@ from definable.store.batches import SqlBatches
 from definable.store.database import Database
 from definable.store.orders import SqlOrders
 from definable.store.outbox import SqlOutbox
-from definable.store.records import columns, insert, load
+from definable.store.records import columns, insert, known
 from definable.store.rows import ClientRow
 from definable.store.search import SqlSearch
 from definable.store.threads import SqlThreads
@@ -41,7 +41,7 @@ class SqlClients(SqlSearch, SqlBatches, SqlThreads, SqlTurns, SqlOrders, SqlOutb
 
     def clients(self) -> list[ClientRow]:
         """Return the keys that are good."""
-        return [ClientRow.model_validate(load(row)) for row in self._read(f"{LIVE} ORDER BY created_at, id")]
+        return [known(ClientRow, row) for row in self._read(f"{LIVE} ORDER BY created_at, id")]
 
     def revoke(self, client: str) -> ClientRow:
         """Take a key back."""
@@ -50,6 +50,6 @@ class SqlClients(SqlSearch, SqlBatches, SqlThreads, SqlTurns, SqlOrders, SqlOutb
             if found is None:
                 names = ", ".join(each.name for each in self.clients()) or "none"
                 raise UsageError(f"there is no key {client!r}", hint=f"there are: {names}")
-            row = ClientRow.model_validate(load(found)).model_copy(update={"revoked_at": self._now()})
+            row = known(ClientRow, found).model_copy(update={"revoked_at": self._now()})
             db.execute("UPDATE clients SET revoked_at = ? WHERE id = ?", (row.revoked_at, row.id))
         return row

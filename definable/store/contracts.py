@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 from definable.calls import Lesson
 from definable.store.database import Database, Row
-from definable.store.records import dump, insert, load
+from definable.store.records import dump, insert, known
 
 
 class SqlContracts:
@@ -30,7 +30,7 @@ class SqlContracts:
     def known(self, after: int = 0) -> list[Lesson]:
         """Return the rows of the record after a number."""
         rows = self._read("SELECT * FROM contracts WHERE seq > ? ORDER BY seq", after)
-        return [Lesson.model_validate(load(row)) for row in rows]
+        return [known(Lesson, row) for row in rows]
 
     def thin(self, toolkit: str, tool: str, keep: int, before: str, resumed: str) -> int:
         """Forget samples of a tool that nobody needs any more."""

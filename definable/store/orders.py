@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from definable.calls import Json
 from definable.errors import UsageError
 from definable.store.database import Database, Row
-from definable.store.records import columns, dump, insert, load
+from definable.store.records import columns, dump, insert, known
 from definable.store.rows import BatchRow, OrderRow, OrderState
 
 
@@ -75,7 +75,7 @@ class SqlOrders:
 
 
 def _row(row: Row) -> OrderRow:
-    return OrderRow.model_validate(load(row))
+    return known(OrderRow, row)
 
 
 def _same(kept: OrderRow, order: OrderRow) -> OrderRow:

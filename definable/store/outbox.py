@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 
 from definable.errors import UsageError
 from definable.store.database import Database, Row
-from definable.store.records import as_columns, columns, dump, insert, load
+from definable.store.records import as_columns, columns, dump, insert, known
 from definable.store.rows import DeliveryRow, HookRow, RunRow
 
 POST = """
@@ -163,8 +163,8 @@ class SqlOutbox:
 
 
 def _hook(row: Row) -> HookRow:
-    return HookRow.model_validate(load(row))
+    return known(HookRow, row)
 
 
 def _delivery(row: Row) -> DeliveryRow:
-    return DeliveryRow.model_validate(load(row))
+    return known(DeliveryRow, row)

@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic_core import PydanticSerializationError
 
 from definable.calls import Fact, Json, Receipt
 from definable.store.database import Row
 from definable.store.rows import AskRow, EffectRow, Event, RunRow
+
+Kind = TypeVar("Kind", bound=Fact)
 
 JSON_COLUMNS = frozenset(
     {
@@ -86,25 +88,30 @@ def _absent(name: str, value: Any) -> bool:
     return value is None and name != "adopted"
 
 
+def known(kind: type[Kind], row: Row) -> Kind:
+    """Return what is in a row, without columns that only queries know, or a newer version beside this one."""
+    fields = kind.model_fields
+    return kind.model_validate({name: value for name, value in load(row).items() if name in fields})
+
+
 def run_row(row: Row) -> RunRow:
-    """Return the run in a row, without columns that only queries know, or a newer version beside this one."""
-    known = {name: value for name, value in load(row).items() if name in RunRow.model_fields}
-    return RunRow.model_validate(known)
+    """Return the run in a row."""
+    return known(RunRow, row)
 
 
 def event(row: Row) -> Event:
     """Return the event in a row."""
-    return Event.model_validate(load(row))
+    return known(Event, row)
 
 
 def effect_row(row: Row) -> EffectRow:
     """Return the effect in a row."""
-    return EffectRow.model_validate(load(row))
+    return known(EffectRow, row)
 
 
 def ask_row(row: Row) -> AskRow:
     """Return the question in a row."""
-    return AskRow.model_validate(load(row))
+    return known(AskRow, row)
 
 
 RECEIPTS = (

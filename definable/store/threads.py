@@ -8,7 +8,7 @@ from typing import Any
 
 from definable.errors import UsageError
 from definable.store.database import Database, Row
-from definable.store.records import columns, dump, insert, load
+from definable.store.records import columns, dump, insert, known
 from definable.store.rows import MessageRow, ThreadRow
 
 LONGEST = 80
@@ -106,8 +106,8 @@ def _kept(db: Database, message: MessageRow) -> MessageRow | None:
 
 
 def _thread(row: Row) -> ThreadRow:
-    return ThreadRow.model_validate(load(row))
+    return known(ThreadRow, row)
 
 
 def _message(row: Row) -> MessageRow:
-    return MessageRow.model_validate(load(row))
+    return known(MessageRow, row)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 
 from definable.store.database import Database, Row
-from definable.store.records import load
+from definable.store.records import known
 from definable.store.rows import TriggerRow
 
 LOOKED = """
@@ -33,7 +33,7 @@ class SqlTriggers:
     def triggers(self) -> dict[str, TriggerRow]:
         """Return what is known of each schedule."""
         rows = self._read("SELECT * FROM triggers")
-        return {row["id"]: TriggerRow.model_validate(load(row)) for row in rows}
+        return {row["id"]: known(TriggerRow, row) for row in rows}
 
     def looked(self, triggers: Iterable[str], until: float) -> None:
         """Say up to when schedules have been seen to."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from definable.store.database import Database, Row
-from definable.store.records import columns, insert, load
+from definable.store.records import columns, insert, known
 from definable.store.rows import TurnRow
 
 
@@ -31,9 +31,9 @@ class SqlTurns:
     def turn(self, thread: str, name: str) -> TurnRow | None:
         """Return a turn."""
         found = self._read("SELECT * FROM turns WHERE thread = ? AND name = ?", thread, name)
-        return TurnRow.model_validate(load(found[0])) if found else None
+        return known(TurnRow, found[0]) if found else None
 
     def last_turn(self, thread: str) -> TurnRow | None:
         """Return the last turn of a thread."""
         found = self._read("SELECT * FROM turns WHERE thread = ? ORDER BY rowid DESC LIMIT 1", thread)
-        return TurnRow.model_validate(load(found[0])) if found else None
+        return known(TurnRow, found[0]) if found else None

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from definable.errors import UsageError
 from definable.store.database import Database, Row
 from definable.store.lockfile import WORKER
-from definable.store.records import as_columns, columns, insert, load, run_row
+from definable.store.records import as_columns, columns, insert, known, run_row
 from definable.store.retention import PRUNING
 from definable.store.rows import RunRow, RunStatus, WorkerRow
 
@@ -328,7 +328,7 @@ class SqlWorkers:
 
     def workers(self) -> list[WorkerRow]:
         """Return all workers."""
-        return [WorkerRow.model_validate(load(row)) for row in self._db.read(WORKERS)]
+        return [known(WorkerRow, row) for row in self._db.read(WORKERS)]
 
     def bury(self, worker: WorkerRow) -> list[str]:
         """Say that a worker is dead."""

@@ -32,7 +32,7 @@ from definable.store.sql import SqlStore
 from definable.toolkits.adapter import Adapter
 from definable.workspace import find
 from tests.integration.conftest import Hex
-from tests.integration.store_contract import a_run
+from tests.integration.store_contract import a_question, a_run
 
 pytestmark = pytest.mark.anyio
 
@@ -285,8 +285,13 @@ def test_what_a_newer_version_has_added_is_passed_over(where: Place) -> None:
         assert isinstance(store, SqlStore)
         store.submit(a_run("a").model_copy(update={"priority": 10}))
         with store._writing() as db:
-            db.execute("ALTER TABLE runs ADD COLUMN newer TEXT")
+            for table in ("runs", "log", "asks", "effects", "workers"):
+                db.execute(f"ALTER TABLE {table} ADD COLUMN newer TEXT")
+        assert store.join(WorkerRow(id="w1", host="h", pid=7, version="1", slots=2)) == store.workers()[0]
         assert store.take_runs("w1", 9, HISTORY) == ["a"]
+        store.ask("a", "d.1", 0, a_question())
+        assert store.intend("e1", "a", "d.1", "T", {}) == store.effect("e1")
+        assert (len(store.open_asks("a")), [event.type for event in store.events("a")]) == (1, ["ask"])
         assert store.set_status("a", RunStatus.DONE) == store.run("a") == store.runs()[0]
 
 
