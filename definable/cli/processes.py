@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+TOLD = (signal.SIGTERM, signal.SIGINT)
+"""What tells a process to stop."""
 
 
 @dataclass
@@ -26,7 +30,7 @@ class Prefork:
         One that is killed is replaced. One that ends with an error has said why, and the others are stopped.
         """
         self.ear, self._mouth = os.pipe()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in TOLD:
             signal.signal(number, self._stop)
         for _ in range(self.count):
             if self._forked():
@@ -45,16 +49,23 @@ class Prefork:
         return self.code
 
     def _forked(self) -> bool:
-        """Begin one more process; True in that one."""
-        if pid := os.fork():
-            self._pids.add(pid)
-            return False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+        """Begin one more process, unless told to stop; True in that one."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, TOLD)  # until it is known, or would take it for itself
+        try:
+            if self._stopping:
+                return False
+            if pid := os.fork():
+                self._pids.add(pid)
+                return False
+            for number in TOLD:
+                signal.signal(number, signal.SIG_DFL)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
         os.close(self._mouth)
         return True
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
         for pid in self._pids:
-            os.kill(pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, signal.SIGTERM)

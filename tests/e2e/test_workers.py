@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -242,6 +243,33 @@ def test_processes_are_kept_until_they_are_told_to_stop(home: dict[str, str], tm
         keeper.kill()
         keeper.wait()
         until(lambda: not _alive(**home), "the workers ended")
+
+
+TOLD_AS_IT_FORKS = """
+import os, signal, sys, time
+from definable.cli.processes import Prefork
+fork = os.fork
+def told():
+    pid = fork()
+    if pid:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return pid
+os.fork = told
+code = Prefork(3).keep()
+if code is None:
+    time.sleep(100)
+sys.exit(code)
+"""
+
+
+def test_who_keeps_processes_may_be_told_to_stop_as_one_begins(tmp_path: Path) -> None:
+    """The process that nobody knew yet was told nothing, and waited for without end."""
+    process = warm.Process([sys.executable, "-c", TOLD_AS_IT_FORKS], cwd=tmp_path, env=clean())
+    try:
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _alive(**environ: str) -> set[int]:
