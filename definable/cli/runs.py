@@ -207,7 +207,7 @@ def cancel(session: Session, run: str, as_json: bool) -> int:
         opened = Engine.open(session.workspace, session.settings, session.environ)
         async with opened as engine:
             ended = await engine.cancel(row.id)
-            if (stop := engine.stopping(row.id)) is not None:
+            if (stop := await engine.stopping(row.id)) is not None:
                 screen.say(f"{row.id} is cancelled; what it started is stopped by run {stop}")
                 await engine.runner.go(stop)
             return ended, engine.runner.left(row.id)

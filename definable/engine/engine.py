@@ -6,8 +6,10 @@ holds nothing.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -15,16 +17,19 @@ from definable.engine.options import Options
 from definable.engine.queue import NORMAL
 from definable.engine.runner import Runner
 from definable.engine.worker import Worker
-from definable.errors import UsageError
+from definable.errors import RunBusy, UsageError
 from definable.settings import Settings
 from definable.spec.workflow import Workflow
-from definable.store import RunRow, RunStatus
+from definable.store import RunRow, RunStatus, State
 from definable.store.records import stamp
 from definable.store.retention import refuse_pruned
 from definable.workspace import Workspace
 
 GRACE = 20.0
 """Seconds that runs have to come to an end or a wait when their worker is told to stop."""
+
+OWED, LOOK = 20.0, 0.2
+"""Seconds for which the answer to a cancelled run's last call is waited for, and between two looks."""
 
 AGAIN = (RunStatus.FAILED, RunStatus.LIMITED, RunStatus.WAITING)
 """Where a run stands that may be told to go on."""
@@ -142,14 +147,23 @@ class Engine:
         """Cancel a run wherever it is: in the queue, at work (it stops before its next call), or waiting."""
         return await self.runner.cancel(run)
 
-    def stopping(self, run: str) -> str | None:
+    async def stopping(self, run: str) -> str | None:
         """Create a run that stops what a cancelled run has started and still goes on there; None for nothing.
 
-        Each stop is a call like any other: in the ledger, verified, with a receipt.
+        Each stop is a call like any other: in the ledger, verified, with a receipt. What was under way when
+        the run was cancelled is answered first: only then it is known what to stop.
         """
+        await self._until_answered(run)
         if any(each.undo and each.state == "going_on" for each in self.runner.left(run)):
             return self.runner.undo(run, approve=True, only="going_on")
         return None
+
+    async def _until_answered(self, run: str) -> None:
+        end = time.monotonic() + OWED
+        while any(each.state is State.SENT for each in self.store.effects(run)) and time.monotonic() < end:
+            with suppress(RunBusy), self.store.alone(run):
+                return  # nobody is there that would note an answer
+            await asyncio.sleep(LOOK)
 
     def _ring(self) -> None:
         if self.worker is not None:  # another process is told by the store

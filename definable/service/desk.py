@@ -122,9 +122,9 @@ class Desk:
             await self.engine.answered(row.id)
         return self.store.asked(ask.id)
 
-    def stop_what_goes_on(self, run: str) -> str | None:
+    async def stop_what_goes_on(self, run: str) -> str | None:
         """Have what a cancelled run started, and goes on, stopped by a run of its own; None for nothing."""
-        stop = self.engine.stopping(run)
+        stop = await self.engine.stopping(run)
         if stop is not None:
             self.engine.take(stop, URGENT)
         return stop

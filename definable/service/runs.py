@@ -155,7 +155,7 @@ async def cancel(run: RunId, desk: AtDesk, who: Operator) -> RunView:
     if row.status.ended:
         raise Refusal(409, f"run {run} is {row.status.value} already")
     await desk.engine.cancel(run)
-    desk.stop_what_goes_on(run)
+    await desk.stop_what_goes_on(run)
     return views.whole(desk, desk.run(run))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from definable.calls import Decision
+from definable.engine.engine import Engine
 from definable.engine.left import Left
 from definable.engine.runner import Runner
 from definable.errors import UsageError
@@ -64,6 +65,27 @@ async def test_a_failed_run_says_what_is_done_and_what_was_never_sent(hexes: Hex
         made_cell = hex.cells(hex.project())[-1]["id"]
         assert left[0].undo == {"tool": "HEX_DELETE_CELL", "arguments": {"cellId": made_cell}}
         assert left[0].link.endswith(hex.project())
+
+
+async def test_what_was_under_way_when_a_run_was_cancelled_is_stopped_as_well(
+    hexes: Hexes, bench: Bench
+) -> None:
+    """Its answer, with what has to be named to stop it, came a moment after it was cancelled."""
+    slow = {"tool": "HEX_RUN_PROJECT", "fault": "slow", "with": {"seconds": 0.5}}
+    async with hexes(slow) as hex, bench.open(hex) as runner:
+        starts = step("run", "HEX_RUN_PROJECT", projectId=hex.project(PULSE))
+        workflow = Workflow(name="starts", description="Starts", steps=(starts,))
+        run = await runner.start(workflow, {})
+        work = asyncio.create_task(runner.go(run))
+        while not hex.effects():  # noqa: ASYNC110 - the sandbox changes it
+            await asyncio.sleep(0.01)
+        engine = Engine(runner)
+        await engine.cancel(run)
+        stop = await engine.stopping(run)
+        assert (await work).status == "cancelled"
+        assert stop is not None
+        assert (await runner.go(stop)).status == "done"
+        assert hex.effects() == ["HEX_RUN_PROJECT", "HEX_CANCEL_RUN"]
 
 
 async def test_what_is_in_doubt_is_said_to_be(hexes: Hexes, bench: Bench) -> None:
