@@ -83,10 +83,15 @@ class Engine:
         """Submit a run of a checked workflow and return it; the one there is when its `key` was used before.
 
         `priority` 1 goes first; a run that is not done by its `deadline` ends as `limited`; `options` are the
-        engine's own unless given. UsageError when the inputs do not fit, or the key belongs to a run with
-        other inputs.
+        engine's own unless given. UsageError when the inputs do not fit, the key belongs to a run with other
+        inputs, or the deadline is in no year.
         """
-        until = stamp(deadline) if deadline else None
+        try:
+            until = stamp(deadline) if deadline else None
+        except OverflowError as error:
+            raise UsageError(
+                f"the deadline {deadline} is in no year of UTC", hint="leave it out: there is none then"
+            ) from error
         facts: dict[str, Any] = {
             "key": key,
             "priority": priority,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from definable.cli.run import _deadline
+from definable.engine.engine import Engine
 from definable.engine.runner import Runner
 from definable.errors import UsageError
 from definable.settings import Settings
@@ -50,6 +51,17 @@ async def test_a_queued_run_past_its_deadline_ends_when_it_is_taken_up(tmp_path:
         assert "submit it again with a later deadline" in str(row.error["hint"])
         assert sum(sum(each.values()) for each in hex.world.requests.values()) == 0
         assert (await runner.go(row.id, wait=False)).status == "limited"
+
+
+async def test_a_deadline_in_no_year_is_refused(tmp_path: Path, hexes: Hexes) -> None:
+    """It is one where it was written, and none in UTC."""
+    async with hexes() as hex, opened(tmp_path, hex) as runner:
+        workflow = checked(runner.workspace, "weekly-brief")
+        for text in ("9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+14:00"):
+            with pytest.raises(UsageError, match="is in no year of UTC"):
+                await Engine(runner).submit(
+                    workflow, {"project": hex.project()}, deadline=datetime.fromisoformat(text)
+                )
 
 
 async def test_no_wait_is_begun_that_would_end_after_the_deadline(tmp_path: Path, hexes: Hexes) -> None:

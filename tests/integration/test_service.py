@@ -217,6 +217,7 @@ WRONG: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/api/runs", {"workflow": "lists", "extra": 1}, 422, "extra"),
     ("POST", "/api/runs", {"workflow": "wrong"}, 422, "wrong.yaml:2"),
     ("POST", "/api/runs", {"workflow": "lists", "deadline": "2030-01-01T00:00:00"}, 422, "no time zone"),
+    ("POST", "/api/runs", {"workflow": "lists", "deadline": "9999-12-31T23:59:59-05:00"}, 422, "in no year"),
     ("GET", "/api/runs?limit=0", None, 422, "limit"),
     ("PUT", "/api/runs", {}, 405, "Method Not Allowed"),
 ]
