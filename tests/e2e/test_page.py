@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from tests.e2e.pagekit import CELL, FREELY, PROJECT, browsing, looking, workspace
 from tests.service import Service, serving
@@ -60,6 +61,32 @@ def test_words_start_a_run_too(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.locator(".message.user")).to_contain_text("Read one cell")
     expect(page.locator(".message.assistant .prose")).not_to_be_empty()
+
+
+def test_what_was_said_stands_there_once_while_it_is_answered(page: Page) -> None:
+    """The conversation may come with the words in it before their answer does."""
+    asked: list[Route] = []
+    answered: list[tuple[Route, APIResponse]] = []
+
+    def read(route: Route) -> None:
+        asked.append(route) if route.request.method == "GET" else route.continue_()
+
+    page.route(re.compile(r"/api/threads/[^/]+$"), read)
+    page.route("**/messages", lambda route: answered.append((route, route.fetch())))
+    page.goto("/")
+    page.get_by_label("What should be done").fill("Read one cell")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Reading it…")).to_be_visible()
+    while not asked or not answered:
+        page.wait_for_timeout(20)
+    with page.expect_response(asked[0].request.url):
+        asked[0].continue_()
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    expect(page.locator(".message.user")).to_have_count(1)
+    expect(page.get_by_text("Reading it…")).to_be_visible()
+    answered[0][0].fulfill(response=answered[0][1])
+    expect(page.get_by_text("Reading it…")).to_have_count(0)
+    expect(page.locator(".message.user")).to_have_count(1)
 
 
 def test_each_figure_of_the_result_says_where_it_comes_from(page: Page, service: Service) -> None:

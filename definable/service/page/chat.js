@@ -43,6 +43,7 @@ export const thread = {
       );
     const sending = local(`sending ${id}`, null);
     const last = data.messages.at(-1);
+    const arrived = sending && data.messages.some((each) => each.role === "user" && each.n > sending.after);
     return h(
       "div",
       { class: "page chat" },
@@ -52,7 +53,8 @@ export const thread = {
         { class: "messages", role: "log", "aria-label": "Conversation", "aria-live": "polite" },
         data.messages.map((each) => message(each, id, each === last)),
         sending !== null && [
-          h("div", { key: "sending", class: "message user" }, h("p", { class: "text" }, sending)),
+          !arrived &&
+            h("div", { key: "sending", class: "message user" }, h("p", { class: "text" }, sending.text)),
           h(
             "div",
             { key: "thinking", class: "message assistant" },
@@ -152,7 +154,8 @@ async function begin(first) {
 }
 
 async function say(id, text) {
-  keep(`sending ${id}`, text);
+  const after = read(`/api/threads/${id}`).data?.messages.at(-1)?.n ?? 0;
+  keep(`sending ${id}`, { text, after }); // it may come back with the conversation before it is answered
   try {
     added(id, await api("POST", `/api/threads/${id}/messages`, { text }, { "idempotency-key": once() }));
   } catch (error) {
