@@ -94,6 +94,10 @@ class Case:
     """Whether what is ordered now is done alone in that place."""
     shared: bool = False
     """Another run was in that place since the first look."""
+    respelled: bool = False
+    """What was read back last is what was written but for its spelling."""
+    taken: bool = False
+    """A person took what is there, in another form than asked for."""
 
     @property
     def tool(self) -> Tool:

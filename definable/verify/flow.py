@@ -30,9 +30,9 @@ from definable.spec.paths import lookup, render, truth
 from definable.verify.case import Case, Catalog, Ended, Flow, Scope
 from definable.verify.deliver import Delivered, deliver
 from definable.verify.look import Unseen, read, see
-from definable.verify.lost import Absent, Found, new_ones, place_of, recover
+from definable.verify.lost import Absent, Found, no_double, place_of, recover, take
 from definable.verify.plan import TRANSIENT, Move
-from definable.verify.readback import Ambiguous, about_result_only, matching, unmet
+from definable.verify.readback import Ambiguous, about_result_only, matching, respelled, unmet
 from definable.verify.refused import Refusals
 
 LATER = "it was sent again: should an earlier attempt come through later still, it is there twice"
@@ -134,10 +134,10 @@ def _write(case: Case) -> Flow[Receipt]:
         if not isinstance(result, Absent):
             result = yield from _finish(case, before, result, resends)
         if not isinstance(result, Absent):
-            receipt = yield from _confirm(case, before, result)
+            receipt = yield from _confirm(case, before, result, resends)
             if not isinstance(receipt, Absent):
                 if case.tool.poll is None:
-                    yield from _no_double(case, before, receipt.result, resends)
+                    yield from no_double(case, before, receipt.result, resends)
                 return receipt
         resends += 1
         if resends > RESENDS:
@@ -284,7 +284,7 @@ def _finish(case: Case, before: Scope, result: Any, resends: int) -> Flow[Any]:
     poll = case.tool.poll
     if poll is None or not case.starts(before):
         return result
-    yield from _no_double(case, before, result, resends)  # as long as nobody else starts one
+    yield from no_double(case, before, result, resends)  # as long as nobody else starts one
     arguments = render(poll.arguments, {**before, "result": result})
     unseen = 0
     delay = 0.0
@@ -312,7 +312,7 @@ def _never_started(case: Case, before: Scope) -> Flow[Any]:
     return where.result if isinstance(where, Found) else where
 
 
-def _confirm(case: Case, before: Scope, result: Any) -> Flow[Receipt | Absent]:
+def _confirm(case: Case, before: Scope, result: Any, resends: int) -> Flow[Receipt | Absent]:
     """Read back what was written. Absent: it is proven, after the settle time, that it was not done."""
     own = tuple(c for c in case.tool.expect if about_result_only(c))
     if failed := unmet(own, {**before, "result": result}):
@@ -322,20 +322,25 @@ def _confirm(case: Case, before: Scope, result: Any) -> Flow[Receipt | Absent]:
         return wrong
     words = "; ".join(wrong)
     how = case.tool.lost.how if case.tool.lost else "ask"
-    if case.tool.effect is not Effect.RUN and how != "ask":
-        if how != "new":
-            case.notes = [*(n for n in case.notes if n != words), words]
+    if case.tool.effect is not Effect.RUN and how != "ask" and not case.taken:
+        case.notes = [note for note in case.notes if note != words]
+        if how != "new" and not (resends and case.respelled):
+            case.notes.append(words)
             return Absent()
-        where = yield from recover(case, before, words, result)
-        if isinstance(where, Absent):
-            return where
-        if where.taken:
-            taken = f"there in another form than asked for ({words}); {case.decided_by} took it as it is"
-            return case.verified(where.result, Evidence.EXISTENCE, taken, before)
-        if where.result != result:
-            again = yield from _read_back(case, before, where.result)
-            if isinstance(again, Receipt):
-                return again
+        if how != "new":  # sent twice and twice there, in the server's own spelling
+            yield from take(case, f"done, and there in another spelling: {words}", "it")
+        else:
+            where = yield from recover(case, before, words, result)
+            if isinstance(where, Absent):
+                return where
+            if where.result != result and not case.taken:
+                again = yield from _read_back(case, before, where.result)
+                if isinstance(again, Receipt):
+                    return again
+            result = where.result if case.taken else result
+    if case.taken:
+        taken = f"there in another form than asked for ({words}); {case.decided_by} took it as it is"
+        return case.verified(result, Evidence.EXISTENCE, taken, before)
     raise case.ended("failed", Failure.FALSE_SUCCESS, words, result)
 
 
@@ -353,10 +358,11 @@ def _read_back(case: Case, before: Scope, result: Any) -> Flow[Receipt | list[st
                 case, case.tool.after, scope, delay=delay, why="reading back what was written"
             )
             wrong = unmet(case.conditions, seen)
+            case.respelled = respelled(case.conditions, seen)
         except Unseen as blind:
             if blind.failure is not Failure.NOT_FOUND or (delay and not _listed(case)):
                 raise _unread(case, result, blind) from None
-            wrong = [str(blind)]
+            wrong, case.respelled = [str(blind)], False
         except Ambiguous as twins:
             raise case.ended(
                 "needs_review", Failure.UNKNOWN_OUTCOME, f"accepted, but {twins}", result
@@ -374,24 +380,3 @@ def _listed(case: Case) -> bool:
 def _unread(case: Case, result: Any, blind: Unseen) -> Ended:
     words = f"accepted, but it cannot be read back: {blind}"
     return case.ended("needs_review", blind.failure, words, result)
-
-
-def _no_double(case: Case, before: Scope, result: Any, resends: int) -> Flow[None]:
-    """After a resend: an earlier attempt may have come through late; then a person has to know.
-
-    The look is made one settle time after the answer, so that what was late by less than two is seen.
-    """
-    lost = case.tool.lost
-    if not resends or lost is None or lost.how != "new" or not case.starts(before):
-        return
-    try:
-        twins = yield from new_ones(case, lost, before, case.tool.settle)
-    except Unseen as blind:
-        message = f"done, but whether an earlier attempt came through late cannot be read: {blind}"
-        raise case.ended("needs_review", blind.failure, message, result) from None
-    if len(twins) > 1:
-        ids = ", ".join(str(lookup(t, lost.id or "id")) for t in twins)
-        message = f"an earlier attempt came through late, so it is there {len(twins)} times: {ids}"
-        if lost.foreign:
-            message = f"{len(twins)} that match are new, and {lost.foreign}: {ids}"
-        raise case.ended("needs_review", Failure.UNKNOWN_OUTCOME, message, result)

@@ -10,15 +10,14 @@ from definable.spec.paths import MISSING, lookup, render
 from definable.spec.toolkit import Lost
 from definable.verify.case import Case, Flow, Scope
 from definable.verify.look import Unseen, see
-from definable.verify.readback import Ambiguous, matching, unmet
+from definable.verify.readback import Ambiguous, matching, resembles, unmet
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The effect happened, and this is its result; `taken`: not as asked for, but a person took it."""
+    """The effect happened, and this is its result."""
 
     result: Any
-    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ def _look_for_new(case: Case, lost: Lost, before: Scope, why: str, made: Any) ->
         if found:
             return (yield from only(case, lost, before, why, found))
     if there is not None:
-        return (yield from _take(case, lost, before, f"{why}; {blind}", there))
+        return (yield from _take_as_it_is(case, lost, before, f"{why}; {blind}", there))
     if blind:
         return (yield from ask(case, f"{why}; nothing that matches is new, but {blind}", []))
     return Absent()
@@ -78,6 +77,9 @@ def only(
     case: Case, lost: Lost, before: Scope, why: str, found: list[Any], choice: Choice = PLAIN
 ) -> Flow[Found | Absent]:
     """Take what is new for ours when it can be nothing else; else a person says which it is, if any."""
+    if len(found) == 1 and not matching(found, lost.where, before):
+        words = f"{why}; one is new that matches but for its spelling"
+        return (yield from _take_as_it_is(case, lost, before, words, found[0], choice))
     words = ""
     if len(found) > 1:
         words = f"{len(found)} that match are new"
@@ -116,18 +118,20 @@ def new_ones(
 def _look(
     case: Case, lost: Lost, before: Scope, delay: float, made: Any = None, why: str = LOOKING, **how: Any
 ) -> Flow[tuple[list[Any], str, Any]]:
-    """Return the new entries that match; why finding none would prove nothing, if it would not; and what was
-    made, when it is there and does not match: new ones that do are others' then.
+    """Return the new entries that match, or else do but for their spelling, since servers trim and normalise;
+    why finding none would prove nothing, if it would not; and what was made, when it is there and does not
+    match: new ones that do are others' then.
     """
     name = lost.look or ""
     seen = yield from see(case, {name: case.tool.before[name]}, before, delay=delay, why=why, **how)
     was = {lookup(item, lost.id or "id"): item for item in lookup(before, lost.in_ or "") or []}
     now = lookup(seen, lost.in_ or "") or []
-    matches = matching(now, lost.where, seen) or []
-    fresh = [item for item in matches if lookup(item, lost.id or "id") not in was]
+    new = [item for item in now if lookup(item, lost.id or "id") not in was]
+    fresh = matching(new, lost.where, seen) or []
     own = lookup(made, lost.id or "id")
     there = next((item for item in now if lookup(item, lost.id or "id") == own), None)
     if own is MISSING or own in was or there is None or there in fresh:
+        fresh = fresh or matching(new, lost.where, seen, resembles) or []
         return fresh, _blind(lost, was, now, seen), None
     return [], f"{own} is new, as the answer said: it was made, and is there in another form", there
 
@@ -177,19 +181,30 @@ def _twice(settle: float) -> tuple[float, ...]:
     return (0.0, settle) if settle else (0.0,)
 
 
-def _take(case: Case, lost: Lost, before: Scope, question: str, there: Any) -> Flow[Found | Absent]:
-    """Let a person take what is there in another form; to make another one is never the plain yes."""
+def _take_as_it_is(
+    case: Case, lost: Lost, before: Scope, question: str, there: Any, choice: Choice = PLAIN
+) -> Flow[Found | Absent]:
+    """Let a person take what was made in another form; to make another one is never the plain yes."""
     own = lookup(there, lost.id or "id")
+    again = "send it again: a second one is made, and the first stays" if choice.again else ""
+    taken = yield from take(case, question, own, ({"id": own, "seen": there},), again)
+    return Found(adopted(case, lost, before, there)) if taken else Absent()
+
+
+def take(
+    case: Case, question: str, what: Any, candidates: tuple[dict[str, Any], ...] = (), again: str = ""
+) -> Flow[bool]:
+    """Ask a person whether what is there is taken as it is; False: it is to be sent again."""
     reply = yield Ask(
         reason="review",
         question=question,
         tool=case.slug,
         arguments=case.arguments,
         arguments_hash=case.arguments_hash,
-        candidates=({"id": own, "seen": there},),
-        yes=f"take {own} as it is: the call is done",
-        no=f"{own} stays, the call ends in doubt, and nothing is sent",
-        again="send it again: a second one is made, and the first stays",
+        candidates=candidates,
+        yes=f"take {what} as it is: the call is done",
+        no=f"{what} stays, the call ends in doubt, and nothing is sent",
+        again=again,
     )
     assert isinstance(reply, Decision), "an Ask is answered by a Decision"  # noqa: S101
     case.decided_by = reply.by
@@ -197,9 +212,10 @@ def _take(case: Case, lost: Lost, before: Scope, question: str, there: Any) -> F
         raise case.ended("needs_review", Failure.UNKNOWN_OUTCOME, question)
     if reply.again:
         case.heal(Failure.UNKNOWN_OUTCOME, "resent_by_person", reply.by)
-        return Absent()
-    case.heal(Failure.FALSE_SUCCESS, "taken_by_person", f"{reply.by} took {own} as it is")
-    return Found(adopted(case, lost, before, there), taken=True)
+        return False
+    case.heal(Failure.FALSE_SUCCESS, "taken_by_person", f"{reply.by} took {what} as it is")
+    case.taken = True
+    return True
 
 
 def ask(case: Case, question: str, candidates: list[Any], choice: Choice = PLAIN) -> Flow[Found | Absent]:
@@ -230,3 +246,24 @@ def ask(case: Case, question: str, candidates: list[Any], choice: Choice = PLAIN
             "needs_review", Failure.UNKNOWN_OUTCOME, f"{reply.adopt!r} is no candidate; {question}"
         )
     return Found(adopted(case, lost, case.scope(), chosen))
+
+
+def no_double(case: Case, before: Scope, result: Any, resends: int) -> Flow[None]:
+    """After a resend: an earlier attempt may have come through late; then a person has to know.
+
+    The look is made one settle time after the answer, so that what was late by less than two is seen.
+    """
+    lost = case.tool.lost
+    if not resends or lost is None or lost.how != "new" or not case.starts(before):
+        return
+    try:
+        twins = yield from new_ones(case, lost, before, case.tool.settle)
+    except Unseen as blind:
+        message = f"done, but whether an earlier attempt came through late cannot be read: {blind}"
+        raise case.ended("needs_review", blind.failure, message, result) from None
+    if len(twins) > 1:
+        ids = ", ".join(str(lookup(t, lost.id or "id")) for t in twins)
+        message = f"an earlier attempt came through late, so it is there {len(twins)} times: {ids}"
+        if lost.foreign:
+            message = f"{len(twins)} that match are new, and {lost.foreign}: {ids}"
+        raise case.ended("needs_review", Failure.UNKNOWN_OUTCOME, message, result)

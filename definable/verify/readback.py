@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from definable.redaction import MARK, Redactor
@@ -52,6 +53,26 @@ def same(wanted: Any, shown: Any) -> bool:
     return (type(wanted) is type(shown) and bool(wanted == shown)) or _same_number(wanted, shown)
 
 
+def resembles(wanted: Any, shown: Any) -> bool:
+    """Return whether they are the same but for spelling: blanks, ends of lines, casing, forms of Unicode."""
+    return same(_folded(wanted), _folded(shown))
+
+
+def _folded(value: Any) -> Any:
+    if isinstance(value, str):
+        return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+    if isinstance(value, dict):
+        return {key: _folded(each) for key, each in value.items()}
+    return [_folded(each) for each in value] if isinstance(value, list) else value
+
+
+def respelled(conditions: tuple[Expect, ...], scope: Mapping[str, Any]) -> bool:
+    """Whether spelling is all that is not as wanted: it was done, and is shown in another form."""
+    wrong = [c for c in conditions if _check(c, scope)]
+    pairs = [(render(c.is_, scope, missing="drop"), _none(lookup(scope, c.at or ""))) for c in wrong]
+    return bool(wrong) and all(c.at is not None for c in wrong) and all(resembles(*pair) for pair in pairs)
+
+
 def _same_number(a: Any, b: Any) -> bool:
     numbers = (int, float)
     if isinstance(a, bool) or isinstance(b, bool):
@@ -59,14 +80,19 @@ def _same_number(a: Any, b: Any) -> bool:
     return isinstance(a, numbers) and isinstance(b, numbers) and a == b
 
 
-def matching(items: Any, where: Mapping[str, Any], scope: Mapping[str, Any]) -> list[Any] | None:
+def matching(
+    items: Any,
+    where: Mapping[str, Any],
+    scope: Mapping[str, Any],
+    alike: Callable[[Any, Any], bool] = same,
+) -> list[Any] | None:
     """Return the items whose paths have the wanted values; None when nothing given says what to match."""
     wanted = {
         path: v for path, raw in where.items() if (v := render(raw, scope, missing="drop")) is not MISSING
     }
     if not wanted:
         return None
-    return [i for i in items or [] if all(same(v, _none(lookup(i, path))) for path, v in wanted.items())]
+    return [i for i in items or [] if all(alike(v, _none(lookup(i, path))) for path, v in wanted.items())]
 
 
 def _none(value: Any) -> Any:
