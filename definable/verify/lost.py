@@ -126,7 +126,9 @@ def _look(
     seen = yield from see(case, {name: case.tool.before[name]}, before, delay=delay, why=why, **how)
     was = {lookup(item, lost.id or "id"): item for item in lookup(before, lost.in_ or "") or []}
     now = lookup(seen, lost.in_ or "") or []
-    new = [item for item in now if lookup(item, lost.id or "id") not in was]
+    # What others add while a list is read moves things to a page that comes later: it is still one thing.
+    ids = {lookup(item, lost.id or "id"): item for item in now}
+    new = [item for at, item in ids.items() if at not in was]
     fresh = matching(new, lost.where, seen) or []
     own = lookup(made, lost.id or "id")
     there = next((item for item in now if lookup(item, lost.id or "id") == own), None)

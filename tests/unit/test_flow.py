@@ -244,6 +244,22 @@ def test_what_was_made_in_another_form_is_not_made_again() -> None:
     assert (receipt.status, receipt.attempts, len(acme.notes)) == ("verified", 2, 2)
 
 
+def test_one_thing_on_two_pages_is_one() -> None:
+    """It moved on and was changed while the list was read: nobody is asked which of the two it is."""
+    acme = Acme(ACME_CREATE=[done_then(LOST)])
+    old = acme.add("x", "y")
+    ours = {"id": "n2", "title": "a", "text": "b"}
+    first = answer(200, {"values": [old, {**ours, "size": 1}], "after": "1"})
+    acme.faults["ACME_LIST"] = [
+        lambda *_: None,
+        first,
+        answer(200, {"values": [{**ours, "size": 2}], "after": None}),
+    ]
+    receipt, history = run(call("ACME_CREATE", title="a", text="b"), acme)
+    assert (receipt.status, receipt.evidence, acme.effects) == ("verified", "state", ["ACME_CREATE"])
+    assert not [e for e in history if isinstance(e.order, Ask)]
+
+
 def test_another_new_one_that_matches_is_not_taken_for_what_was_made() -> None:
     """The answer told the id of ours, which is there in another form: what matches is a stranger's."""
 
