@@ -145,7 +145,7 @@ async def _wait(context: Context, place: tuple[str, int], order: Send) -> None:
     step = context.calls[place[0]].step
     due = context.delays.get(place)
     left = order.delay if due is None else due - context.now()
-    _check(context, step, left, order.tool, order.why or "its time is over")
+    check_wait(context, step, left, order.tool, order.why or "its time is over")
     if left <= 0:
         return
     reason = _reason(context, place)
@@ -168,7 +168,7 @@ def _reason(context: Context, place: tuple[str, int]) -> Reason:
     return "quota" if refused else "retry"
 
 
-def _check(context: Context, step: str, delay: float, tool: str, why: str) -> None:
+def check_wait(context: Context, step: str, delay: float, tool: str, why: str) -> None:
     """Raise when the run was cancelled, or when its limits end before `delay` seconds have passed."""
     if context.store.status(context.run.id) is RunStatus.CANCELLED:
         raise RunCancelled("the run was cancelled", run=context.run.id)
@@ -195,7 +195,7 @@ async def _alone(context: Context, call: str, order: Send, ahead: float, *, park
     def before(seconds: float, other: str, adrift: bool) -> None:
         nonlocal told
         why = f"run {other} writes in the same place; definable runs show {other}"
-        _check(context, step, seconds, order.tool, why)
+        check_wait(context, step, seconds, order.tool, why)
         if not told:
             context.log("place.waits", {"run": other, "tool": order.tool}, step=step, call=call)
         told = True
@@ -228,7 +228,7 @@ async def _guarded(context: Context, dispatch: Dispatch, order: Send) -> Outcome
     gate = guard.gate(toolkit, tool, context.places[toolkit.toolkit])
     began, place = guard.now(), (call.id, dispatch["n"])
     while (passed := guard.ask(gate)).seconds:
-        _check(context, call.step, passed.seconds, order.tool, f"{gate.name} fail too often until then")
+        check_wait(context, call.step, passed.seconds, order.tool, f"{gate.name} fail too often until then")
         if place not in context.held and passed.seconds >= WORTH_TELLING:
             context.held[place] = guard.now()
             data = {"n": place[1], "at": guard.now(), "gate": gate.name, "tool": order.tool}
@@ -269,7 +269,9 @@ async def _governed(context: Context, dispatch: Dispatch, order: Send) -> Outcom
     step = context.calls[call].step
 
     def before(wait: Wait, waited: float) -> None:
-        _check(context, step, wait.expected, order.tool, f"its quota {wait.bucket!r} is used up until then")
+        check_wait(
+            context, step, wait.expected, order.tool, f"its quota {wait.bucket!r} is used up until then"
+        )
         if (call, n) not in context.waits:
             context.waits[call, n] = (governor.now(), wait.bucket)
             if wait.expected >= WORTH_TELLING:

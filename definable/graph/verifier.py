@@ -24,7 +24,7 @@ from definable.spec.nearest import suggest
 from definable.spec.paths import truth
 from definable.spec.workflow import Step
 from definable.store import State as Ledger
-from definable.verify.plan import TRIES, Move, backoff, plan
+from definable.verify.plan import TRIES, Move, asked, backoff, plan
 
 Next = Command[Any]
 NOTHING = (Ledger.INTENDED, Ledger.REJECTED)
@@ -113,7 +113,6 @@ def _model_failed(context: Context, work: State, step: Step, key: str, item: dic
     assert isinstance(error, ModelError)  # noqa: S101
     verdict = Verdict(failure=Failure(error.failure), phase=Phase.REJECTED, message=error.message)
     move = plan(verdict, Effect.READ)
-    wait = error.retry_after
     if move in (Move.REFRESH, Move.PARK):
         ask = Ask(reason="auth", question=str(error), tool="", arguments={}, arguments_hash="")
         # the same question again after a crash, and another one once that was answered
@@ -121,9 +120,10 @@ def _model_failed(context: Context, work: State, step: Step, key: str, item: dic
         work["asks"] = [context.ask("", number, ask, step)]
         return "approval"
     if move is Move.WAIT or (move in (Move.RETRY, Move.REREAD) and failed + 1 < TRIES):
-        pause = wait
-        if pause is None:
-            pause = backoff(f"{context.run.id}/{step.id}", failed, base=1.0, cap=60.0)
+        name = f"{context.run.id}/{step.id}"
+        pause = backoff(name, failed, base=1.0, cap=60.0)
+        if error.retry_after is not None:
+            pause = asked(error.retry_after, name, failed)
         until = context.now() + pause
         context.failures[key] = failed + 1, until
         words = f"{error.message}; asked again in {pause:g} s"

@@ -6,13 +6,10 @@ the SDKs run with `max_retries=0`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-
 from definable.calls import Failure
 from definable.errors import ModelError
 from definable.limits import Usage
+from definable.verify.classify import retry_after
 
 KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 """The environment variable with each provider's key."""
@@ -94,7 +91,7 @@ def from_sdk(provider: str, model: str, error: Exception) -> ModelError:
     return ModelError(
         f"{model}: {_what(provider, failure, status, error)}",
         failure=failure,
-        retry_after=waiting(response.headers) if response is not None else None,
+        retry_after=retry_after(response.headers) if response is not None else None,
         hint=_hint(provider, failure),
         status=status,
     )
@@ -148,17 +145,6 @@ def refused(model: str, words: str, usage: Usage) -> ModelError:
     )
 
 
-def waiting(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds a response asks to wait (RFC 9110, 10.2.3; and OpenAI's retry-after-ms)."""
-    if (ms := _number(headers.get("retry-after-ms"))) is not None:
-        return ms / 1000
-    said = headers.get("retry-after")
-    if (seconds := _number(said)) is not None:
-        return seconds
-    until, now = _date(said), _date(headers.get("date"))
-    return max(0.0, (until - now).total_seconds()) if until and now else None
-
-
 def excerpt(text: str, length: int = 300) -> str:
     """Return the beginning of `text`, for a message."""
     return text if len(text) <= length else text[:length] + "…"
@@ -192,19 +178,3 @@ def _by_status(status: int | None) -> Failure:
     if status is None:
         return Failure.NETWORK
     return Failure.UPSTREAM_5XX if status >= 500 else Failure.INVALID_INPUT
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if 0 <= value < float("inf") else None
-
-
-def _date(text: str | None) -> datetime | None:
-    try:
-        when = parsedate_to_datetime(text or "")
-    except ValueError:
-        return None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from definable.calls import Failure, Outcome, Phase, Verdict
@@ -145,7 +145,7 @@ def _joined(part: Any) -> str:
     return ", ".join(map(str, part)) if isinstance(part, list) else str(part)
 
 
-def retry_after(headers: dict[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that `Retry-After` asks for (RFC 9110 10.2.3), at most 15 minutes, or None.
 
     `retry-after-ms`, which some products send, is more exact and comes first. A date is taken against the

@@ -14,7 +14,7 @@ from definable.verify.changes import as_sent, placed
 from definable.verify.classify import classify, insisted, spoken_of
 from definable.verify.contracts import Contract
 from definable.verify.judge import Judge
-from definable.verify.plan import REREADS, TRANSIENT, TRIES, Move, backoff, plan
+from definable.verify.plan import REREADS, TRANSIENT, TRIES, Move, asked, backoff, plan
 from definable.verify.readback import unmet
 from definable.verify.record import patch_id
 from definable.verify.repair import Repair
@@ -272,7 +272,7 @@ def _attempt(case: Case, order: Send) -> Flow[Outcome]:
 def _pause(case: Case, verdict: Verdict, waits: int) -> float:
     if verdict.retry_after is not None:
         # The server's clock may cut a window a moment later than it says.
-        delay = verdict.retry_after + 0.05
+        delay = asked(verdict.retry_after + 0.05, case.call.id, waits)
         rule = "retry_after"
     else:
         delay = backoff(case.call.id, waits, base=2.0, cap=60.0)

@@ -98,6 +98,14 @@ def backoff(key: str, n: int, *, base: float, cap: float) -> float:
     return round(min(cap, base * 2.0 ** min(n, 20)) * (0.5 + jitter / 2), 3)
 
 
+def asked(seconds: float, key: str, n: int) -> float:
+    """Return the wait that a server asked for; up to 2 s where it was shorter and n of them did not help.
+
+    Some say `Retry-After: 0`, or a time that is over, for as long as they refuse.
+    """
+    return max(seconds, backoff(key, n - 1, base=0.1, cap=2.0)) if n else seconds
+
+
 def table_as_markdown() -> str:
     """Return the table as the documentation prints it."""
     lines = ["| class | phase | effect | next | why |", "|---|---|---|---|---|"]

@@ -62,12 +62,12 @@ def script(monkeypatch: pytest.MonkeyPatch) -> type[Script]:
     return Script
 
 
-def workflow(tmp_path: Path, tools: str) -> str:
+def workflow(tmp_path: Path, tools: str, more: str = "") -> str:
     """Write a workflow of one researcher with these tools, and return its path."""
     path = tmp_path / "probe.yaml"
     path.write_text(
         "name: probe\ndescription: d\ninputs:\n  note: { type: string, default: x }\n"
-        f"steps:\n  - id: look\n    agent: researcher\n    tools: [{tools}]\n    prompt: p\n"
+        f"steps:\n  - id: look\n    agent: researcher\n    tools: [{tools}]\n    prompt: p\n{more}"
     )
     return str(path)
 
@@ -135,6 +135,23 @@ async def test_a_models_failures_go_through_the_same_classes(
             row = await runner.resume(row.id)
         assert row.status == "done"
     assert len(script.requests) == 5
+
+
+async def test_a_model_is_waited_for_within_the_runs_time(
+    hexes: Hexes, bench: Bench, script: type[Script], tmp_path: Path
+) -> None:
+    """A wait that would end after the run's limit is not begun; what asks for none gets one all the same."""
+    now = ModelError("slow down", failure="rate_limited", retry_after=0)
+    later = ModelError("slow down", failure="rate_limited", retry_after=900)
+    script.turns = [*[now] * 20, later, FINDINGS]
+    path = workflow(tmp_path, "HEX_LIST_PROJECTS", "limits: { time: 10m }\n")
+    async with hexes() as hex:
+        began = hex.now()
+        row = await bench.run(hex, path, {})
+        assert 15 < hex.now() - began < 40
+        assert (row.status, (row.error or {})["facts"]["limit"]) == ("limited", "time")
+    assert "the next request to openai/" in (row.error or {})["message"]
+    assert len(script.requests) == 21
 
 
 async def test_the_model_has_no_authority(

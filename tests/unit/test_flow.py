@@ -76,6 +76,24 @@ def test_a_429_is_never_given_up() -> None:
     assert receipt.attempts == 51
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"retry_after": "0"},
+        {"retry_after_ms": "0"},
+        {"retry_after": "Mon, 23 Nov 2026 09:00:00 GMT", "date": "Mon, 23 Nov 2026 10:00:00 GMT"},
+    ],
+)
+def test_a_429_that_asks_for_no_wait_is_not_sent_again_without_one(headers: dict[str, str]) -> None:
+    """The first time it is believed; fifty of them take more than a minute, not two seconds."""
+    acme = Acme(ACME_LIST=[answer(429, **headers)] * 50)
+    receipt, history = run(call("ACME_LIST"), acme)
+    assert (receipt.status, receipt.attempts) == ("verified", 51)
+    delays = [e.order.delay for e in history if isinstance(e.order, Send)]
+    assert delays[:2] == [0.0, 0.05]
+    assert all(1.0 <= delay <= 2.0 for delay in delays[8:])
+
+
 def test_a_401_takes_the_next_key_once_and_then_waits_for_a_person() -> None:
     """The order after a 401 asks for a fresh key; with none left the call asks and goes on when told."""
     acme = Acme(ACME_GET=[answer(401, "Unauthorized"), NO_KEY])

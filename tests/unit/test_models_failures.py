@@ -12,7 +12,8 @@ import pytest
 
 from definable.calls import Failure
 from definable.errors import DefinableError, ModelError
-from definable.models.failures import from_sdk, kind, waiting
+from definable.models.failures import from_sdk, kind
+from definable.verify.classify import retry_after
 from tests.unit.model_wire import KEYS, MODELS, SAYS, Provider, turn
 
 BOTH = pytest.mark.parametrize("provider", ["openai", "anthropic"])
@@ -163,9 +164,23 @@ def test_a_model_error_survives_json() -> None:
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-4"}, None),
         ({"retry-after": "nan"}, None),
+        ({"retry-after": "99999999"}, 900.0),
+        ({"retry-after-ms": "1e300"}, 900.0),
+        ({"retry-after": "Mon, 23 Nov 2026 03:00:30 -0700", "date": "Mon, 23 Nov 2026 10:00:00 GMT"}, 30.0),
+        ({"retry-after": "Thu, 23 Nov 2090 10:00:30 GMT", "date": "Mon, 23 Nov 2026 10:00:00 GMT"}, 900.0),
+        (
+            {"retry-after": f"Mon, 23 Nov {'9' * 20} 10:00:30 GMT", "date": "Mon, 23 Nov 2026 10:00:00 GMT"},
+            None,
+        ),
         ({}, None),
     ],
 )
-def test_waiting_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
-    """Seconds, milliseconds or a date against the server's own clock; anything else is nothing."""
-    assert waiting(headers) == seconds
+@BOTH
+@pytest.mark.anyio
+async def test_waiting_is_read_in_every_form(
+    provider: str, headers: dict[str, str], seconds: float | None
+) -> None:
+    """Seconds, milliseconds or a date against the server's own clock, at most 15 minutes; else nothing."""
+    with pytest.raises(ModelError) as error:
+        await turn(provider, Provider(httpx2.Response(429, headers=headers, json={})))
+    assert error.value.retry_after == retry_after(headers) == seconds
