@@ -5,6 +5,7 @@ Runs before anything is hashed or stored, so that the same intent always has the
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -43,6 +44,8 @@ def normalise(toolkit: Toolkit, tool: Tool, slug: str, arguments: Mapping[str, J
     problems: list[str] = []
     exact = _exact(named, list(options(whole, toolkit.shapes)), (), toolkit, problems)
     problems += broken(whole, exact)
+    if not problems and not _is_text(json.dumps(exact, ensure_ascii=False)):
+        problems = ["a text in it has half of a character (a lone surrogate), which cannot be sent"]
     if not problems:
         problems = [rule.says for rule in tool.rules if broken(rule.schema_, exact)]
     if problems:
@@ -50,6 +53,15 @@ def normalise(toolkit: Toolkit, tool: Tool, slug: str, arguments: Mapping[str, J
         hint = f"see what it takes with: definable tools {slug}"
         raise UsageError(f"{slug}: {lines}", hint=hint, tool=slug, problems=problems)
     return exact  # type: ignore[no-any-return]
+
+
+def _is_text(text: str) -> bool:
+    """Whether this can be stored and sent: JSON and command lines may bring halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def foreseen(toolkit: Toolkit, tool: Tool, arguments: Mapping[str, Json]) -> list[str]:

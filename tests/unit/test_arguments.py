@@ -116,6 +116,12 @@ def test_a_value_outside_an_enumeration_is_told_what_there_is() -> None:
     assert error.message == "HEX_LIST_GROUPS: sortBy: 'AGE' is none of CREATED_AT, NAME"
 
 
+def test_half_of_a_character_is_refused_before_anything_is_sent() -> None:
+    """JSON may have it, and a command line that is not UTF-8; no request can."""
+    error = _refused("HEX_LIST_CELLS", projectId=ID, after="a\ud800")
+    assert "half of a character (a lone surrogate), which cannot be sent" in error.message
+
+
 def test_both_spellings_of_one_argument_are_refused() -> None:
     """Nobody can tell which was meant."""
     error = _refused("HEX_GET_CELL", cellId=ID, cell_id=ID)
