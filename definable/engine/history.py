@@ -86,9 +86,9 @@ def _took(event: Event) -> Spent | None:
     """What one event spent; None when it is none that spends."""
     if event.type == "call.proposed":
         return Spent().after_calls()
-    if event.type != "model.called":
-        return None
     data = event.data
+    if event.type not in ("model.called", "verdict") or "input_tokens" not in data:
+        return None
     usage = Usage(input_tokens=data["input_tokens"], output_tokens=data["output_tokens"])
     return Spent().after_model(data["model"], usage)
 

@@ -18,6 +18,7 @@ from definable.graph.judging import ended, judge, reviewed
 from definable.graph.parking import RunParked
 from definable.graph.proposals import allowed, declared, propose
 from definable.graph.state import State, fresh, turn_key
+from definable.limits import Usage
 from definable.models import ToolUse, Turn
 from definable.spec.model import Effect
 from definable.spec.nearest import suggest
@@ -128,9 +129,19 @@ def _model_failed(context: Context, work: State, step: Step, key: str, item: dic
         context.failures[key] = failed + 1, until
         words = f"{error.message}; asked again in {pause:g} s"
         data = {"n": failed + 1, "move": move, "next": words, "key": key, "until": until}
-        context.log("verdict", data, step=step.id)
+        context.log("verdict", {**data, **_cost(context, step, error)}, step=step.id)
         return step.agent or ""
     raise error
+
+
+def _cost(context: Context, step: Step, error: ModelError) -> dict[str, Any]:
+    """Count what an answer took that could not be used, and return it for the log."""
+    usage = Usage.model_validate(error.facts.get("usage") or {})
+    if not usage.total:
+        return {}
+    model = context.models.serves(step.model or context.agent(step).model)
+    context.paid(step, model, usage)
+    return {"model": model, "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
 
 
 def _go_on(context: Context, desk: Desk, work: State) -> Next:

@@ -66,6 +66,9 @@ SDK_ERRORS = {
 SPENT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 """OpenAI codes that come as 429 though waiting does not help."""
 
+GAVE_UP = {408, 499}
+"""What says that something on the way waited no longer; not every SDK has a class for them."""
+
 HINTS = {
     Failure.AUTH_EXPIRED: "put a key that is accepted into {key}, then resume the run",
     Failure.NO_CREDENTIALS: "set {key}, or unset it and let the offline model answer",
@@ -118,8 +121,8 @@ def invalid(model: str, what: str, text: str, usage: Usage) -> ModelError:
     """Return the error for an answer that does not have the shape that was asked for."""
     return ModelError(
         f"{model}: {what}: {excerpt(text)!r}",
-        failure=Failure.FALSE_SUCCESS,
-        hint="the model is asked again while the run's limits allow; a stronger model keeps to the shape",
+        failure=Failure.DRIFT,
+        hint="it was asked again as often as such an answer is; a stronger model keeps to the shape",
         usage=usage.model_dump(),
         text=text,
     )
@@ -175,6 +178,6 @@ def _hint(provider: str, failure: Failure) -> str:
 
 
 def _by_status(status: int | None) -> Failure:
-    if status is None:
+    if status is None or status in GAVE_UP:
         return Failure.NETWORK
     return Failure.UPSTREAM_5XX if status >= 500 else Failure.INVALID_INPUT

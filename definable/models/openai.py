@@ -9,7 +9,7 @@ from typing import Any, cast
 import httpx2
 import openai
 from openai.types.responses import FunctionToolParam, ResponseIncludable
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from definable.calls import Json
 from definable.limits import Usage
@@ -122,10 +122,10 @@ def _read(request: Request, body: Json, text: str) -> wire.Parts:
     try:
         usage = _usage(body)
         response = _Response.model_validate({**body, "usage": usage})
-    except (ValidationError, TypeError) as error:
+        _whole(request, response, usage)
+        return _parts(request, response, usage)
+    except wire.TRIPS as error:
         raise failures.unreadable("openai", request.model, text) from error
-    _whole(request, response, usage)
-    return _parts(request, response, usage)
 
 
 def _usage(body: Json) -> Usage:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NoReturn
 
 import httpx2
 from pydantic import BaseModel, ValidationError
@@ -18,7 +19,7 @@ from definable.models.neutral import Request, ToolUse, Turn
 TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
 """A reasoning model may think for minutes before the first byte."""
 
-TRIPS = (ValidationError, ValueError, TypeError, AttributeError, KeyError)
+TRIPS = (ValidationError, ValueError, TypeError, AttributeError, KeyError, RecursionError)
 """What the SDKs' `parse` throws on a body that they did not expect: they trust the wire."""
 
 _seen: ContextVar[list[httpx2.Response] | None] = ContextVar("definable_model_responses", default=None)
@@ -56,16 +57,27 @@ def body(seen: list[httpx2.Response]) -> tuple[Json, str]:
     """Return the last response as JSON (None when it is not) and as text."""
     text = seen[-1].text if seen else ""
     try:
-        return json.loads(text), text
-    except ValueError:
+        return _json(text), text
+    except TRIPS:
         return None, text
+
+
+def _json(text: str) -> Json:
+    """Return JSON that can be stored and sent on: no NaN, no half of a character. Raises one of TRIPS."""
+    value = json.loads(text, parse_constant=_no_constant)
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def arguments(model: str, name: str, said: str, usage: Usage) -> dict[str, Json]:
     """Return the arguments a model wrote for a tool; ModelError when they are no JSON object."""
     try:
-        value = json.loads(said or "{}")
-    except ValueError:
+        value = _json(said or "{}")
+    except TRIPS:
         value = None
     if not isinstance(value, dict):
         raise failures.invalid(model, f"its arguments for {name} are not a JSON object", said, usage)
@@ -74,6 +86,9 @@ def arguments(model: str, name: str, said: str, usage: Usage) -> dict[str, Json]
 
 def end(request: Request, parts: Parts, parsed: BaseModel | None) -> Turn:
     """Return the turn: the calls when there are any, else the artifact; ModelError when there is neither."""
+    if len({use.id for use in parts.uses}) < len(parts.uses):
+        ids = ", ".join(use.id for use in parts.uses)
+        raise failures.invalid(request.model, "its calls have no ids of their own", ids, parts.usage)
     if parts.uses:
         return Turn(uses=tuple(parts.uses), usage=parts.usage, items=parts.items)
     if parsed is not None:

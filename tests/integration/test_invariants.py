@@ -13,11 +13,15 @@ import pytest
 
 from definable.calls import Decision, Outcome, Send
 from definable.engine import segment
+from definable.engine.history import spent
 from definable.errors import ModelError
 from definable.graph.build import build
+from definable.limits import Usage
 from definable.models import Request, ToolUse, Turn
+from definable.models.failures import invalid
 from definable.spec.workflow import Workflow
 from definable.toolkits.adapter import Adapter
+from definable.verify.plan import TRIES
 from tests.integration.conftest import Bench, Hex
 
 pytestmark = pytest.mark.anyio
@@ -152,6 +156,24 @@ async def test_a_model_is_waited_for_within_the_runs_time(
         assert (row.status, (row.error or {})["facts"]["limit"]) == ("limited", "time")
     assert "the next request to openai/" in (row.error or {})["message"]
     assert len(script.requests) == 21
+
+
+async def test_a_models_answer_that_cannot_be_used_is_asked_for_again_and_paid_for(
+    hexes: Hexes, bench: Bench, script: type[Script], tmp_path: Path
+) -> None:
+    """One malformed answer does not end a run; one that goes on like that does, at last."""
+    usage = Usage(input_tokens=400, output_tokens=100)
+    odd = invalid("openai/gpt-5.5", "its arguments for HEX_LIST_PROJECTS are not a JSON object", "{", usage)
+    async with hexes() as hex:
+        script.turns = [odd, odd, FINDINGS]
+        row = await bench.run(hex, workflow(tmp_path, "HEX_LIST_PROJECTS"), {})
+        assert (row.status, len(script.requests)) == ("done", 3)
+        async with bench.open(hex) as runner:
+            took = spent(runner.store, row.id)
+        assert took["tokens"] == 2 * 500
+        script.turns, script.requests = [odd] * 9, []
+        row = await bench.run(hex, workflow(tmp_path, "HEX_LIST_PROJECTS"), {})
+        assert (row.status, len(script.requests)) == ("failed", TRIES)
 
 
 async def test_the_model_has_no_authority(

@@ -14,7 +14,7 @@ from definable.calls import Failure
 from definable.errors import DefinableError, ModelError
 from definable.models.failures import from_sdk, kind
 from definable.verify.classify import retry_after
-from tests.unit.model_wire import KEYS, MODELS, SAYS, Provider, turn
+from tests.unit.model_wire import KEYS, MODELS, SAYS, Provider, anthropic_says, openai_says, turn
 
 BOTH = pytest.mark.parametrize("provider", ["openai", "anthropic"])
 ROOTS = {openai.OpenAIError, openai.APIError, openai.APIStatusError}
@@ -46,6 +46,7 @@ def test_every_exception_of_the_sdks_has_a_class(root: type[Exception]) -> None:
         (401, Failure.AUTH_EXPIRED),
         (403, Failure.PERMISSION),
         (404, Failure.NOT_FOUND),
+        (408, Failure.NETWORK),
         (409, Failure.CONFLICT),
         (418, Failure.INVALID_INPUT),
         (422, Failure.INVALID_INPUT),
@@ -121,7 +122,7 @@ async def test_trouble_on_the_way_is_a_network_failure(provider: str, trouble: E
 
 @BOTH
 @pytest.mark.parametrize(
-    "body", ["<html>Sign in to the hotel's network</html>", '{"hello": 1}', "[]", "null", ""]
+    "body", ["<html>Sign in to the hotel's network</html>", '{"hello": 1}', "[]", "null", "", "[" * 90_000]
 )
 @pytest.mark.anyio
 async def test_a_page_that_is_not_the_api_is_drift(provider: str, body: str) -> None:
@@ -129,7 +130,7 @@ async def test_a_page_that_is_not_the_api_is_drift(provider: str, body: str) -> 
     with pytest.raises(ModelError, match="answered with something that is not the API's JSON") as error:
         await turn(provider, Provider(httpx2.Response(200, text=body)))
     assert error.value.failure == "drift"
-    assert repr(body)[1:-1] in error.value.message
+    assert repr(body[:300])[1:-1] in error.value.message
 
 
 @BOTH
@@ -139,9 +140,30 @@ async def test_an_answer_in_another_shape_keeps_the_text(provider: str, text: st
     """What the model said is in the error, and what it cost."""
     with pytest.raises(ModelError, match="its answer is not Draft") as error:
         await turn(provider, Provider(SAYS[provider](text)))
-    assert error.value.failure == "false_success"
+    assert error.value.failure == "drift"
     assert error.value.facts["text"] == text
     assert error.value.facts["usage"]["output_tokens"] == 5
+
+
+@BOTH
+@pytest.mark.parametrize("id", ["a", ""])
+@pytest.mark.anyio
+async def test_calls_that_share_an_id_are_no_answer(provider: str, id: str) -> None:
+    """Each result goes back by its id: of two calls with one id, one would be neither made nor told of."""
+    if provider == "openai":
+        use: dict[str, object] = {
+            "type": "function_call",
+            "call_id": id,
+            "name": "HEX_GET_CELL",
+            "arguments": "{}",
+        }
+        wire = Provider(openai_says(use, use))
+    else:
+        use = {"type": "tool_use", "id": id, "name": "HEX_GET_CELL", "input": dict[str, str]()}
+        wire = Provider(anthropic_says(use, use, stop_reason="tool_use"))
+    with pytest.raises(ModelError, match="its calls have no ids of their own") as error:
+        await turn(provider, wire)
+    assert error.value.failure == "drift"
 
 
 def test_a_model_error_survives_json() -> None:

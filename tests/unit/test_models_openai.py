@@ -90,12 +90,32 @@ async def test_reasoning_without_its_contents_is_not_sent_back() -> None:
     ]
 
 
-@pytest.mark.parametrize("said", ['{"cellId": ', "[1]", '"c1"', "null"])
+@pytest.mark.parametrize(
+    "said",
+    ['{"cellId": ', "[1]", '"c1"', "null", '{"cellId": NaN}', '{"cellId": "\\ud800"}', "[" * 100_000],
+)
 async def test_broken_arguments_are_a_failure_with_the_text(said: str) -> None:
     """What a model writes is not trusted to be JSON."""
     with pytest.raises(ModelError, match="its arguments for HEX_GET_CELL are not a JSON object") as error:
         await turn("openai", Provider(openai_says({**CALL, "arguments": said})))
-    assert (error.value.failure, error.value.facts["text"]) == ("false_success", said)
+    assert (error.value.failure, error.value.facts["text"]) == ("drift", said)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {name: value for name, value in CALL.items() if name != "arguments"},
+        {name: value for name, value in CALL.items() if name != "call_id"},
+        {**openai_text("x"), "content": '{"markdown": "x"}'},
+        {**openai_text("x"), "content": ['{"markdown": "x"}']},
+        {**openai_text("x"), "content": 5},
+    ],
+)
+async def test_an_item_of_another_form_is_no_answer(item: dict[str, object]) -> None:
+    """What speaks this API in half ends as a failure of the model, not of the run."""
+    with pytest.raises(ModelError, match="something that is not the API's JSON") as error:
+        await turn("openai", Provider(openai_says(item)))
+    assert error.value.failure == "drift"
 
 
 async def test_a_cut_off_answer_says_what_was_allowed() -> None:
