@@ -30,7 +30,7 @@ from definable.spec.paths import lookup, render, truth
 from definable.verify.case import Case, Catalog, Ended, Flow, Scope
 from definable.verify.deliver import Delivered, deliver
 from definable.verify.look import Unseen, read, see
-from definable.verify.lost import Absent, Found, no_double, place_of, recover, take
+from definable.verify.lost import Absent, Found, no_double, place_of, recover, take, told_before
 from definable.verify.plan import TRANSIENT, Move
 from definable.verify.readback import Ambiguous, about_result_only, matching, respelled, unmet
 from definable.verify.refused import Refusals
@@ -265,14 +265,18 @@ def _taken(case: Case, before: Scope, sent: Delivered, resends: int, note: str) 
 
     `note` says on what a refusal rests.
     """
-    if sent.move is Move.ACCEPT:
+    old = told_before(case, before, sent.body) if sent.move is Move.ACCEPT else ""
+    if sent.move is Move.ACCEPT and not old:
         return sent.body
-    if sent.move is Move.LOOK or resends:
-        where = yield from recover(case, before, sent.verdict.message)
+    if old or sent.move is Move.LOOK or resends:
+        where = yield from recover(case, before, old or sent.verdict.message)
         if isinstance(where, Found):
-            case.heal(sent.verdict.failure, "adopted", "a look showed that it had happened")
+            failure = _reason(sent) if old else sent.verdict.failure
+            case.heal(
+                failure, "adopted", "; ".join(filter(None, [old, "a look showed that it had happened"]))
+            )
             return where.result
-        if sent.move is Move.LOOK:
+        if old or sent.move is Move.LOOK:
             return where
     rests = note if sent.verdict.phase is Phase.REJECTED else ""
     words = "; ".join(filter(None, [sent.verdict.message, rests]))

@@ -60,6 +60,19 @@ def recover(case: Case, before: Scope, why: str, made: Any = None) -> Flow[Found
     return (yield from ask(case, f"{why}; nobody can look whether it happened", []))
 
 
+def told_before(case: Case, before: Scope, result: Any) -> str:
+    """Say that an answer tells of what was there before the first send; empty when it does not.
+
+    A cache on the way, or a server that takes one request for another, answers like that; it proves nothing.
+    """
+    lost = case.tool.lost
+    if lost is None or lost.how != "new" or not case.starts(before):
+        return ""
+    own = lookup(result, lost.id or "id")
+    was = {lookup(item, lost.id or "id") for item in lookup(before, lost.in_ or "") or []} - {MISSING}
+    return f"accepted, but the answer tells of {own}, which was there before" if own in was else ""
+
+
 def _look_for_new(case: Case, lost: Lost, before: Scope, why: str, made: Any) -> Flow[Found | Absent]:
     blind, there = "", None
     for delay in _twice(case.tool.settle):

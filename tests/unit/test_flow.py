@@ -262,6 +262,32 @@ def test_what_was_made_in_another_form_is_not_made_again() -> None:
     assert (receipt.status, receipt.attempts, len(acme.notes)) == ("verified", 2, 2)
 
 
+@pytest.mark.parametrize("done", [False, True])
+def test_an_answer_about_what_was_there_before_proves_nothing(done: bool) -> None:
+    """From a cache, or meant for another request: what is alike and was there is not the effect of this."""
+
+    def stale(acme: Acme, send: Send) -> Outcome:
+        if done:
+            acme.serve(send)
+        return answer(201, dict(acme.notes["n1"]))
+
+    acme = Acme(ACME_CREATE=[stale])
+    acme.add("a", "b")
+    receipt, _ = run(call("ACME_CREATE", title="a", text="b"), acme)
+    assert (receipt.status, receipt.result["id"], acme.effects) == ("verified", "n2", ["ACME_CREATE"])
+    assert rules(receipt) == [("false_success", "adopted" if done else "resent")]
+    assert list(acme.notes) == ["n1", "n2"]
+
+
+def test_an_answer_about_what_was_there_before_is_not_believed_however_often() -> None:
+    """A server that makes one of what is alike ends it as what it is: accepted, and not done."""
+    acme = Acme(ACME_CREATE=[lambda a, _: answer(201, dict(a.notes["n1"]))] * 9)
+    acme.add("a", "b")
+    receipt, _ = run(call("ACME_CREATE", title="a", text="b"), acme)
+    assert (receipt.status, receipt.failure.value, acme.effects) == ("failed", "false_success", [])
+    assert receipt.message.startswith("accepted, but a look shows that it was not done")
+
+
 def test_one_thing_on_two_pages_is_one() -> None:
     """It moved on and was changed while the list was read: nobody is asked which of the two it is."""
     acme = Acme(ACME_CREATE=[done_then(LOST)])
