@@ -52,7 +52,10 @@ class Connections:
             await transport.aclose()
             raise
         self._busy.discard(transport)
-        self._idle.append((time.monotonic(), transport))
+        if _said_more(transport):
+            await transport.aclose()
+        else:
+            self._idle.append((time.monotonic(), transport))
         await self._tidy()
 
     async def aclose(self) -> None:
@@ -69,6 +72,18 @@ class Connections:
         now = time.monotonic()
         while self._idle and (self._closed or now - self._idle[0][0] > IDLE):
             await self._idle.popleft()[1].aclose()
+
+
+def _said_more(transport: httpx.AsyncBaseTransport) -> bool:
+    """Whether more has come than an answer: the next request would take it for its own.
+
+    The HTTP library drops a connection on which something waits to be read, but not what it has read already,
+    and has no public way to ask for that; a test holds that there is this one.
+    """
+    pool = getattr(transport, "_pool", None)
+    states = [getattr(each, "_connection", None) for each in getattr(pool, "connections", ())]
+    found = [getattr(each, "_h11_state", None) for each in states]
+    return any(each is not None and each.trailing_data[0] for each in found)
 
 
 def _new() -> httpx.AsyncHTTPTransport:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -149,6 +149,34 @@ async def test_a_server_without_tls_is_told() -> None:
 
 
 @contextmanager
+def _answers(first: bytes, then: bytes) -> Iterator[str]:
+    """Serve connections that say `first` to their first request and `then` to each that follows."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def talk(connection: socket.socket) -> None:
+            with connection, suppress(OSError):
+                answer = first
+                while connection.recv(65536):
+                    connection.sendall(answer)
+                    answer = then
+
+        def run() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=talk, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=run, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+        finally:
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
 def _says(*parts: bytes, pause: float = 0.0) -> Iterator[str]:
     """Serve one connection that says `parts`, whatever it is asked."""
     stop = threading.Event()
@@ -180,6 +208,33 @@ async def test_what_is_not_http_leaves_the_outcome_unknown() -> None:
     with _says(b"SSH-2.0-OpenSSH_9.6\r\n\r\n") as url:
         (outcome,) = await _attempt(url, {"HEX_API_TOKEN": "t"})
     assert (outcome.phase, outcome.cause) == (Phase.UNKNOWN, "reset")
+
+
+JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
+OURS, STRAY = JSON % (7, b'{"a":1}'), JSON % (7, b'{"b":2}')
+
+
+@pytest.mark.parametrize(
+    ("first", "body"),
+    [
+        (OURS + STRAY, {"a": 1}),
+        (OURS + b"\r\nmore", {"a": 1}),
+        (b"HTTP/1.1 204 No Content\r\n\r\n" + b'{"done":true}', None),
+    ],
+    ids=["twice", "longer", "no content"],
+)
+async def test_what_comes_behind_an_answer_is_not_the_next_one(first: bytes, body: Any) -> None:
+    """An answer that was sent twice, or is longer than it says, would be that of the next request."""
+    with _answers(first, STRAY) as url:
+        outcomes = await _attempt(url, {"HEX_API_TOKEN": "t"}, LIST, LIST, LIST)
+    assert [(each.phase, each.body) for each in outcomes] == [(Phase.COMMITTED, body)] * 3
+
+
+async def test_a_connection_is_kept_for_the_next_request() -> None:
+    """Where nothing is left behind an answer."""
+    with _answers(OURS, STRAY) as url:
+        outcomes = await _attempt(url, {"HEX_API_TOKEN": "t"}, LIST, LIST)
+    assert [each.body for each in outcomes] == [{"a": 1}, {"b": 2}]
 
 
 async def test_a_server_that_drips_bytes_is_given_up() -> None:
