@@ -331,9 +331,7 @@ def _confirm(case: Case, before: Scope, result: Any, resends: int) -> Flow[Recei
         if how != "new" and not (resends and case.respelled):
             case.notes.append(words)
             return Absent()
-        if how != "new":  # sent twice and twice there, in the server's own spelling
-            yield from take(case, f"done, and there in another spelling: {words}", "it")
-        else:
+        if how == "new":
             where = yield from recover(case, before, words, result)
             if isinstance(where, Absent):
                 return where
@@ -342,6 +340,8 @@ def _confirm(case: Case, before: Scope, result: Any, resends: int) -> Flow[Recei
                 if isinstance(again, Receipt):
                     return again
             result = where.result if case.taken else result
+        if case.respelled and not case.taken:  # made, or sent twice and twice there, as the server writes it
+            yield from take(case, f"done, and there in another spelling: {words}", "it")
     if case.taken:
         taken = f"there in another form than asked for ({words}); {case.decided_by} took it as it is"
         return case.verified(result, Evidence.EXISTENCE, taken, before)

@@ -54,13 +54,16 @@ def same(wanted: Any, shown: Any) -> bool:
 
 
 def resembles(wanted: Any, shown: Any) -> bool:
-    """Return whether they are the same but for spelling: blanks, ends of lines, casing, forms of Unicode."""
+    """Return whether they are the same but for spelling: blanks, ends of lines, casing, forms of Unicode.
+
+    An empty text may be written as null, or left out.
+    """
     return same(_folded(wanted), _folded(shown))
 
 
 def _folded(value: Any) -> Any:
     if isinstance(value, str):
-        return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+        return " ".join(unicodedata.normalize("NFKC", value).casefold().split()) or None
     if isinstance(value, dict):
         return {key: _folded(each) for key, each in value.items()}
     return [_folded(each) for each in value] if isinstance(value, list) else value

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from definable.calls import Ask, Decision, Outcome, Send
+from definable.verify.case import Catalog
 from definable.verify.readback import resembles
-from tests.unit.acme import LOST, Acme, answer, call, run
+from tests.unit.acme import CATALOG, LOST, TOOLKIT, Acme, answer, call, run
 from tests.unit.test_flow import YES, done_then, rules
 
 WRITTEN = {"title": "Cafe\u0301 ", "text": "one\r\ntwo \r\n"}
@@ -90,6 +91,20 @@ def test_an_update_in_another_spelling_is_no_failure(spelling: str, faults: list
     assert rules(receipt)[-1] == ("false_success", "taken_by_person")
 
 
+@each_spelling
+def test_what_is_found_by_one_part_of_it_may_have_another_in_another_spelling(spelling: str) -> None:
+    """As a collection by its name, with its description trimmed: it was made, and a person takes it so."""
+    tool = CATALOG.tools["ACME_CREATE"][1]
+    assert tool.lost is not None
+    lost = tool.lost.model_copy(update={"where": {"title": "${{ arguments.title }}"}})
+    catalog = Catalog({**CATALOG.tools, "ACME_CREATE": (TOOLKIT, tool.model_copy(update={"lost": lost}))})
+    acme = Speller(spelling)
+    asked = call("ACME_CREATE", title=acme.spell("a"), text="Cafe\u0301\r\n")
+    receipt, _ = run(asked, acme, YES, catalog=catalog)
+    assert (receipt.status, receipt.evidence, acme.effects) == ("verified", "existence", ["ACME_CREATE"])
+    assert receipt.message.startswith("there in another form than asked for (note.text: wanted")
+
+
 def test_an_update_of_nothing_but_the_spelling_is_sent_again_when_it_was_not_done() -> None:
     """What was there before looks alike as well, so that it proves nothing until it was sent twice."""
     acme = Acme(ACME_UPDATE=[LOST])
@@ -109,9 +124,10 @@ def test_an_update_of_nothing_but_the_spelling_is_sent_again_when_it_was_not_don
         ("\ufb01n", "fin", True),
         ("a b", "ab", False),
         ("1", 1, False),
-        ("", None, False),
+        ("", None, True),
+        (" ", "a", False),
     ],
 )
 def test_only_spelling_is_folded(wanted: Any, shown: Any, alike: bool) -> None:
-    """Blanks, casing and forms of Unicode; never another type, and no blank where none was."""
+    """Blanks, casing, forms of Unicode, nothing for nothing; no other type, and no blank where none was."""
     assert resembles(wanted, shown) is alike
