@@ -124,8 +124,14 @@ LOOKING = "looking for what was sent"
 def new_ones(
     case: Case, lost: Lost, before: Scope, delay: float, *, fresh: bool = False, why: str = LOOKING
 ) -> Flow[list[Any]]:
-    """Return the entries that match the effect and were not there before the first send."""
-    return (yield from _look(case, lost, before, delay, fresh=fresh, why=why))[0]
+    """Return the entries that match the effect and were not there before the first send.
+
+    Ambiguous when there are none and the list shows what was there before in another way, too.
+    """
+    found, blind, _ = yield from _look(case, lost, before, delay, fresh=fresh, why=why)
+    if blind and not found and lookup(before, lost.in_ or ""):
+        raise Ambiguous(blind)
+    return found
 
 
 def _look(
@@ -273,9 +279,10 @@ def no_double(case: Case, before: Scope, result: Any, resends: int) -> Flow[None
         return
     try:
         twins = yield from new_ones(case, lost, before, case.tool.settle)
-    except Unseen as blind:
+    except (Unseen, Ambiguous) as blind:
         message = f"done, but whether an earlier attempt came through late cannot be read: {blind}"
-        raise case.ended("needs_review", blind.failure, message, result) from None
+        failure = blind.failure if isinstance(blind, Unseen) else Failure.UNKNOWN_OUTCOME
+        raise case.ended("needs_review", failure, message, result) from None
     if len(twins) > 1:
         ids = ", ".join(str(lookup(t, lost.id or "id")) for t in twins)
         message = f"an earlier attempt came through late, so it is there {len(twins)} times: {ids}"

@@ -76,6 +76,35 @@ def test_an_honest_refusal_fails_after_one_look(slug: str, status: int) -> None:
     assert acme.effects == []
 
 
+@pytest.mark.parametrize("status", [401, 429])
+def test_a_look_that_shows_all_things_in_another_way_does_not_tell(status: int) -> None:
+    """Title and text have changed places in the whole list, so that what was done matches nothing in it."""
+
+    def exchanged(acme: Acme, send: Send) -> Outcome:
+        notes = [{**each, "title": each["text"], "text": each["title"]} for each in acme.notes.values()]
+        return answer(200, {"values": notes, "after": None})
+
+    acme = Acme(ACME_CREATE=[done_then(no(status))], ACME_LIST=[passes, *[exchanged] * 9])
+    acme.add("x", "y")
+    receipt, history = run(call("ACME_CREATE", **NOTE), acme)
+    assert (receipt.status, acme.effects) == ("needs_review", ["ACME_CREATE"])
+    (asked,) = [e.order for e in history if isinstance(e.order, Ask)]
+    assert "is another than before, in all that were there" in asked.question
+
+
+def test_an_honest_429_of_the_first_of_its_kind_is_just_waited_out() -> None:
+    """Nothing was there to compare with, and somebody made something else meanwhile: nobody is asked."""
+
+    def other(acme: Acme, send: Send) -> Outcome:
+        acme.add("x", "y")
+        return no(429)
+
+    acme = Acme(ACME_CREATE=[other])
+    receipt, history = run(call("ACME_CREATE", **NOTE), acme)
+    assert (receipt.status, receipt.attempts, acme.effects) == ("verified", 2, ["ACME_CREATE"])
+    assert not [e for e in history if isinstance(e.order, Ask)]
+
+
 def test_the_look_takes_the_time_and_the_key_of_the_next_attempt() -> None:
     """After a 429 it waits as it was told, after a 401 it has the next key; then it is sent at once."""
     acme = Acme(ACME_CREATE=[answer(429, retry_after="3"), answer(401, "Unauthorized")])
