@@ -339,7 +339,10 @@ def _confirm(case: Case, before: Scope, result: Any, resends: int) -> Flow[Recei
                 again = yield from _read_back(case, before, where.result)
                 if isinstance(again, Receipt):
                     return again
-            result = where.result if case.taken else result
+            if not (case.taken or case.respelled):
+                made = f"it was made, as a list shows, and is read back as something else: {words}"
+                raise case.ended("needs_review", Failure.FALSE_SUCCESS, made, where.result)
+            result = where.result
         if case.respelled and not case.taken:  # made, or sent twice and twice there, as the server writes it
             yield from take(case, f"done, and there in another spelling: {words}", "it")
     if case.taken:

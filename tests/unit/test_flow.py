@@ -317,6 +317,15 @@ def test_another_new_one_that_matches_is_not_taken_for_what_was_made() -> None:
     assert receipt.status == "needs_review"
 
 
+def test_what_two_looks_tell_in_two_ways_is_in_doubt() -> None:
+    """The list shows it as it was wanted, so that it is there: who hears of a failure would make it again."""
+    other = answer(200, {"id": "n1", "title": "b", "text": "a"})
+    acme = Acme(ACME_GET=[other] * 9)
+    receipt, _ = run(call("ACME_CREATE", title="a", text="b"), acme)
+    assert (receipt.status, receipt.result["id"], acme.effects) == ("needs_review", "n1", ["ACME_CREATE"])
+    assert receipt.message.startswith("it was made, as a list shows, and is read back as something else: ")
+
+
 def test_a_server_that_always_lies_is_never_believed() -> None:
     """After the resends are used up the call has failed, whatever the status said."""
     ghost = answer(200, {"id": "n1", "title": "a", "text": "new"})
