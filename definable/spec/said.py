@@ -226,7 +226,7 @@ def _number(name: str, declared: Input, text: str, asked: bool) -> Json:
 
 
 def _sized(declared: Input, number: float) -> Json:
-    return int(number) if declared.type == "integer" and number == int(number) else number
+    return int(number) if declared.type == "integer" and number.is_integer() else number
 
 
 def _switch(name: str, text: str, asked: bool) -> Json:

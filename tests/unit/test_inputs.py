@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from definable.errors import UsageError
+from definable.spec.events import DEEPEST
 from definable.spec.inputs import complete, declaration_problems, read_inputs
 from definable.spec.load import load
 from definable.spec.source import read_yaml
@@ -116,6 +117,23 @@ def test_values_with_types() -> None:
         complete(WORKFLOW, {"project": "p", "days": True})
     with pytest.raises(UsageError, match="project: a text is expected, not null"):
         complete(WORKFLOW, {"project": None})
+
+
+def test_what_is_within_a_value_is_looked_at_too() -> None:
+    """No part of an object is something that JSON does not know, or deeper than it can be written down."""
+    deep: Any = 1
+    for _ in range(DEEPEST):
+        deep = {"a": deep}
+    workflow = WORKFLOW.model_copy(update={"inputs": {"o": Input(type="object")}})
+    assert complete(workflow, {"o": deep}) == {"o": deep}
+    for wrong, words in (
+        ({"a": [deep]}, f"o: more than {DEEPEST} levels deep"),
+        ({"a": [float("nan")]}, "o: a number is too large, or none"),
+        ({"a": float("inf")}, "o: a number is too large, or none"),
+        ({"a": {"\ud800": 1}}, "o: a text has half a character"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            complete(workflow, {"o": wrong})
 
 
 @pytest.mark.parametrize(

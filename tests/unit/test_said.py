@@ -47,6 +47,7 @@ SHAPES = {
         (BRIEF, "days: many", {"days": "many"}),
         (BRIEF, "the last run of a project, 25 runs", {}),
         (BRIEF, "for Data Team Weekly", {}),
+        (BRIEF, f"the last {'9' * 400} days", {"days": float("inf")}),
         (BRIEF, f"{ID} or {CELL}", {}),
         (BRIEF, f"version v{ID}x", {}),
         (CHANGE, f"change cell {CELL} in project {ID}", {"cell": CELL, "project": ID}),
