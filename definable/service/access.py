@@ -15,18 +15,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http.cookies import CookieError, SimpleCookie
 from typing import Literal
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from definable.errors import UsageError
-from definable.service.problems import Refusal, refusal
+from definable.observe import logger
+from definable.service.problems import Refusal, problem, refusal
 from definable.store import ClientRow, Store
 from definable.toolkits.where import is_loopback
+
+LOG = logger("service")
 
 Level = Literal["viewer", "operator", "approver", "admin"]
 
@@ -167,11 +170,8 @@ def key_of(headers: Headers) -> str | None:
         return token.strip()
     if key := headers.get("x-api-key"):
         return key.strip()
-    try:
-        cookie: SimpleCookie = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return None
-    return cookie[COOKIE].value if COOKIE in cookie else None
+    # Read as browsers do: all ports of a host share them, and what others keep there may be anything.
+    return cookie_parser(headers.get("cookie", "")).get(COOKIE)
 
 
 @dataclass
@@ -209,15 +209,29 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers, begun = Headers(scope=scope), False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
             caller = scope.setdefault("state", {})["caller"] = self._admitted(scope, headers)
             receive = self._limited(scope, headers, receive)
             with self._counted(caller.client if caller else "") as counting:
-                await self.app(scope, receive, _with_headers(send, counting))
+                await self.app(scope, receive, _with_headers(sending, counting))
         except Refusal as error:
             answer = refusal(error, scope["path"])
             await answer(scope, receive, _with_headers(send))
+        except Exception as error:
+            LOG.exception("failed", method=scope["method"], path=scope["path"])
+            if begun:
+                raise  # the connection is closed: what was begun is no whole answer
+            broken = problem(
+                500, f"{type(error).__name__}, which is a bug here", "see the log", path=scope["path"]
+            )
+            await broken(scope, receive, _with_headers(send))
 
     def _admitted(self, scope: Scope, headers: Headers) -> Caller | None:
         self._check_host(headers)
@@ -256,7 +270,7 @@ class Gate:
     def _check_host(self, headers: Headers) -> None:
         """Refuse names that this service does not go by: else a page could reach it by a name of its own."""
         host = headers.get("host", "")
-        name = (urlsplit(f"//{host}").hostname or "") if _plain(host) else ""
+        name = _name(host)
         if not (name in self.hosts or is_loopback(name)):
             raise Refusal(
                 421, f"this service does not go by the name {host!r}", "definable serve --name NAME adds one"
@@ -290,16 +304,28 @@ class Gate:
         return limited
 
 
-def _plain(host: str) -> bool:
-    return bool(host) and not set(host) & set("/@?#\\ ")
+def _name(host: str) -> str:
+    """Return the name in a `Host`; nothing when there is none in it."""
+    if set(host) & set("/@?#\\ "):
+        return ""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # half an IPv6 address
+        return ""
 
 
 def _check_origin(scope: Scope, headers: Headers) -> None:
-    """Refuse what another site's page sends: browsers say where a request comes from."""
+    """Refuse what another site's page sends: browsers say where a request comes from.
+
+    A link that somebody follows is theirs: it opens the page, which no script of another site can read.
+    """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if scope["method"] in ("GET", "HEAD", "OPTIONS") and site != "cross-site":
+    kind = headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")
+    if scope["method"] in ("GET", "HEAD", "OPTIONS") and (
+        site != "cross-site" or kind == ("navigate", "document")
+    ):
         return
-    foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+    foreign = origin is not None and origin.partition("://")[2] != headers.get("host")
     if site in ("cross-site", "same-site") or foreign:
         raise Refusal(403, f"a page of {origin or 'another site'} may not use this service")
 

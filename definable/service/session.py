@@ -60,12 +60,13 @@ class NewKey(KeyView):
 @router.post("/session")
 async def enter(entry: Entry, desk: AtDesk, request: Request, response: Response) -> Session:
     """Keep a key in this browser."""
-    who = desk.keys.caller(entry.key.strip())
+    key = entry.key.strip()
+    who = desk.keys.caller(key) if key.isascii() and key.isprintable() else None
     if who is None:
         raise Refusal(401, "the key is not known, or was revoked", "definable keys grant NAME makes one")
     response.set_cookie(
         COOKIE,
-        entry.key.strip(),
+        key,
         max_age=YEAR,
         httponly=True,
         samesite="strict",

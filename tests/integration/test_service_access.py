@@ -218,7 +218,26 @@ def test_a_page_keeps_its_key_in_a_cookie_that_no_script_reads(
         assert page.get("/api/runs").status_code == 401
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost@evil.example", ""])
+def test_what_others_keep_in_cookies_hides_no_key(service: Service, keys: dict[str, str]) -> None:
+    """Another program on another port of this machine shares the cookies, and may keep anything there."""
+    with httpx.Client(base_url=service.url) as page:
+        for other in ('prefs={"dark": true}', "no value", "a@b=1", "expires=never", 'open="'):
+            headers = {"cookie": f"{other}; definable_key={keys['viewer']}; z=1"}
+            assert page.get("/api/runs", headers=headers).status_code == 200, other
+
+
+def test_a_key_that_is_no_key_is_not_known(service: Service, tmp_path: Path) -> None:
+    """Also where none is needed: what no header can hold is not kept."""
+    with serving(tmp_path, slots=0) as here:
+        for up in (service, here):
+            for key in ("\N{KEY}", "ключ", "dfn_1\r\nset-cookie: x=1"):
+                assert up.http.post("/api/session", json={"key": key}).status_code == 401
+
+
+HOSTS = ["evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "", "[", "[::1", "]"]
+
+
+@pytest.mark.parametrize("host", HOSTS)
 def test_another_name_is_misdirected(service: Service, keys: dict[str, str], host: str) -> None:
     """A page that had its own name lead here gets nothing, even with a key."""
     with _as(service, keys["admin"]) as http:
@@ -232,6 +251,7 @@ def test_another_name_is_misdirected(service: Service, keys: dict[str, str], hos
     [
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"sec-fetch-site": "same-site"}, 403),
         ({"sec-fetch-site": "same-origin"}, 404),
@@ -245,6 +265,17 @@ def test_another_sites_page_may_not_write(
     with _as(service, keys["operator"]) as http:
         answer = http.post("/api/runs", json={"workflow": "nothing"}, headers=headers)
     assert answer.status_code == status
+
+
+def test_a_link_on_another_site_opens_the_page(service: Service, keys: dict[str, str]) -> None:
+    """Who follows a link to a run, in a chat or a mail, gets the page; nothing else of another site does."""
+    followed = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    for path in ("/", "/runs/20260101-0000-abcdefabcdef", "/inbox"):
+        assert httpx.get(service.url + path, headers=followed).status_code == 200
+        framed = {**followed, "sec-fetch-dest": "iframe"}
+        assert httpx.get(service.url + path, headers=framed).status_code == 403
+    assert httpx.post(f"{service.url}/api/runs", json={}, headers=followed).status_code == 403
+    assert httpx.get(f"{service.url}/api/runs", headers=followed).status_code == 401
 
 
 def test_a_body_that_is_too_large_is_refused(service: Service, keys: dict[str, str]) -> None:
