@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from importlib.resources import files
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from definable.service.problems import Refusal
 
@@ -56,7 +57,7 @@ def _sent(request: Request, name: str) -> Response:
 
 
 @router.get("/page/{name}")
-async def file(name: str, request: Request) -> Response:
+async def file(name: Annotated[str, Path(max_length=100)], request: Request) -> Response:
     """Send one of the page's files."""
     return _sent(request, name)
 

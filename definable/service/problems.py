@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import Any
 
@@ -68,6 +69,16 @@ class OpenAIError(BaseModel):
     error: OpenAIProblem
 
 
+class Answer(JSONResponse):
+    """JSON, in which half a character that somebody sent is an escape."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(
+            "utf-8", "backslashreplace"
+        )
+
+
 class Refusal(Exception):
     """A request that is answered with a problem."""
 
@@ -121,7 +132,7 @@ def problem(
     body = Problem(
         title=HTTPStatus(status).phrase, status=status, detail=detail, hint=hint, errors=errors or []
     )
-    return JSONResponse(REDACTOR.json(body.model_dump()), status, headers=headers, media_type=MEDIA)
+    return Answer(REDACTOR.json(body.model_dump()), status, headers=headers, media_type=MEDIA)
 
 
 def _openai(status: int, message: str, code: str, headers: dict[str, str] | None) -> JSONResponse:
@@ -131,7 +142,7 @@ def _openai(status: int, message: str, code: str, headers: dict[str, str] | None
         "server_error" if status >= 500 else "invalid_request_error",
     )
     body = OpenAIError(error=OpenAIProblem(message=message, type=kind, code=code or None))
-    return JSONResponse(REDACTOR.json(body.model_dump()), 400 if status == 422 else status, headers=headers)
+    return Answer(REDACTOR.json(body.model_dump()), 400 if status == 422 else status, headers=headers)
 
 
 def of(error: DefinableError, path: str = "") -> JSONResponse:

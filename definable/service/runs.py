@@ -27,6 +27,10 @@ Key = Annotated[
 ]
 
 
+LAST = 2**53
+"""The largest number of an event that may be asked for."""
+
+
 class Wish(BaseModel):
     """A run to be submitted."""
 
@@ -115,7 +119,7 @@ async def events(
     desk: AtDesk,
     who: Viewer,
     request: Request,
-    after: Annotated[int, Query(ge=0, le=2**53, description="The last event that you have")] = 0,
+    after: Annotated[int, Query(ge=0, le=LAST, description="The last event that you have")] = 0,
     last: Annotated[str | None, Header(alias="Last-Event-ID", max_length=20)] = None,
 ) -> Any:
     """Return the log: as JSON, or as server-sent events that go on until the run has ended.
@@ -124,7 +128,7 @@ async def events(
     breaks is taken up by `Last-Event-ID`. When the run has ended, a last event of the type `end` says how.
     """
     row = desk.run(run)
-    seen = int(last) if last and last.isdecimal() else after
+    seen = min(int(last), LAST) if last and last.isdecimal() else after
     if "text/event-stream" not in request.headers.get("accept", ""):
         return Log(events=desk.store.events(row.id, after=seen))
     desk.refuse_crowd(who)

@@ -117,6 +117,8 @@ def test_the_stream_is_the_log_and_goes_on_where_it_broke(service: Service) -> N
     assert streamed == log
     assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
     assert _stream(service, run, 3) == log[3:]
+    beyond = service.http.get(f"/api/runs/{run}/events", headers={"last-event-id": "9" * 20})
+    assert beyond.json() == {"events": []}
 
 
 def test_runs_are_found_by_words_and_paged(service: Service) -> None:
@@ -217,8 +219,10 @@ WRONG: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/api/runs", {"workflow": "lists", "extra": 1}, 422, "extra"),
     ("POST", "/api/runs", {"workflow": "wrong"}, 422, "wrong.yaml:2"),
     ("POST", "/api/runs", {"workflow": "lists", "deadline": "2030-01-01T00:00:00"}, 422, "no time zone"),
-    ("POST", "/api/runs", {"workflow": "lists", "deadline": "9999-12-31T23:59:59-05:00"}, 422, "in no year"),
+    ("POST", "/api/runs", {"workflow": "lists", "deadline": "9999-12-31T23:59:59-12:00"}, 422, "in no year"),
+    ("POST", "/api/runs", {"workflow": "lists", "deadline": "0001-01-01T00:00:00+12:00"}, 422, "in no year"),
     ("GET", "/api/runs?limit=0", None, 422, "limit"),
+    ("GET", f"/page/{'a' * 300}.js", None, 422, "at most 100"),
     ("PUT", "/api/runs", {}, 405, "Method Not Allowed"),
 ]
 
@@ -234,6 +238,33 @@ def test_what_is_wrong_is_told_as_a_problem(
     problem = answer.json()
     assert problem["status"] == status
     assert words in problem["detail"]
+
+
+def test_half_a_character_in_what_is_wrong_is_told_escaped(service: Service) -> None:
+    """What cannot be written as UTF-8 breaks no answer that repeats it."""
+    body = b'{"workflow": "lists", "inputs": {"\\ud800": 1}}'
+    answer = service.http.post("/api/runs", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422, answer.text
+    assert "\ud800: unknown input" in answer.json()["detail"]
+
+
+def test_a_bug_is_told_kept_in_the_log_and_ends_nothing_else(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What nobody foresaw is a problem as well, which shows nothing of the inside; the log has the rest."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("an inner secret")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("definable.service.views.brief", broken)
+        answer = service.http.post("/api/runs", json={"workflow": "lists"})
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "inner secret" not in answer.text
+    assert "an inner secret" in caplog.text
+    assert service.http.get("/healthz").status_code == 200
 
 
 def test_workflows_and_tools_are_shown(service: Service) -> None:
