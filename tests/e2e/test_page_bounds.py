@@ -219,6 +219,28 @@ REDUCE = """async log => {
 }"""
 
 
+def test_an_address_that_was_cut_off_says_so(browser: Browser, service: Service) -> None:
+    """Half an escape at the end of a link is no view, and no blank page."""
+    with looking(browser, service.url) as page:
+        for address in ("/runs/%E0%A4%A", "/chat/%", "/batches/%ff"):
+            page.goto(address)
+            expect(page.get_by_role("heading", name="Not here")).to_be_visible()
+
+
+@pytest.mark.parametrize("mark", [">", "- "])
+def test_what_is_nested_without_end_is_drawn_as_text(browser: Browser, service: Service, mark: str) -> None:
+    """A model that writes ten thousand quotes within each other does not take the page away."""
+    script = """async mark => {
+        const { markdown } = await import("/page/markdown.js");
+        const nodes = markdown(mark.repeat(10000) + "x");
+        const deep = (node) => 1 + Math.max(0, ...(node.children ?? []).map(deep));
+        return Math.max(...nodes.map(deep));
+    }"""
+    with looking(browser, service.url) as page:
+        page.goto("/")
+        assert page.evaluate(script, mark) < 100
+
+
 def test_the_reducer_is_pure_and_takes_each_event_once(browser: Browser, service: Service) -> None:
     """The same log gives the same view, whatever comes twice; a gap is noticed; nothing changes in place."""
     run = service.http.get("/api/runs?workflow=weekly-brief").json()["runs"][0]["id"]

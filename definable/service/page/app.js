@@ -54,13 +54,13 @@ const LOST = {
 function place() {
   for (const [form, view] of VIEWS) {
     const found = form.exec(state.path);
-    if (found)
-      return [
-        view,
-        Object.fromEntries(
-          Object.entries(found.groups ?? {}).map(([key, each]) => [key, decodeURIComponent(each)]),
-        ),
-      ];
+    if (!found) continue;
+    const given = Object.entries(found.groups ?? {});
+    try {
+      return [view, Object.fromEntries(given.map(([key, each]) => [key, decodeURIComponent(each)]))];
+    } catch {
+      break; // an escape that was cut off
+    }
   }
   return [LOST, {}];
 }

@@ -21,8 +21,12 @@ const RULE = /^\s*([-*_])(\s*\1){2,}\s*$/;
 const QUOTE = /^\s*>\s?(.*)$/;
 const ROW = /^\s*\|.*\|\s*$/;
 
-function blocks(lines, how) {
+const DEEPEST = 30; // levels of quotes and lists; what is deeper is text
+
+function blocks(lines, { depth = 0, ...how }) {
   const out = [];
+  if (depth > DEEPEST) return [h("p", null, lines.join("\n"))];
+  how.depth = depth + 1;
   for (let at = 0; at < lines.length;) {
     const line = lines[at];
     let found;
