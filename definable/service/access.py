@@ -23,9 +23,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from definable.errors import UsageError
+from definable.errors import DefinableError, StoreError, UsageError
 from definable.observe import logger
-from definable.service.problems import Refusal, problem, refusal
+from definable.service.problems import Refusal, of, problem, refusal
 from definable.store import ClientRow, Store
 from definable.toolkits.where import is_loopback
 
@@ -49,7 +49,7 @@ FRESH = 1.0
 
 OPEN = frozenset({"/healthz", "/readyz", "/favicon.svg", "/", "/runs", "/batches", "/inbox", "/contracts"})
 OPEN_BELOW = ("/page/", "/hooks/", "/api/session", "/chat/", "/runs/", "/batches/")
-"""What needs no key: they say nothing of the workspace. The page asks for the key itself."""
+"""What needs neither a key nor the database: it says nothing of the workspace. The page asks for the key."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -162,6 +162,18 @@ class Keys:
             return None
         return Caller(row.name, row.scope, row.id)
 
+    def stands(self, caller: Caller) -> bool:
+        """Whether somebody who was let in would be now: the key may have been revoked since."""
+        try:
+            known = self.known()
+        except StoreError:
+            return True  # nobody can tell, and nothing new is read meanwhile
+        return caller.id in known if caller.id else not known
+
+
+class _Over(Exception):
+    """An answer goes on, and its caller's key was revoked."""
+
 
 def key_of(headers: Headers) -> str | None:
     """Return the key that a request brings: as a bearer token, as `X-API-Key`, or in the page's cookie."""
@@ -209,10 +221,13 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers, begun = Headers(scope=scope), False
+        headers, begun, caller = Headers(scope=scope), False, None
 
         async def sending(message: Message) -> None:
             nonlocal begun
+            if message.get("more_body") and caller is not None and not self.keys.stands(caller):
+                await send({"type": "http.response.body", "body": b""})
+                raise _Over
             begun = True
             await send(message)
 
@@ -224,6 +239,10 @@ class Gate:
         except Refusal as error:
             answer = refusal(error, scope["path"])
             await answer(scope, receive, _with_headers(send))
+        except _Over:
+            pass  # what was under way is cut off
+        except DefinableError as error:  # the database is away
+            await of(error, scope["path"])(scope, receive, _with_headers(send))
         except Exception as error:
             LOG.exception("failed", method=scope["method"], path=scope["path"])
             if begun:
@@ -236,12 +255,12 @@ class Gate:
     def _admitted(self, scope: Scope, headers: Headers) -> Caller | None:
         self._check_host(headers)
         _check_origin(scope, headers)
-        caller = self.keys.caller(key_of(headers))
-        client = scope.get("client") or ("", 0)
+        path, client = scope["path"], scope.get("client") or ("", 0)
+        free = path in OPEN or path.startswith(OPEN_BELOW)
+        caller = None if free else self.keys.caller(key_of(headers))
         name = (caller.id if caller else "") or str(client[0])
         self._check_rate(name)
-        path = scope["path"]
-        if caller is None and path not in OPEN and not path.startswith(OPEN_BELOW):
+        if caller is None and not free:
             raise Refusal(
                 401,
                 "a key is needed" if key_of(headers) is None else "the key is not known, or was revoked",

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from definable.cli import main
+from definable.errors import StoreUnreachable
 from definable.service.access import Limits
 from tests.integration.test_service import ASKS, LISTS
 from tests.service import Service, serving
@@ -198,6 +199,38 @@ def test_a_revoked_key_is_refused(service: Service, keys: dict[str, str]) -> Non
             assert other.get("/api/runs").status_code == 401
             assert page.get("/api/runs").status_code == 401
         assert admin.post("/api/keys", json={"name": "for a while"}).status_code == 201
+
+
+def test_a_stream_ends_with_its_key(service: Service, keys: dict[str, str]) -> None:
+    """Who is watching a run when the key is revoked is told nothing that happens from then on."""
+    with _as(service, keys["admin"]) as admin:
+        made = admin.post("/api/keys", json={"name": "watcher", "level": "viewer"}).json()
+        wish = {"workflow": "asks", "inputs": {"cell": "5c432228-6a73-5d05-b215-f0cd459cbdef"}}
+        run = admin.post("/api/runs", json=wish).json()["id"]
+        with _as(service, made["key"]) as watcher:
+            path, headers = f"/api/runs/{run}/events", {"accept": "text/event-stream"}
+            with watcher.stream("GET", path, headers=headers) as stream:
+                lines = stream.iter_lines()
+                assert any('"run.waiting"' in line for line in lines)
+                assert admin.delete(f"/api/keys/{made['id']}").status_code == 204
+                assert admin.post(f"/api/runs/{run}/cancel").status_code == 200
+                assert not any("cancelled" in line for line in lines)
+
+
+def test_while_the_database_is_away_the_process_lives(
+    service: Service, keys: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What needs no key does without the database; the rest is told that it is not there, in words."""
+
+    def away(_: object) -> None:
+        raise StoreUnreachable("the server is gone")
+
+    monkeypatch.setattr("definable.service.access.Keys.known", away)
+    assert httpx.get(f"{service.url}/healthz").status_code == 200
+    assert httpx.get(f"{service.url}/").status_code == 200
+    with _as(service, keys["viewer"]) as http:
+        answer = http.get("/api/runs")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "the server is gone")
 
 
 def test_a_page_keeps_its_key_in_a_cookie_that_no_script_reads(
