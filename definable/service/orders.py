@@ -251,9 +251,9 @@ def as_json(now: Progress) -> dict[str, Any]:
 def refuse_bad(job: Job, skip: bool, most: int) -> None:
     """Refuse a file with bad rows, unless they are to be skipped; the first of them are told one by one."""
     index = job.index
-    if not index.total:
+    if not index.total and not index.bad:
         raise UsageError(f"{job.order.called} has no row that can be run", hint="give it one item a line")
-    if index.bad and not skip:
+    if index.bad and not (skip and index.total):
         errors = [
             {"where": f"{job.order.called}:{row.line}", "message": "; ".join(row.problems)}
             for row, _ in zip(index.bad_rows(), range(most), strict=False)
@@ -261,6 +261,8 @@ def refuse_bad(job: Job, skip: bool, most: int) -> None:
         raise Refusal(
             422,
             f"{index.bad:,} of {index.bad + index.total:,} rows cannot be run; nothing was started",
-            "correct them, or go on without them: skip_bad=true (they are among the errors then)",
+            "correct them, or go on without them: skip_bad=true (they are among the errors then)"
+            if index.total
+            else "correct them: there is no other row",
             errors=errors,
         )

@@ -151,6 +151,10 @@ def test_bad_rows_are_told_by_line_and_nothing_starts(service: Service) -> None:
     assert [each["where"] for each in problem["errors"]] == ["my items.jsonl:2", "my items.jsonl:3"]
     assert "most" in problem["errors"][0]["message"]
     assert len(service.http.get("/api/batches").json()) == before
+    for terms in ({}, {"skip_bad": "true"}):
+        alone = order(service, b'{"most": 1000}\n', **terms).json()
+        assert alone["errors"][0]["where"] == "items.jsonl:1"
+        assert alone["hint"] == "correct them: there is no other row"
     made = order(service, content, skip_bad="true").json()
     ended = until(service, made["id"], *REST)
     assert (ended["progress"]["done"], ended["progress"]["failed"]) == (1, 2)
