@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from definable.errors import DefinableError, StoreError, UsageError
@@ -221,7 +222,8 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers, begun, caller = Headers(scope=scope), False, None
+        headers, begun = Headers(scope=scope), False
+        caller: Caller | None = None
 
         async def sending(message: Message) -> None:
             nonlocal begun
@@ -236,21 +238,13 @@ class Gate:
             receive = self._limited(scope, headers, receive)
             with self._counted(caller.client if caller else "") as counting:
                 await self.app(scope, receive, _with_headers(sending, counting))
-        except Refusal as error:
-            answer = refusal(error, scope["path"])
-            await answer(scope, receive, _with_headers(send))
         except _Over:
             pass  # what was under way is cut off
-        except DefinableError as error:  # the database is away
-            await of(error, scope["path"])(scope, receive, _with_headers(send))
         except Exception as error:
-            LOG.exception("failed", method=scope["method"], path=scope["path"])
+            answer = _answer(error, scope)
             if begun:
                 raise  # the connection is closed: what was begun is no whole answer
-            broken = problem(
-                500, f"{type(error).__name__}, which is a bug here", "see the log", path=scope["path"]
-            )
-            await broken(scope, receive, _with_headers(send))
+            await answer(scope, receive, _with_headers(send))
 
     def _admitted(self, scope: Scope, headers: Headers) -> Caller | None:
         self._check_host(headers)
@@ -321,6 +315,17 @@ class Gate:
             return message
 
         return limited
+
+
+def _answer(error: Exception, scope: Scope) -> JSONResponse:
+    """Return what is answered when a request ends with an error; one that nobody foresaw is kept in the log."""
+    path = scope["path"]
+    if isinstance(error, Refusal):
+        return refusal(error, path)
+    if isinstance(error, DefinableError):  # the database is away
+        return of(error, path)
+    LOG.exception("failed", method=scope["method"], path=path)
+    return problem(500, f"{type(error).__name__}, which is a bug here", "see the log", path=path)
 
 
 def _name(host: str) -> str:

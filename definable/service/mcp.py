@@ -15,11 +15,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import CallToolRequestParams, ListToolsResult, PaginatedRequestParams
+from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -128,7 +131,9 @@ class _Door:
     """Hands requests to the desk's MCP sessions, as they come."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await scope["app"].state.desk.mcp(scope, receive, send)
+        # A session is its key's alone: with another one it is as if there were none.
+        whose = AccessToken(token="", client_id=caller(Request(scope)).id, scopes=[])
+        await scope["app"].state.desk.mcp({**scope, "user": AuthenticatedUser(whose)}, receive, send)
 
 
 router = APIRouter()

@@ -85,3 +85,18 @@ async def test_a_key_s_level_holds_over_mcp(service: Service, keys: Keys) -> Non
     async with keyed(service, keys["approver"], person) as via:
         again = await via.call_tool("definable_run", {"run": told(waits)["run"]})
     assert (told(again)["status"], len(person.asked)) == ("done", 1)
+
+
+def test_a_session_is_its_key_s_alone(service: Service, keys: Keys) -> None:
+    """Who knows another's session, which logs have, cannot answer in it what its person is asked."""
+    about = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    accept = {"accept": "application/json, text/event-stream"}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about}
+    begun = service.http.post("/mcp", json=call, headers=keys["approver"] | accept)
+    session = accept | {"mcp-session-id": begun.headers["mcp-session-id"]}
+    answer = {"jsonrpc": "2.0", "id": 1, "result": {"action": "accept", "content": {"approve": True}}}
+    statuses = [
+        service.http.post("/mcp", json=answer, headers=keys[level] | session).status_code
+        for level in ("viewer", "admin", "approver")
+    ]
+    assert statuses == [404, 404, 202]
