@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import cookie_parser
+from starlette.requests import ClientDisconnect, cookie_parser
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -238,8 +238,8 @@ class Gate:
             receive = self._limited(scope, headers, receive)
             with self._counted(caller.client if caller else "") as counting:
                 await self.app(scope, receive, _with_headers(sending, counting))
-        except _Over:
-            pass  # what was under way is cut off
+        except (_Over, ClientDisconnect):
+            pass  # nobody is there any more who may hear of it
         except Exception as error:
             answer = _answer(error, scope)
             if begun:
@@ -318,7 +318,7 @@ class Gate:
 
 
 def _answer(error: Exception, scope: Scope) -> JSONResponse:
-    """Return what is answered when a request ends with an error; one that nobody foresaw is kept in the log."""
+    """Return the answer to a request that ends with an error; one that nobody foresaw is kept in the log."""
     path = scope["path"]
     if isinstance(error, Refusal):
         return refusal(error, path)

@@ -110,5 +110,7 @@ def app(desk: Desk, hosts: frozenset[str] = frozenset()) -> FastAPI:
     for door in DOORS:
         made.include_router(door.router)
     made.add_middleware(GZipMiddleware, minimum_size=1000)
-    made.add_middleware(Gate, keys=desk.keys, hosts=hosts, limits=desk.limits, streams=desk.streams)
+    made.add_middleware(
+        Gate, keys=desk.keys, hosts=frozenset(map(str.lower, hosts)), limits=desk.limits, streams=desk.streams
+    )
     return made

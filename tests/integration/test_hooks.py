@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -147,6 +148,18 @@ def test_what_is_not_signed_just_now_by_the_right_one_is_refused(service: Servic
         assert "the signature does not hold" in each.json()["detail"]
     after = service.http.get("/api/runs", params={"workflow": "base", "limit": 200}).json()["runs"]
     assert len(after) == len(before)
+
+
+def test_who_hangs_up_in_the_middle_of_a_request_is_no_error(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A request that is cut off is nobody's fault here: the log has nothing of it, and the next is served."""
+    host, port = service.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as cut:
+        cut.sendall(b"POST /hooks/base-hook HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{")
+        assert call(service, "base-hook", b"{}", ident="bad0", webhook_id="other").status_code == 401
+    assert call(service, "base-hook", b"{}", ident="bad0", webhook_id="other").status_code == 401
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]
 
 
 def test_a_hook_says_what_it_lacks(service: Service) -> None:

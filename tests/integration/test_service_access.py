@@ -279,6 +279,13 @@ def test_another_name_is_misdirected(service: Service, keys: dict[str, str], hos
     assert "definable serve --name" in answer.json()["hint"]
 
 
+def test_a_name_is_the_same_in_capitals(tmp_path: Path) -> None:
+    """Names of hosts have no case: neither the one that is added, nor the one that is called."""
+    with serving(tmp_path, slots=0, hosts=frozenset({"Flows.Example.com"})) as up:
+        for host in ("flows.example.com", "FLOWS.example.com:8443"):
+            assert up.http.get("/api", headers={"host": host}).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
