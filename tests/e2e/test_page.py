@@ -150,6 +150,30 @@ def test_an_approval_is_given_in_the_run_itself(page: Page, service: Service) ->
     assert receipt["result"]["name"] == "Writers (weekly)"
 
 
+def test_what_the_service_could_not_answer_is_asked_for_again(page: Page, service: Service) -> None:
+    """A question that somebody else has answered does not stay open since the service was away just then."""
+    run = asks(service, "Waiters")
+    page.goto(f"/runs/{run}")
+    expect(page.locator("section.ask")).to_contain_text("Waiters (weekly)")
+    row, away = re.compile(rf"/api/runs/{run}$"), 0
+
+    def refused(route: Route) -> None:
+        nonlocal away
+        away += 1
+        route.fulfill(status=503, json={"detail": "not now"})
+
+    page.route(row, refused)
+    (ask,) = [each for each in service.http.get("/api/approvals").json() if each["run"] == run]
+    said = {"approve": True, "arguments_hash": ask["arguments_hash"]}
+    assert service.http.post(f"/api/approvals/{ask['id']}", json=said).status_code == 200
+    expect(page.locator("[data-step=rename] .call.verified")).to_be_visible()
+    assert service.follow(run)["status"] == "done"
+    page.wait_for_timeout(500)  # whatever is asked for because of the run's end has been
+    assert away
+    page.unroute(row)
+    expect(page.locator("section.ask")).to_have_count(0)
+
+
 def test_a_refusal_keeps_its_reason(page: Page, service: Service) -> None:
     """Denying asks why; Escape thinks better of it; the reason stands in the run."""
     run = asks(service, "Nobody")

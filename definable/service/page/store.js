@@ -100,6 +100,11 @@ export function live(path, seconds) {
   return entry;
 }
 
+const AGAIN = 2000;
+
+/** Whether what is wrong may be over soon: the service is away, or told us to wait. */
+const passes = ({ status }) => !status || status === 429 || status >= 500;
+
 async function fetchInto(path, entry) {
   Object.assign(entry, { stale: false, busy: true });
   try {
@@ -108,6 +113,7 @@ async function fetchInto(path, entry) {
     entry.error = null;
   } catch (error) {
     entry.error = error;
+    if (passes(error)) setTimeout(() => (Object.assign(entry, { stale: true }), change()), AGAIN);
   }
   entry.busy = false;
   if (used.has(path)) change();
