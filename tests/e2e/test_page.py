@@ -150,6 +150,26 @@ def test_an_approval_is_given_in_the_run_itself(page: Page, service: Service) ->
     assert receipt["result"]["name"] == "Writers (weekly)"
 
 
+def test_the_arguments_of_a_question_are_all_there_and_read_as_they_are_sent(
+    page: Page, service: Service
+) -> None:
+    """No entry of a long list is left out, and no sign turns the order of a text around."""
+    run = asks(service, "to \u202etnemeganam\u202c")
+    page.goto(f"/runs/{run}")
+    exact = page.locator("section.ask .exact")
+    expect(exact).to_contain_text("to \\u202etnemeganam\\u202c (weekly)")
+    script = """async () => {
+        const { value } = await import("/page/parts.js");
+        const { keep } = await import("/page/store.js");
+        const { render } = await import("/page/view.js");
+        for (const name of ["value", "last 100"]) keep(`fold a list.users ${name}`, true);
+        const root = document.createElement("div");
+        render(value("a list", { users: Array.from({ length: 300 }, (_, at) => `user ${at}`) }), root);
+        return root.textContent;
+    }"""
+    assert "user 299" in page.evaluate(script)
+
+
 def test_what_the_service_could_not_answer_is_asked_for_again(page: Page, service: Service) -> None:
     """A question that somebody else has answered does not stay open since the service was away just then."""
     run = asks(service, "Waiters")

@@ -170,9 +170,21 @@ export function value(name, it, depth = 0) {
   if (!pairs.length) return h("span", { class: "muted" }, Array.isArray(it) ? "empty list" : "none");
   if (depth > 0 && pairs.length > 6) {
     const words = Array.isArray(it) ? `${pairs.length} entries` : `${pairs.length} fields`;
-    return fold(`${name} value`, words, () => terms(name, pairs.slice(0, 200), depth), { kind: "quiet" });
+    return fold(`${name} value`, words, () => some(name, pairs, depth), { kind: "quiet" });
   }
   return terms(name, pairs, depth);
+}
+
+const SOME = 200;
+
+/** Return so many fields, and the others behind a fold: there may be thousands, but none is left out. */
+function some(name, pairs, depth) {
+  const rest = pairs.slice(SOME);
+  const more = () => some(name, rest, depth);
+  return [
+    terms(name, pairs.slice(0, SOME), depth),
+    rest.length > 0 && fold(`${name} last ${rest.length}`, `${rest.length} more`, more, { kind: "quiet" }),
+  ];
 }
 
 /** Return a field with only one field in it as one: `contents.markdownCell.source`. */
@@ -181,7 +193,12 @@ function deepest([key, it]) {
   return inner.length === 1 ? deepest([`${key}.${inner[0][0]}`, inner[0][1]]) : [key, it];
 }
 
-function text(name, it) {
+/** Return a text with the signs that turn the order of others around as escapes: it reads as it is sent. */
+const inOrder = (it) =>
+  it.replaceAll(/[\u202a-\u202e\u2066-\u2069]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16)}`);
+
+function text(name, said) {
+  const it = inOrder(said);
   if (it.length <= 240 && !it.includes("\n"))
     return /^https?:\/\//.test(it) ? away(it) : h("span", { class: "text" }, it);
   const lines = it.split("\n").length;
