@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 
 from definable.calls import Ask, Decision, digest
 from definable.errors import ReplayError, UsageError
-from definable.store.database import Database, Row
+from definable.store.part import Part
 from definable.store.records import ask_row, dump, insert, stamp
 from definable.store.rows import AskRow, Data
 
 
-class SqlAsks:
+class SqlAsks(Part):
     """The part of a `Store` that keeps what waits for a person (see contract.py)."""
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
-        raise NotImplementedError
-
-    def _log(self, run: str, type: str, data: str, step: str | None, call: str | None) -> int:
-        raise NotImplementedError
-
-    def _now(self) -> str:
-        raise NotImplementedError
 
     def ask(self, run: str, call: str, n: int, ask: Ask, expires_at: datetime | None = None) -> str:
         """Keep a question."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from difflib import get_close_matches
 
 from definable.errors import UsageError
-from definable.store.database import Database, Row
+from definable.store.part import Part
 from definable.store.records import insert, known, run_row
 from definable.store.rows import BatchRow, RunRow, RunStatus, Standing, Tallied, TallyRow
 
@@ -25,19 +24,8 @@ FROM tallies WHERE batch = ?
 """
 
 
-class SqlBatches:
+class SqlBatches(Part):
     """The part of a `Store` that has batches."""
-
-    _db: Database
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
-        raise NotImplementedError
-
-    def _now(self) -> str:
-        raise NotImplementedError
 
     def open_batch(self, batch: BatchRow) -> BatchRow:
         """Keep a batch."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-
 from definable.errors import UsageError
 from definable.store.batches import SqlBatches
-from definable.store.database import Database
 from definable.store.orders import SqlOrders
 from definable.store.outbox import SqlOutbox
 from definable.store.records import columns, insert, known
@@ -20,12 +17,6 @@ LIVE = "SELECT * FROM clients WHERE revoked_at IS NULL"
 
 class SqlClients(SqlSearch, SqlBatches, SqlThreads, SqlTurns, SqlOrders, SqlOutbox):
     """The part of a `Store` that the service asks for: who may use it, what there is, and what was said."""
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _now(self) -> str:
-        raise NotImplementedError
 
     def grant(self, client: ClientRow) -> ClientRow:
         """Keep a new key."""

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 
 from definable.calls import Lesson
-from definable.store.database import Database, Row
+from definable.store.part import Part
 from definable.store.records import dump, insert, known
 
 
-class SqlContracts:
+class SqlContracts(Part):
     """The part of a `Store` that keeps what was learned of contracts (see contract.py)."""
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
-        raise NotImplementedError
 
     def learn(self, lessons: Iterable[Lesson]) -> None:
         """Add rows to the record."""

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-
 from definable.calls import Exchange, Json, Outcome, Phase, Send
 from definable.errors import LedgerError
 from definable.spec.model import Evidence
 from definable.store import ledger
-from definable.store.database import Database, Row
+from definable.store.database import Database
 from definable.store.ledger import OUTCOMES, State, Verb
+from definable.store.part import Part
 from definable.store.records import as_columns, columns, effect_row, insert
 from definable.store.rows import EffectRow
 
 
-class SqlEffects:
+class SqlEffects(Part):
     """The part of a `Store` that is the ledger."""
 
     _db: Database
     _joined: bool
     _seen: dict[str, EffectRow]
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
-        raise NotImplementedError
-
-    def _now(self) -> str:
-        raise NotImplementedError
 
     def intend(
         self,

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 
 from definable.calls import Json
 from definable.errors import UsageError
-from definable.store.database import Database, Row
+from definable.store.database import Row
+from definable.store.part import Part
 from definable.store.records import columns, dump, insert, known
 from definable.store.rows import BatchRow, OrderRow, OrderState
 
 
-class SqlOrders:
+class SqlOrders(Part):
     """The part of a `Store` that keeps orders of batches."""
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
-        raise NotImplementedError
-
-    def _now(self) -> str:
-        raise NotImplementedError
 
     def place_order(self, order: OrderRow, batch: BatchRow) -> OrderRow:
         """Keep a new order with its batch, or return the one of its key."""

@@ -5,11 +5,9 @@ A delivery is written in the transaction that changes where its run stands: none
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-
 from definable.errors import UsageError
 from definable.store.database import Database, Row
+from definable.store.part import Part
 from definable.store.records import as_columns, columns, dump, insert, known
 from definable.store.rows import DeliveryRow, HookRow, RunRow
 
@@ -40,21 +38,8 @@ PEOPLE = ("approval", "auth", "review")
 """Waits that are told of: they end by somebody, not by themselves."""
 
 
-class SqlOutbox:
+class SqlOutbox(Part):
     """The part of a `Store` that keeps webhooks and what is to be delivered to them."""
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
-        raise NotImplementedError
-
-    def _now(self) -> str:
-        raise NotImplementedError
-
-    def time(self) -> float:
-        """Return the time that all go by."""
-        raise NotImplementedError
 
     def subscribe(self, hook: HookRow) -> HookRow:
         """Keep a new webhook."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -25,6 +24,7 @@ from definable.quota.forecast import Taken
 from definable.quota.hints import Hints
 from definable.quota.learning import Standing, crowd, crowded, hinted, meant, strike, tried, used_up
 from definable.store.database import Database, Row
+from definable.store.part import Part
 
 FAR = 3600.0
 """Seconds ahead beyond which no slot can be: the clock was set back."""
@@ -40,7 +40,7 @@ SWEEP = 30.0
 question about slots asks from a moment on."""
 
 
-class SqlQuotas:
+class SqlQuotas(Part):
     """The part of a `Store` that the quota governor works with (see contract.py)."""
 
     _later: list[tuple[str, tuple[object, ...]]]
@@ -48,12 +48,6 @@ class SqlQuotas:
 
     _swept: dict[tuple[str, str], float]
     """Owner and bucket → when this process has last swept."""
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
-        raise NotImplementedError
 
     def take(self, claim: Claim, now: float) -> Wait | None:
         """Take a slot in each bucket, or a place in the queue."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-
 from definable.store.database import Database
+from definable.store.part import Part
 from definable.store.quotas import FAR
 from definable.store.rows import Data, Reservation
 
@@ -16,11 +15,8 @@ TAKE = """INSERT INTO places (place, run, call, until, shared) VALUES (:place, :
     RETURNING shared"""
 
 
-class SqlReservations:
+class SqlReservations(Part):
     """The part of a `Store` in which calls have places to themselves (see contract.py)."""
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
 
     def occupy(
         self, place: str, run: str, call: str, now: float, until: float, *, anew: bool = False

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-
-from definable.calls import Receipt
 from definable.errors import UsageError
-from definable.store.database import Database, Row
+from definable.store.database import Database
+from definable.store.part import Part
 from definable.store.records import whole
 from definable.store.rows import RunRow, RunStatus
 
@@ -42,27 +39,8 @@ FORGET = (
 OLDEST = "DELETE FROM log WHERE run = ? AND seq IN (SELECT seq FROM log WHERE run = ? ORDER BY seq LIMIT ?)"
 
 
-class SqlRetention:
+class SqlRetention(Part):
     """The part of a `Store` that forgets old runs."""
-
-    _db: Database
-
-    def run(self, run: str) -> RunRow:
-        """Return a run."""
-        raise NotImplementedError
-
-    def receipts(self, run: str) -> list[Receipt]:
-        """Return the receipts of a run."""
-        raise NotImplementedError
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
-        raise NotImplementedError
-
-    def _now(self) -> str:
-        raise NotImplementedError
 
     def prunable(self, before: str, limit: int | None, *, keep_failed: bool = False) -> list[str]:
         """Return runs that may be forgotten."""

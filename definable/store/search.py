@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from definable.store.database import Row
+from definable.store.part import Part
 from definable.store.records import ask_row, run_row
 from definable.store.rows import AskRow, RunRow, RunStatus
 from definable.store.workers import RUNS
@@ -19,11 +17,8 @@ COUNTS = "SELECT workflow, status, count(*) AS n FROM runs GROUP BY workflow, st
 ESCAPE = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 
-class SqlSearch:
+class SqlSearch(Part):
     """The part of a `Store` that finds runs for people."""
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
-        raise NotImplementedError
 
     def found(
         self,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 from definable.errors import UsageError
 from definable.store.database import Database, Row
+from definable.store.part import Part
 from definable.store.records import columns, dump, insert, known
 from definable.store.rows import MessageRow, ThreadRow
 
@@ -21,17 +21,8 @@ ORDER BY at DESC, rowid DESC LIMIT ?
 """Those that somebody can come back to."""
 
 
-class SqlThreads:
+class SqlThreads(Part):
     """The part of a `Store` that has conversations."""
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
-        raise NotImplementedError
-
-    def _now(self) -> str:
-        raise NotImplementedError
 
     def open_thread(self, thread: ThreadRow) -> ThreadRow:
         """Keep a conversation."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 
-from definable.store.database import Database, Row
+from definable.store.part import Part
 from definable.store.records import known
 from definable.store.rows import TriggerRow
 
@@ -21,14 +20,8 @@ WHERE triggers.due IS NULL OR triggers.due < excluded.due
 """
 
 
-class SqlTriggers:
+class SqlTriggers(Part):
     """The part of a `Store` that keeps how far schedules have been seen to."""
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
-        raise NotImplementedError
 
     def triggers(self) -> dict[str, TriggerRow]:
         """Return what is known of each schedule."""

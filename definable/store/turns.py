@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-
-from definable.store.database import Database, Row
+from definable.store.part import Part
 from definable.store.records import columns, insert, known
 from definable.store.rows import TurnRow
 
 
-class SqlTurns:
+class SqlTurns(Part):
     """The part of a `Store` that knows which run a client's turn is about."""
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
-        raise NotImplementedError
 
     def take_turn(self, turn: TurnRow) -> TurnRow:
         """Keep a turn, or return the one there is."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from definable.errors import UsageError
-from definable.store.database import Database, Row
 from definable.store.lockfile import WORKER
+from definable.store.part import Part
 from definable.store.records import as_columns, columns, insert, known, run_row
 from definable.store.retention import PRUNING
 from definable.store.rows import RunRow, RunStatus, WorkerRow
@@ -102,32 +102,8 @@ FROM workers ORDER BY started_at DESC, id
 """
 
 
-class SqlWorkers:
+class SqlWorkers(Part):
     """The part of a `Store` that carries submitted runs on."""
-
-    _db: Database
-
-    def _writing(self, *locks: str, durable: bool = True) -> AbstractContextManager[Database]:
-        raise NotImplementedError
-
-    def _read(self, query: str, *values: object) -> Sequence[Row]:
-        raise NotImplementedError
-
-    def _now(self) -> str:
-        raise NotImplementedError
-
-    def run(self, run: str) -> RunRow:  # noqa: D102 - of the store
-        raise NotImplementedError
-
-    def alone(self, run: str) -> AbstractContextManager[None]:  # noqa: D102 - of the store
-        raise NotImplementedError
-
-    def _log(self, run: str, type: str, data: str, step: str | None, call: str | None) -> int:
-        raise NotImplementedError
-
-    def time(self) -> float:
-        """Return the time that all go by."""
-        raise NotImplementedError
 
     def runs(
         self, limit: int | None = None, status: RunStatus | None = None, batch: str | None = None
