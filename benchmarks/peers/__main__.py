@@ -71,6 +71,20 @@ PEERS = (
     _ours("definable-workers", "nobody looks, two processes", "send", "workers"),
     _ours("definable-looks-workers", "a look before, one after, two processes", "create", "workers"),
     _ours("definable-postgres-workers", "nobody looks, two processes", "send", "workers", postgres=True),
+    _ours(
+        "definable-postgres-looks-queue",
+        "a look before, one after, by the queue",
+        "create",
+        "queue",
+        postgres=True,
+    ),
+    _ours(
+        "definable-postgres-looks-workers",
+        "a look before, one after, two processes",
+        "create",
+        "workers",
+        postgres=True,
+    ),
     Peer("dbos", "DBOS, SQLite: four steps", "with_dbos"),
     Peer("dbos-postgres", "DBOS, PostgreSQL: four steps", "with_dbos", postgres=True),
     Peer(
@@ -78,6 +92,7 @@ PEERS = (
     ),
     Peer("restate", "Restate: four ctx.run", "with_restate", python=str(PYTHON), needs=("npm",)),
     Peer("dbos-careful", "DBOS, SQLite: six steps", "with_dbos", ("careful",)),
+    Peer("dbos-postgres-careful", "DBOS, PostgreSQL: six steps", "with_dbos", ("careful",), postgres=True),
     Peer(
         "celery-careful",
         "Celery, Redis that waits for the disk: chain of six",
