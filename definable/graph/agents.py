@@ -12,7 +12,6 @@ from langgraph.runtime import Runtime
 from definable.errors import ModelError
 from definable.graph.context import Context
 from definable.graph.desk import Desk
-from definable.graph.distributor import check_wait
 from definable.graph.proposals import allowed
 from definable.graph.state import State, turn_key
 from definable.limits import check_model_call
@@ -31,7 +30,7 @@ async def agent(state: State, runtime: Runtime[Desk]) -> dict[str, Any]:
     if key not in context.turns:
         failed, until = context.failures.get(key, (0, 0.0))
         if (left := until - context.now()) > 0:
-            check_wait(context, step.id, left, f"the next request to {_model(context, step)}", "it failed")
+            context.check_wait(step.id, left, f"the next request to {context.model(step)}", "it failed")
             await context.sleep(left)
         try:
             await _ask(context, step, state, key)
@@ -71,17 +70,13 @@ def _request(context: Context, step: Step, state: State) -> Request:
     last_turn = len(state["history"]) >= agent.turns
     slugs = [] if last_turn else allowed(context, step)
     return Request(
-        model=_model(context, step),
+        model=context.model(step),
         system=agent.prompt,
         prompt=_prompt(context, step, state),
         hands_in=SHAPES[agent.hands_in],
         tools=tuple(_tool(context, slug) for slug in slugs),
         history=tuple(_round(context, step, turn) for turn in state["history"]),
     )
-
-
-def _model(context: Context, step: Step) -> str:
-    return step.model or context.agent(step).model
 
 
 def _prompt(context: Context, step: Step, state: State) -> str:

@@ -12,11 +12,12 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from definable.calls import Ask, Exchange, Margin, Outcome, Receipt, Send, ToolCall
+from definable.errors import LimitReached, RunCancelled
 from definable.graph.governor import Governor
 from definable.graph.guard import Guard
 from definable.graph.lessons import Lessons
 from definable.graph.parking import Parked
-from definable.limits import Budget, Spent, Usage
+from definable.limits import Budget, Spent, Usage, overdue
 from definable.models import Models
 from definable.quota.breaker import RetryBudget
 from definable.spec.agent import Agent
@@ -241,6 +242,10 @@ class Context:
         """Return the agent whose turn a step is."""
         return self.agents[step.agent or ""]
 
+    def model(self, step: Step) -> str:
+        """Return the model that an agent's step asks."""
+        return step.model or self.agent(step).model
+
     def budgets(self, step: Step) -> list[Budget]:
         """Return every limit that applies to a step, with what is spent of it."""
         now = self.elapsed()
@@ -254,6 +259,23 @@ class Context:
         if step.limits:
             found.append(Budget(name=f"step {step.id}", limits=step.limits, spent=mine))
         return found
+
+    def check_wait(self, step: str, delay: float, tool: str, why: str) -> None:
+        """Raise when the run was cancelled, or when its limits end before `delay` seconds have passed."""
+        if self.store.status(self.run.id) is RunStatus.CANCELLED:
+            raise RunCancelled("the run was cancelled", run=self.run.id)
+        for budget in self.budgets(next(s for s in self.workflow.steps if s.id == step)):
+            limit, taken = budget.limits.time, budget.spent.seconds
+            later = f"{tool} cannot be sent before {round(delay, 1):g} s from now: {why}"
+            if budget.left is not None and delay > budget.left:
+                raise overdue(budget.deadline, later if budget.left > 0 else "")
+            if limit is not None and taken + delay > limit:
+                raise LimitReached(
+                    f"the {budget.name} may take {limit:g} s and has taken {taken:.0f} s, and {later}",
+                    hint="raise `limits.time` in the workflow's file and resume the run; "
+                    "what is done stays done",
+                    limit="time",
+                )
 
     def margin(self, step: Step) -> Margin:
         """Return what is left of the run's retries and of the nearest limit on time, or its deadline."""

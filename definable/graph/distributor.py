@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from pydantic import TypeAdapter
 
 from definable.calls import Exchange, Order, Outcome, Phase, Send
-from definable.errors import LimitReached, RunCancelled
+from definable.errors import LimitReached
 from definable.graph.alone import keep, take
 from definable.graph.context import Context, Door
 from definable.graph.desk import Desk
@@ -17,10 +17,8 @@ from definable.graph.governor import Governor
 from definable.graph.keys import PATIENCE, confirmed, look_after
 from definable.graph.parking import LASTING, LONG_DELAY, PARK_AFTER, ROOM, CallParked, Parked, Reason
 from definable.graph.state import Dispatch
-from definable.limits import overdue
 from definable.quota.admission import Wait
 from definable.spec.toolkit import Toolkit
-from definable.store import RunStatus
 from definable.verify.changes import as_sent
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
@@ -145,7 +143,7 @@ async def _wait(context: Context, place: tuple[str, int], order: Send) -> None:
     step = context.calls[place[0]].step
     due = context.delays.get(place)
     left = order.delay if due is None else due - context.now()
-    check_wait(context, step, left, order.tool, order.why or "its time is over")
+    context.check_wait(step, left, order.tool, order.why or "its time is over")
     if left <= 0:
         return
     reason = _reason(context, place)
@@ -168,23 +166,6 @@ def _reason(context: Context, place: tuple[str, int]) -> Reason:
     return "quota" if refused else "retry"
 
 
-def check_wait(context: Context, step: str, delay: float, tool: str, why: str) -> None:
-    """Raise when the run was cancelled, or when its limits end before `delay` seconds have passed."""
-    if context.store.status(context.run.id) is RunStatus.CANCELLED:
-        raise RunCancelled("the run was cancelled", run=context.run.id)
-    for budget in context.budgets(next(s for s in context.workflow.steps if s.id == step)):
-        limit, taken = budget.limits.time, budget.spent.seconds
-        later = f"{tool} cannot be sent before {round(delay, 1):g} s from now: {why}"
-        if budget.left is not None and delay > budget.left:
-            raise overdue(budget.deadline, later if budget.left > 0 else "")
-        if limit is not None and taken + delay > limit:
-            raise LimitReached(
-                f"the {budget.name} may take {limit:g} s and has taken {taken:.0f} s, and {later}",
-                hint="raise `limits.time` in the workflow's file and resume the run; what is done stays done",
-                limit="time",
-            )
-
-
 async def _alone(context: Context, call: str, order: Send, ahead: float, *, park: bool = False) -> bool:
     """Take or keep the call's place; return whether others were there since its first look.
 
@@ -195,7 +176,7 @@ async def _alone(context: Context, call: str, order: Send, ahead: float, *, park
     def before(seconds: float, other: str, adrift: bool) -> None:
         nonlocal told
         why = f"run {other} writes in the same place; definable runs show {other}"
-        check_wait(context, step, seconds, order.tool, why)
+        context.check_wait(step, seconds, order.tool, why)
         if not told:
             context.log("place.waits", {"run": other, "tool": order.tool}, step=step, call=call)
         told = True
@@ -228,7 +209,7 @@ async def _guarded(context: Context, dispatch: Dispatch, order: Send) -> Outcome
     gate = guard.gate(toolkit, tool, context.places[toolkit.toolkit])
     began, place = guard.now(), (call.id, dispatch["n"])
     while (passed := guard.ask(gate)).seconds:
-        check_wait(context, call.step, passed.seconds, order.tool, f"{gate.name} fail too often until then")
+        context.check_wait(call.step, passed.seconds, order.tool, f"{gate.name} fail too often until then")
         if place not in context.held and passed.seconds >= WORTH_TELLING:
             context.held[place] = guard.now()
             data = {"n": place[1], "at": guard.now(), "gate": gate.name, "tool": order.tool}
@@ -269,8 +250,8 @@ async def _governed(context: Context, dispatch: Dispatch, order: Send) -> Outcom
     step = context.calls[call].step
 
     def before(wait: Wait, waited: float) -> None:
-        check_wait(
-            context, step, wait.expected, order.tool, f"its quota {wait.bucket!r} is used up until then"
+        context.check_wait(
+            step, wait.expected, order.tool, f"its quota {wait.bucket!r} is used up until then"
         )
         if (call, n) not in context.waits:
             context.waits[call, n] = (governor.now(), wait.bucket)

@@ -139,7 +139,7 @@ def _cost(context: Context, step: Step, error: ModelError) -> dict[str, Any]:
     usage = Usage.model_validate(error.facts.get("usage") or {})
     if not usage.total:
         return {}
-    model = context.models.serves(step.model or context.agent(step).model)
+    model = context.models.serves(context.model(step))
     context.paid(step, model, usage)
     return {"model": model, "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
 

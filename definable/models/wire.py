@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NoReturn
 
 import httpx2
 from pydantic import BaseModel, ValidationError
@@ -15,6 +14,7 @@ from definable.calls import Json
 from definable.limits import Usage
 from definable.models import failures
 from definable.models.neutral import Request, ToolUse, Turn
+from definable.spec.inputs import is_text, no_constant
 
 TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
 """A reasoning model may think for minutes before the first byte."""
@@ -64,13 +64,10 @@ def body(seen: list[httpx2.Response]) -> tuple[Json, str]:
 
 def _json(text: str) -> Json:
     """Return JSON that can be stored and sent on: no NaN, no half of a character. Raises one of TRIPS."""
-    value = json.loads(text, parse_constant=_no_constant)
-    json.dumps(value, ensure_ascii=False).encode()
+    value = json.loads(text, parse_constant=no_constant)
+    if not is_text(value):
+        raise ValueError("half of a character stands in it")
     return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def arguments(model: str, name: str, said: str, usage: Usage) -> dict[str, Json]:

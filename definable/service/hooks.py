@@ -6,7 +6,7 @@ Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/st
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -19,7 +19,7 @@ from definable.service.desk import Desk
 from definable.service.door import AtDesk
 from definable.service.problems import Refusal
 from definable.service.views import RunBrief
-from definable.spec.inputs import whole
+from definable.spec.inputs import no_constant, whole
 from definable.spec.paths import render
 from definable.spec.workflow import Trigger, Workflow
 
@@ -120,12 +120,8 @@ def _json(body: bytes) -> Any:
     if not body.strip():
         return None
     try:
-        return json.loads(body, parse_constant=_refuse, parse_int=whole)
+        return json.loads(body, parse_constant=no_constant, parse_int=whole)
     except RecursionError as error:
         raise Refusal(422, "the body is nested too deeply") from error
     except ValueError as error:
         raise Refusal(422, f"the body is not JSON: {error}", "send it as application/json") from error
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")

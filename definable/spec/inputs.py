@@ -120,13 +120,14 @@ def read_text(declared: Input | None, text: str) -> Json:
         return _BOOLEAN[text]
     if kind in ("number", "array", "object"):
         try:
-            return json.loads(text, parse_constant=_refuse)
+            return json.loads(text, parse_constant=no_constant)
         except (ValueError, RecursionError):
             pass
     raise ValueError(f"{_AS_JSON.get(kind, _TYPES[kind])} is expected, not {shown(text)}")
 
 
-def _refuse(constant: str) -> NoReturn:
+def no_constant(constant: str) -> NoReturn:
+    """Refuse what Python's JSON has besides JSON: NaN and Infinity. ValueError."""
     raise ValueError(f"{constant} is not JSON")
 
 
@@ -189,12 +190,19 @@ def unwritable(value: Json) -> str:
     if _deeper(value, DEEPEST):
         return f"more than {DEEPEST} levels deep"
     try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError:
-        return "a text has half a character (a lone surrogate)"
+        json.dumps(value, allow_nan=False)
     except ValueError:
         return "a number is too large, or none"
-    return ""
+    return "" if is_text(value) else "a text has half a character (a lone surrogate)"
+
+
+def is_text(value: Json) -> bool:
+    """Whether every text in a JSON value can be written down: half a character (a lone surrogate) cannot."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _deeper(value: Json, levels: int) -> bool:

@@ -6,7 +6,6 @@ from definable.calls import Exchange, Json, Outcome, Phase, Send
 from definable.errors import LedgerError
 from definable.spec.model import Evidence
 from definable.store import ledger
-from definable.store.database import Database
 from definable.store.ledger import OUTCOMES, State, Verb
 from definable.store.part import Part
 from definable.store.records import as_columns, columns, effect_row, insert
@@ -16,7 +15,6 @@ from definable.store.rows import EffectRow
 class SqlEffects(Part):
     """The part of a `Store` that is the ledger."""
 
-    _db: Database
     _joined: bool
     _seen: dict[str, EffectRow]
 

@@ -41,17 +41,17 @@ from definable.store.workers import BEGIN, RUNS, STILL, SqlWorkers
 
 Clock = Callable[[], datetime]
 
-NEXT = (
-    "INSERT INTO log (run, seq, at, type, step, call, data) VALUES (:run, "
-    "(SELECT coalesce(max(seq), 0) + 1 FROM log WHERE run = :run), :at, :type, :step, :call, :data) "
-    "RETURNING seq"
+LINE = (
+    "INSERT INTO log (run, seq, at, type, step, call, data) SELECT :run, "
+    "(SELECT coalesce(max(seq), 0) + 1 FROM log WHERE run = :run), :at, :type, :step, :call, :data"
 )
+
+NEXT = f"{LINE} RETURNING seq"
 """The next event of a run."""
 
 EXCHANGE = (
-    "INSERT INTO log (run, seq, at, type, step, call, data) SELECT :run, "
-    "(SELECT coalesce(max(seq), 0) + 1 FROM log WHERE run = :run), :at, 'exchange', NULL, :call, :data "
-    "WHERE NOT EXISTS (SELECT 1 FROM exchanges WHERE run = :run AND call = :call AND n = :n) RETURNING seq"
+    f"{LINE} WHERE NOT EXISTS (SELECT 1 FROM exchanges WHERE run = :run AND call = :call AND n = :n) "  # noqa: S608 - our words
+    "RETURNING seq"
 )
 """The next event of a run, unless it has this exchange already."""
 
@@ -239,7 +239,8 @@ class SqlStore(
         text = whole(exchange)
         with self._writing(run, *ledger.effect_of(exchange), durable=ledger.lasting(exchange)) as db:
             row = {"run": run, "call": exchange.call, "n": exchange.n}
-            added = db.execute(EXCHANGE, {**row, "at": self._now(), "data": text}).fetchone()
+            line = {**row, "at": self._now(), "type": "exchange", "step": None, "data": text}
+            added = db.execute(EXCHANGE, line).fetchone()
             if added is None:
                 return self._exchanges(run, exchange.call, exchange.n)[0]
             row["seq"] = added["seq"]
@@ -263,7 +264,7 @@ class SqlStore(
             row = {"run": run, "call": receipt.call, "receipt": kept_whole, "n": n}
             added = db.execute(f"{insert('receipts', row)} ON CONFLICT DO NOTHING RETURNING call", row)
             if added.fetchone() is None:
-                return next(kept for kept in self.receipts(run) if kept.call == receipt.call)
+                return self._receipts(run, receipt.call)[0]
             self._log(run, "receipt", brief, None, receipt.call)
             give_back(db, holder(run, receipt.call))
             give_up(db, run, receipt.call)
@@ -271,8 +272,7 @@ class SqlStore(
 
     def receipt(self, run: str, call: str) -> Receipt | None:
         """Return the receipt of a call."""
-        found = self._read(f"{RECEIPTS} AND receipts.call = ?", run, call)
-        return receipt(found[0]) if found else None
+        return next(iter(self._receipts(run, call)), None)
 
     def receipts(self, run: str) -> list[Receipt]:
         """Return the receipts of a run."""
@@ -321,6 +321,9 @@ class SqlStore(
             *[value for value in (run, call, n) if value is not None],
         )
         return [Exchange.model_validate(event(row).data) for row in rows]
+
+    def _receipts(self, run: str, call: str) -> list[Receipt]:
+        return [receipt(row) for row in self._read(f"{RECEIPTS} AND receipts.call = ?", run, call)]
 
     def _now(self) -> str:
         return stamp(self._clock())

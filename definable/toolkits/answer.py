@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from jiter import from_json
 
 from definable.calls import Phase
 from definable.redaction import MARK
+from definable.spec.inputs import no_constant
 from definable.spec.lookup import Json
 from definable.spec.toolkit import Tool
 
@@ -95,13 +96,9 @@ def _json(raw: bytes, closely: bool) -> tuple[Json, tuple[str, ...]]:
         doubled.update({name: None for name, each in found if json.dumps(each) != json.dumps(value[name])})
         return value
 
-    value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=pairs)
+    value = json.loads(text, parse_constant=no_constant, object_pairs_hook=pairs)
     # A lone surrogate is JSON, but no text that can be stored.
     return (_storable(value) if "\\ud" in text.lower() else value), tuple(doubled)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _storable(value: Json) -> Json:

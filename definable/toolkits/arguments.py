@@ -5,13 +5,13 @@ Runs before anything is hashed or stored, so that the same intent always has the
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from definable.errors import UsageError
 from definable.spec.aliases import options, renamed
+from definable.spec.inputs import is_text
 from definable.spec.lookup import Json, join
 from definable.spec.toolkit import Format, Tool, Toolkit
 from definable.toolkits.check import broken
@@ -44,7 +44,7 @@ def normalise(toolkit: Toolkit, tool: Tool, slug: str, arguments: Mapping[str, J
     problems: list[str] = []
     exact = _exact(named, list(options(whole, toolkit.shapes)), (), toolkit, problems)
     problems += broken(whole, exact)
-    if not problems and not _is_text(json.dumps(exact, ensure_ascii=False)):
+    if not problems and not is_text(exact):
         problems = ["a text in it has half of a character (a lone surrogate), which cannot be sent"]
     if not problems:
         problems = [rule.says for rule in tool.rules if broken(rule.schema_, exact)]
@@ -53,15 +53,6 @@ def normalise(toolkit: Toolkit, tool: Tool, slug: str, arguments: Mapping[str, J
         hint = f"see what it takes with: definable tools {slug}"
         raise UsageError(f"{slug}: {lines}", hint=hint, tool=slug, problems=problems)
     return exact  # type: ignore[no-any-return]
-
-
-def _is_text(text: str) -> bool:
-    """Whether this can be stored and sent: JSON and command lines may bring halves of characters."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def foreseen(toolkit: Toolkit, tool: Tool, arguments: Mapping[str, Json]) -> list[str]:
